@@ -1,0 +1,79 @@
+"""Time several functions side by side in one run, and keep the rows with what they were measured on."""
+
+import argparse
+import datetime
+import json
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def side_by_side(
+    functions: dict[str, Callable[[], object]], *, base: str, runs: int, repeat: int = 1
+) -> dict[str, dict[str, float]]:
+    """Median, first and last decile in milliseconds of each function, run in turn: A B C, A B C, ...
+
+    Turns keep a drift of the machine's speed out of the ratios. The first two turns warm up and are not counted.
+    """
+    synchronize = torch.cuda.synchronize if torch.cuda.is_available() else lambda: None
+    times: dict[str, list[float]] = {name: [] for name in functions}
+    for run in tqdm(range(-2, runs), desc="turns", leave=False):
+        for name, function in functions.items():
+            synchronize()
+            start = time.perf_counter()
+            for _ in range(repeat):
+                function()
+            synchronize()
+            if run >= 0:
+                times[name].append((time.perf_counter() - start) * 1e3 / repeat)
+    rows = {}
+    for name, values in times.items():
+        deciles = statistics.quantiles(values, n=10)
+        ratios = [v / b for v, b in zip(values, times[base], strict=True)]
+        rows[name] = {
+            "median_ms": statistics.median(values),
+            "decile_1_ms": deciles[0],
+            "decile_9_ms": deciles[-1],
+            f"ratio_to_{base}": statistics.median(ratios),
+        }
+    return rows
+
+
+def report(file: str, what: str, rows: dict[str, dict[str, Any]]) -> None:
+    """Print the rows; with ``--keep``, add them to ``benchmarks/results/<name>.jsonl`` with machine and versions."""
+    print(f"\n{Path(file).stem}: {what}")
+    for name, row in rows.items():
+        print(f"  {name:<26}" + "  ".join(f"{key} {value:.4g}" for key, value in row.items()))
+    parser = argparse.ArgumentParser(description="Run one benchmark.")
+    parser.add_argument("--keep", action="store_true", help="store the rows under benchmarks/results")
+    if parser.parse_args().keep:
+        RESULTS.mkdir(exist_ok=True)
+        provenance = {
+            "what": what,
+            "command": f"python -m benchmarks.{Path(file).stem} --keep",
+            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "device": torch.cuda.get_device_name() if torch.cuda.is_available() else _processor(),
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+            "seed": 0,
+        }
+        with (RESULTS / f"{Path(file).stem}.jsonl").open("a") as out:
+            for name, row in rows.items():
+                out.write(json.dumps({"name": name, **row, **provenance}) + "\n")
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

@@ -1,0 +1,10 @@
+"""ReLU seen through three lenses: spectrum, wavelet and integral.
+
+Each name here is derived in a chapter of the book before you are asked to use it.
+"""
+
+from .wavelet import BWReLU as BWReLU
+from .wavelet import bw_relu as bw_relu
+
+__all__ = ["BWReLU", "bw_relu"]
+__version__ = "0.1.0"

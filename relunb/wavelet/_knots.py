@@ -1,0 +1,36 @@
+"""The wavelet as the paper writes it: seven knots, seven weights, seven ReLUs."""
+
+from fractions import Fraction
+
+from torch import Tensor
+
+#: Where the slope of psi changes: 0, 1/2, 1, ..., 3. Exact.
+KNOTS: tuple[Fraction, ...] = tuple(Fraction(k, 2) for k in range(7))
+
+#: By how much the slope changes at each knot. They add up to zero, and so do WEIGHTS x KNOTS.
+WEIGHTS: tuple[Fraction, ...] = tuple(Fraction(n, 6) for n in (1, -8, 23, -32, 23, -8, 1))
+
+#: psi at each knot. Between two knots psi is a straight line.
+VALUES: tuple[Fraction, ...] = tuple(Fraction(n, 12) for n in (0, 1, -6, 10, -6, 1, 0))
+
+
+def seven_relus(x: Tensor, scale: float | Tensor = 1.0) -> Tensor:
+    """The sum of seven ReLUs, as Eq. (2) prints it: the reference, not the activation to train with.
+
+    Right of the support the seven terms are large and cancel, so rounding leaves an error of about ``6 eps |scale x|``
+    where the answer is zero. :func:`relunb.bw_relu` is the same function without that error.
+
+    Args:
+        x: input, any shape, floating point.
+        scale: the factor c of Eq. (29), a float or a tensor that broadcasts with ``x``.
+
+    Returns:
+        Tensor of the broadcast shape, in the dtype torch promotes to.
+
+    Source: Shenouda, Zhou and Nowak (2024), Eq. (2) and (31). Derived in :doc:`/book/wavelet/seven-relus`.
+    """
+    u = scale * x
+    total = float(WEIGHTS[0]) * u.relu()
+    for knot, weight in zip(KNOTS[1:], WEIGHTS[1:], strict=True):
+        total = total + float(weight) * (u - float(knot)).relu()
+    return total

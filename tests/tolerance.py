@@ -1,0 +1,12 @@
+"""How far a result may be from the truth, by dtype, and why."""
+
+import torch
+
+# A value of psi is computed in float64 or float32 with a few roundings at magnitude <= 23/6 and rounded once to its
+# dtype: 4 eps(float64, float32) covers the first, half an eps (rounded up to 1) of the result the second.
+VALUE = {torch.float64: 1e-15, torch.float32: 5e-7, torch.bfloat16: 4e-3, torch.float16: 5e-4}
+# A derivative is |slope| <= 8/3 times the scale: the same roundings, three times as large.
+SLOPE = {torch.float64: 4e-15, torch.float32: 2e-6, torch.bfloat16: 1.2e-2, torch.float16: 1.5e-3}
+
+DTYPES = tuple(VALUE)
+DEVICES = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)

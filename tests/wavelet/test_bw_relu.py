@@ -1,0 +1,322 @@
+"""The promises of DESIGN section 3, kept by bw_relu on every path: plain, blocked, and the fused kernel on a GPU."""
+
+import math
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.autograd import forward_ad, gradcheck, gradgradcheck
+
+from relunb import bw_relu
+from relunb.ops import _bw_relu, bw_relu_plain
+from relunb.wavelet import KNOTS, VALUES
+from tests.tolerance import DEVICES, DTYPES, SLOPE, VALUE
+from tests.wavelet.lines import psi_by_lines
+
+SHAPES = [(1,), (1023,), (6, 42, 123), (512, 300)]
+
+
+@pytest.fixture(params=["as dispatched", "always fused"])
+def path(request, monkeypatch):
+    """Small inputs take the plain form; the second pass sends them through the blocks or the kernel as well."""
+    if request.param == "always fused":
+        monkeypatch.setattr(_bw_relu, "_SMALL", 0)
+
+
+@pytest.fixture(params=DEVICES)
+def device(request):
+    return request.param
+
+
+def sample(shape, dtype, device="cpu", seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return (torch.randn(shape, dtype=torch.float64, generator=generator) * 2 + 1.5).to(dtype).to(device)
+
+
+def generic(shape, device="cpu", seed=0, scale=1.0):
+    """float64 points at least 1e-2 (in scale * x) away from every knot, where psi has every derivative."""
+    points = sample(shape, torch.float64, device, seed)
+    off = (points * 2) - (points * 2).round()
+    return (points + torch.where(off.abs() < 0.02, 0.02, 0.0)) / scale
+
+
+@pytest.mark.usefixtures("path")
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_values_and_gradients_match_the_lines_between_the_knots(shape, dtype, device):
+    for scale in (1.0, 3.7):
+        x = sample(shape, dtype, device).requires_grad_()
+        y = bw_relu(x, scale)
+        assert (y.shape, y.dtype, y.device) == (x.shape, dtype, x.device)
+        (grad,) = torch.autograd.grad(y.sum(), x)
+        # The scale is rounded to the precision that psi is computed in, and scale * x is too: the slope is 8/3.
+        wide = torch.float64 if dtype == torch.float64 else torch.float32
+        rounded = torch.tensor(scale, dtype=wide, device=device).double()
+        exact_x = x.detach().double()
+        psi, slope = psi_by_lines(rounded * exact_x)
+        moved = (scale * exact_x).abs() * torch.finfo(wide).eps * 3
+        assert ((y.double() - psi).abs() <= VALUE[dtype] + moved).all()
+        near_knot = ((2 * scale * exact_x).round() - 2 * scale * exact_x).abs() <= 1e-5
+        assert ((grad.double() - slope * scale).abs() <= SLOPE[dtype] * scale)[~near_knot].all()
+        assert near_knot.double().mean() < 0.2
+
+
+@pytest.mark.usefixtures("path")
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_knots_have_their_exact_values(dtype, device):
+    knots = torch.tensor([float(k) for k in KNOTS], dtype=dtype, device=device)
+    values = torch.tensor([float(v) for v in VALUES], dtype=torch.float64, device=device)
+    assert ((bw_relu(knots).double() - values).abs() <= VALUE[dtype]).all()
+
+
+@pytest.mark.usefixtures("path")
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_exactly_zero_off_the_support_with_a_zero_gradient(dtype, device):
+    largest = torch.finfo(dtype).max
+    for scale in (0.1, 1.0, 3.0, 7.3, 30.0):
+        end = 3 / scale
+        x = torch.cat([end * torch.linspace(1.01, 1e3, 500), -torch.logspace(-6, 3, 500), torch.tensor([0.0])])
+        x = torch.cat([x, torch.tensor([largest, -largest, math.inf, -math.inf])]).to(dtype).to(device)
+        x = x.requires_grad_()
+        y = bw_relu(x, scale)
+        (grad,) = torch.autograd.grad(y.sum(), x)
+        assert torch.count_nonzero(y) == 0
+        assert torch.count_nonzero(grad) == 0
+
+
+@pytest.mark.usefixtures("path")
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_zero_from_the_very_first_number_past_the_end(dtype, device):
+    three = torch.tensor(3.0, dtype=dtype, device=device)
+    zero = torch.tensor(0.0, dtype=dtype, device=device)
+    inf = torch.tensor(math.inf, dtype=dtype, device=device)
+    outside = torch.stack([three, torch.nextafter(three, inf), zero, torch.nextafter(zero, -inf)])
+    inside = torch.stack([torch.nextafter(three, zero), torch.tensor(0.01, dtype=dtype, device=device)])
+    assert torch.count_nonzero(bw_relu(outside)) == 0
+    assert torch.count_nonzero(bw_relu(inside)) == 2
+
+
+@given(x=st.floats(-1e6, 1e6, width=32), scale=st.floats(1 / 64, 64, width=32))
+def test_bounds_and_symmetry_for_any_input(x, scale):
+    point = torch.tensor([x], dtype=torch.float64)
+    y = bw_relu(point, scale)
+    assert -0.5 <= y <= 5 / 6 + 1e-15
+    mirrored = bw_relu(3 / scale - point, scale)
+    assert abs(y - mirrored) <= 1e-14 * max(1.0, abs(scale * x))
+
+
+@pytest.mark.usefixtures("path")
+def test_the_slope_at_a_knot_is_that_of_the_outer_side_and_zero_at_the_centre(device):
+    knots = torch.tensor([float(k) for k in KNOTS], dtype=torch.float64, device=device, requires_grad=True)
+    (grad,) = torch.autograd.grad(bw_relu(knots).sum(), knots)
+    expected = torch.tensor([0, 1 / 6, -7 / 6, 0, 7 / 6, -1 / 6, 0], dtype=torch.float64, device=device)
+    torch.testing.assert_close(grad, expected, rtol=0, atol=1e-14)
+
+
+@pytest.mark.usefixtures("path")
+def test_nan_stays_nan(device):
+    x = torch.tensor([math.nan, 1.0], device=device)
+    y = bw_relu(x)
+    assert y[0].isnan()
+    assert not y[1].isnan()
+
+
+@pytest.mark.usefixtures("path")
+@pytest.mark.parametrize("shape", [(7,), (3, 5)], ids=str)
+def test_two_correct_derivatives(shape, device):
+    x = generic(shape, device).requires_grad_()
+    scale = torch.tensor(1.3, dtype=torch.float64, device=device, requires_grad=True)
+    x_of_scale = generic(shape, device, scale=1.3).requires_grad_()
+    assert gradcheck(bw_relu, (x,))
+    assert gradgradcheck(bw_relu, (x,))
+    assert gradcheck(bw_relu, (x_of_scale, scale), check_forward_ad=True, check_batched_grad=True)
+    assert gradgradcheck(bw_relu, (x_of_scale, scale))
+
+
+def test_the_second_gradient_of_a_gradient_penalty(monkeypatch, device):
+    """d/dscale of sum (d psi(scale x)/dx)^2 = 2 scale sum psi'^2: psi'' is zero almost everywhere, psi' is not."""
+    monkeypatch.setattr(_bw_relu, "_SMALL", 0)
+    x = generic((50,), device, scale=2.0).requires_grad_()
+    scale = torch.tensor(2.0, dtype=torch.float64, device=device, requires_grad=True)
+    (grad,) = torch.autograd.grad(bw_relu(x, scale).sum(), x, create_graph=True)
+    (second,) = torch.autograd.grad((grad**2).sum(), scale)
+    torch.testing.assert_close(second, (grad.detach() ** 2).sum() * 2 / 2.0)
+
+
+@pytest.mark.usefixtures("path")
+def test_a_scale_for_each_channel(device):
+    x = generic((40, 3), device)
+    scales = torch.tensor([0.5, 1.0, 4.0], dtype=torch.float64, device=device, requires_grad=True)
+    y = bw_relu(x, scales)
+    columns = [bw_relu(x[:, i], float(s)) for i, s in enumerate(scales.detach())]
+    torch.testing.assert_close(y, torch.stack(columns, 1), rtol=0, atol=1e-14)
+    (grad,) = torch.autograd.grad(y.sum(), scales)
+    assert grad.shape == scales.shape
+    assert bw_relu(torch.ones(5, device=device), torch.ones(1, 1, device=device)).shape == (1, 5)
+
+
+@pytest.mark.usefixtures("path")
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_the_gradient_of_the_scale(dtype, device):
+    # A slope that flips at a knot moves the sum by O(1) in half precision: so generic points, rounded to the dtype.
+    x = generic((200, 201), device, scale=2.5).to(dtype)
+    weights = sample(x.shape, dtype, device, seed=1)
+    got = torch.tensor(2.5, dtype=dtype, device=device, requires_grad=True)
+    (bw_relu(x, got) * weights).sum().backward()
+    _, slope = psi_by_lines(2.5 * x.double())
+    terms = weights.double() * x.double() * slope
+    assert got.grad.dtype == dtype
+    # Rounding errors of 40,200 terms add like a random walk; the final rounding is relative to the sum.
+    allowed = SLOPE[dtype] * (terms.sum().abs() + terms.norm())
+    assert (got.grad.double() - terms.sum()).abs() <= allowed
+
+
+@pytest.mark.usefixtures("path")
+def test_vmap_grad_jvp_and_hessian_of_torch_func(device):
+    x = generic((4, 9), device)
+    scales = torch.tensor([0.5, 1.0, 2.0, 4.0], dtype=torch.float64, device=device)
+    rows = torch.stack([bw_relu(row, float(s)) for row, s in zip(x, scales, strict=True)])
+    torch.testing.assert_close(torch.func.vmap(bw_relu)(x, scales), rows, rtol=0, atol=1e-14)
+    torch.testing.assert_close(torch.func.vmap(bw_relu, in_dims=(1, None))(x, 2.0), bw_relu(x.T, 2.0))
+    torch.testing.assert_close(torch.func.vmap(bw_relu, in_dims=(None, 0))(x[0], scales)[2], bw_relu(x[0], 2.0))
+
+    def total(row, scale):
+        return bw_relu(row, scale).sum()
+
+    slopes = torch.func.vmap(torch.func.grad(total), in_dims=(0, None))(x, scales[1])
+    leaf = x.clone().requires_grad_()
+    (expected,) = torch.autograd.grad(bw_relu(leaf).sum(), leaf)
+    torch.testing.assert_close(slopes, expected)
+    torch.testing.assert_close(torch.func.jacrev(bw_relu)(x[0]), torch.diag(expected[0]))
+    tangent = sample(x.shape, torch.float64, device, seed=2)
+    value, moved = torch.func.jvp(bw_relu, (x,), (tangent,))
+    torch.testing.assert_close(value, bw_relu(x))
+    torch.testing.assert_close(moved, expected * tangent)
+    # d2/dscale2 of sum psi(scale x) is 0; d2/(dx dscale) is psi'(scale x).
+    mixed = torch.func.jacfwd(torch.func.grad(total, argnums=1))(x[0], scales[1])
+    torch.testing.assert_close(mixed, expected[0])
+    assert torch.count_nonzero(torch.func.hessian(total)(x[0], scales[1])) == 0
+    with forward_ad.dual_level():
+        dual = bw_relu(forward_ad.make_dual(x, tangent))
+        torch.testing.assert_close(forward_ad.unpack_dual(dual).tangent, expected * tangent)
+
+
+@pytest.mark.usefixtures("path")
+def test_permuted_strided_expanded_and_empty_tensors(device):
+    x = sample((6, 42, 123), torch.float32, device)
+    expected = bw_relu_plain(x)
+    for view, back in [
+        (x.permute(2, 0, 1), lambda t: t.permute(1, 2, 0)),
+        (x.transpose(0, 1), lambda t: t.transpose(0, 1)),
+    ]:
+        leaf = view.detach().requires_grad_()
+        y = bw_relu(leaf)
+        assert y.stride() == view.stride(), "the memory order of the input is kept, as torch.relu keeps it"
+        torch.testing.assert_close(back(y), expected, rtol=0, atol=1e-6)
+        weights = sample(y.shape, torch.float32, device, seed=3)
+        (grad,) = torch.autograd.grad(y, leaf, weights)
+        plain = view.detach().clone().requires_grad_()
+        (plain_grad,) = torch.autograd.grad(bw_relu_plain(plain), plain, weights)
+        torch.testing.assert_close(grad, plain_grad, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(bw_relu(x[:, ::2, 1:]), expected[:, ::2, 1:], rtol=0, atol=1e-6)
+    row = x[:1, :1].expand(6, 42, 123)
+    torch.testing.assert_close(bw_relu(row), expected[:1, :1].expand(6, 42, 123), rtol=0, atol=1e-6)
+    torch.testing.assert_close(bw_relu(x[1, 2, 3]), expected[1, 2, 3], rtol=0, atol=1e-6)
+    empty = torch.empty(0, 5, device=device, requires_grad=True)
+    bw_relu(empty).sum().backward()
+    assert empty.grad.shape == (0, 5)
+
+
+def test_the_result_may_be_changed_in_place(monkeypatch):
+    monkeypatch.setattr(_bw_relu, "_SMALL", 0)
+    x = sample((10,), torch.float32).requires_grad_()
+    y = bw_relu(x)
+    y += 1
+    y.sum().backward()
+    assert x.grad is not None
+
+
+@pytest.mark.parametrize("dynamic", [False, True], ids=["static", "dynamic"])
+def test_compile_sees_one_graph(dynamic, device):
+    torch.compiler.reset()
+    compiled = torch.compile(bw_relu, fullgraph=True, dynamic=dynamic, backend="aot_eager")
+    for rows in (64, 200):
+        x = sample((rows, 300), torch.float32, device).requires_grad_()
+        scale = torch.tensor(1.7, device=device, requires_grad=True)
+        results = []
+        for function in (compiled, bw_relu):
+            y = function(x, scale)
+            results.append((y, *torch.autograd.grad(y.square().sum(), (x, scale))))
+        for got, expected in zip(*results, strict=True):
+            torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile's default backend needs a C++ compiler")
+def test_inductor_fuses_it_and_agrees(device):
+    torch.compiler.reset()
+    x = sample((128, 300), torch.float32, device)
+    torch.testing.assert_close(torch.compile(bw_relu, fullgraph=True)(x), bw_relu(x), rtol=0, atol=1e-6)
+
+
+def test_autocast_keeps_the_dtype_of_the_layer_before(device):
+    with torch.autocast(device, dtype=torch.bfloat16):
+        hidden = torch.nn.functional.linear(torch.ones(4, 3, device=device), torch.ones(5, 3, device=device))
+        y = bw_relu(hidden, torch.tensor(0.5, device=device))
+    assert hidden.dtype == y.dtype == torch.bfloat16
+    torch.testing.assert_close(y.float(), torch.full_like(y, 5 / 6).float())  # psi(3 x 1/2)
+
+
+@pytest.mark.parametrize(
+    ("x", "scale", "error", "words"),
+    [
+        ([1.0], 1.0, TypeError, r"torch\.Tensor; got list.*torch\.as_tensor"),
+        (torch.ones(2, dtype=torch.int64), 1.0, TypeError, r"got torch\.int64.*x\.float\(\)"),
+        (torch.ones(2, dtype=torch.complex64), 1.0, TypeError, r"got torch\.complex64"),
+        (torch.ones(2), 0.0, ValueError, r"scale must be positive and finite; got 0\.0"),
+        (torch.ones(2), -1, ValueError, r"got -1\.0"),
+        (torch.ones(2), math.nan, ValueError, r"got nan"),
+        (torch.ones(2), math.inf, ValueError, r"got inf"),
+        (torch.ones(2), "1", TypeError, r"scale must be a number or a tensor; got str"),
+        (torch.ones(2), torch.tensor(3), TypeError, r"scale\.float\(\)"),
+        (torch.ones(2), torch.tensor(-0.5), ValueError, r"got -0\.5\. If it is learned"),
+        (torch.ones(2), torch.tensor([1.0, math.nan]), ValueError, r"got nan"),
+        (torch.ones(2), torch.tensor([math.inf, 1.0]), ValueError, r"got inf"),
+    ],
+)
+def test_a_mistake_gets_a_sentence(x, scale, error, words):
+    with pytest.raises(error, match=words):
+        bw_relu(x, scale)
+
+
+def test_an_unchecked_bad_scale_is_nan_and_never_a_wrong_number():
+    x = torch.linspace(0, 3, 7)
+    batched = torch.func.vmap(bw_relu, in_dims=(None, 0))(x, torch.tensor([1.0, -1.0, 0.0, math.inf, math.nan]))
+    assert batched[0].isfinite().all()
+    assert batched[1:].isnan().all()
+
+
+def test_memory_is_the_output_and_the_gradient_and_ten_mebibytes():
+    """The promise at 65,536 x 300 float32, whose output and gradient are 75 MiB each: at most 160 MiB."""
+    if not Path("/proc/self/clear_refs").exists():
+        pytest.skip("the peak of one step is read from Linux's /proc")
+    code = """
+import torch
+from relunb import bw_relu
+x = torch.rand(65536, 300).mul_(3).requires_grad_()
+bw_relu(x[:200]).sum().backward()
+x.grad = None
+def read(name):
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(name)) / 1024
+open("/proc/self/clear_refs", "w").write("5")  # the peak counts from here
+before = read("VmRSS")
+y = bw_relu(x)
+y.sum().backward()
+print(read("VmHWM") - before)
+"""
+    used = float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
+    assert 140 < used <= 160
