@@ -322,8 +322,7 @@ class EquationMap(SphinxDirective):
         lines = [f"Chapter: {what}{{{anchor.role}}}`{row.chapter}` in {{doc}}`/{page}`"]
         if row.function:
             lines.append(f"Code: {{py:obj}}`{row.function}`")
-        lines.append(f"Test: `{row.test}`" if "::" in str(row.test) else "Test: the cells of the chapter")
-        return lines
+        return [*lines, f"Test: `{row.test}`"]
 
     def _table(self, widths: list[int], head: list[str], lines: list[nodes.row], name: str) -> nodes.table:
         """Build a table; the cells of its first column are the headings of its rows."""

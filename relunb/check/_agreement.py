@@ -77,8 +77,7 @@ def agreement(
             raise ValueError(f"wrt names {symbol}, which at does not give: choose among {_listed(symbols)}.")
     count = len(columns[symbols[0]])
     kinks: set[int] = set()
-    for dtype in _ALLOWED:
-        rounded = _rounded(columns, dtype)
+    for dtype, rounded in [(dtype, _rounded(columns, dtype)) for dtype in _ALLOWED]:  # refuse before any call
         points = [dict(zip(symbols, row, strict=True)) for row in zip(*(x.tolist() for x in rounded), strict=True)]
         with mpmath.workdps(_DIGITS):
             expected = [_values(formula, symbols, points, dtype)]
@@ -86,7 +85,9 @@ def agreement(
             for derivative in expected[1:]:
                 kinks |= {k for k in range(count) if derivative.high[k] > derivative.low[k]}
         for device in ["cpu"] + ["cuda"] * torch.cuda.is_available():
-            inputs = [x.to(device).requires_grad_(symbol in chosen) for symbol, x in zip(symbols, rounded, strict=True)]
+            inputs = [x.to(device, copy=True) for x in rounded]
+            for symbol, tensor in zip(symbols, inputs, strict=True):
+                tensor.requires_grad_(symbol in chosen)
             for returned, allowed in zip(_outputs(function, inputs, symbols, chosen), expected, strict=True):
                 _compare(allowed, returned, points)
     what = ["values"] + [f"d/d{symbol}" for symbol in chosen]
@@ -103,10 +104,8 @@ def _columns(formula: Any, at: Mapping[Any, Any]) -> dict[Any, list[float]]:
         raise ValueError("at must give numbers for at least one symbol, as in at={x: [0, 1, 2]}.")
     same_names(formula.free_symbols | set(at))
     if formula.free_symbols != set(at):
-        raise ValueError(
-            f"at must give numbers for the symbols of the expression, {_listed(sorted(formula.free_symbols, key=str))}; "
-            f"it gives them for {_listed(at)}."
-        )
+        wanted = _listed(sorted(formula.free_symbols, key=str))
+        raise ValueError(f"at must give numbers for exactly the expression's symbols, {wanted}; got {_listed(at)}.")
     columns: dict[Any, list[float]] = {}
     for symbol, numbers in at.items():
         try:

@@ -32,12 +32,14 @@ def exact(value: object, name: str) -> Any:
     if isinstance(expression, sp.Equality):
         raise TypeError(f"{name} is an equation: pass its two sides, {expression.lhs} and {expression.rhs}.")
     if isinstance(expression, sp.MatrixBase):
-        expression = expression.as_immutable()
+        expression = sp.ImmutableMatrix(expression)
     elif not isinstance(expression, sp.Expr) or isinstance(expression, sp.MatrixExpr):
         kind = type(expression).__name__
         raise TypeError(f"{name} must be a SymPy expression or a matrix with explicit entries; got a {kind}.")
-    for number in sorted(expression.atoms(sp.Float), key=str):
-        raise TypeError(f"{name} holds the float {number}, and a float is not exact: write {_rational(float(number))}.")
+    floats = sorted(expression.atoms(sp.Float), key=str)
+    if floats:
+        number = float(floats[0])
+        raise TypeError(f"{name} holds the float {number}, and a float is not exact: write {_rational(number)}.")
     if expression.has(sp.nan, sp.zoo, sp.oo, -sp.oo):
         raise ValueError(f"{name} is not finite: it is {expression}.")
     return expression
@@ -55,9 +57,7 @@ def same_names(symbols: set[sp.Symbol]) -> None:
     seen: set[str] = set()
     for symbol in sorted(symbols, key=str):
         if symbol.name in seen:
-            raise ValueError(
-                f"two different symbols are named {symbol.name}: declare {symbol.name} once, with one set of assumptions."
-            )
+            raise ValueError(f"two different symbols are named {symbol}: declare {symbol} once, and use it throughout.")
         seen.add(symbol.name)
 
 

@@ -1,22 +1,20 @@
 """Proves that two SymPy expressions are equal, or says where they are not."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import sympy as sp
 from sympy.core.facts import InconsistentAssumptions
 
 from ._exact import exact, same_names
-from ._pieces import SWITCHES, Domains, Point, allowed, at, gaps, unproved
+from ._pieces import SWITCHES, Domains, Point, allowed, switch_gaps, unproved, value_at
 
 _DIGITS = 25  # two sides agree at a point when they agree to this many digits
 _POINTS = 24  # sample points in the search for a counterexample
-_LONG = 100  # operations: beyond this SymPy's simplify can take minutes, and a message can wait for less
+_LONG = 100  # operations: beyond this SymPy's simplify can take minutes, too long for the sake of a message
 _UNEVALUATED: Any = (sp.Integral, sp.Sum, sp.Product, sp.Limit, sp.Derivative, sp.Subs)
-_R = sp.Rational
-_NUMBERS = [_R(1, 3), -_R(2, 7), _R(9, 4), -_R(7, 5), sp.S(0), sp.S(3), -sp.S(5), sp.S(1), -sp.S(1), sp.S(2), -sp.S(2)]
-_NUMBERS += [sp.S(10), -sp.S(12), _R(22, 7), _R(1, 97), -_R(1, 97), sp.S(100), -sp.S(101), _R(17, 2), -_R(31, 3)]
-_COMPLEX = [sp.I, 1 + 2 * sp.I, sp.I / 3 - _R(1, 2), -2 * sp.I]
+_REAL = [sp.Rational(n) for n in "1/3 -2/7 9/4 -7/5 0 3 -5 1 -1 2 -2 10 -12 22/7 1/97 -1/97 100 -101".split()]
+_COMPLEX = [sp.I, 1 + 2 * sp.I, sp.I / 3 - sp.Rational(1, 2), -2 * sp.I]
 
 
 class NotEqual(AssertionError):
@@ -34,7 +32,7 @@ def identity(lhs: object, rhs: object, *, assume: object = None) -> None:
     every piece of a piecewise expression in a real variable, and at every point between two pieces.
 
     Example: with ``x = Symbol('x', real=True)``, ``identity(Max(x, 0) - Max(-x, 0), x)`` prints
-    ``holds: Max(0, x) - Max(0, -x) = x``.
+    ``holds: -Max(0, -x) + Max(0, x) = x``.
 
     Args:
         lhs: a SymPy expression, an int, a Fraction, or a SymPy matrix (compared entry by entry).
@@ -51,18 +49,17 @@ def identity(lhs: object, rhs: object, *, assume: object = None) -> None:
     Source: no paper; the book's own tool.
     """
     left, right = exact(lhs, "lhs"), exact(rhs, "rhs")
-    shapes = [getattr(side, "shape", None) for side in (left, right)]
-    if shapes[0] != shapes[1]:
-        names = [f"a {shape[0]} by {shape[1]} matrix" if shape else "a single expression" for shape in shapes]
-        raise ValueError(f"lhs is {names[0]} and rhs is {names[1]}: give two sides of the same shape.")
+    shape = getattr(left, "shape", None)
+    if shape != getattr(right, "shape", None):
+        raise ValueError(f"lhs is {_kind(left)} and rhs is {_kind(right)}: give two sides of the same shape.")
     conditions = _conditions(assume)
     stronger, domains = _domains(left.free_symbols | right.free_symbols, conditions)
-    pairs = zip(left, right, strict=True) if shapes[0] else [(left, right)]
+    pairs = zip(left, right, strict=True) if shape else [(left, right)]
     for index, (one, other) in enumerate(pairs):
-        entry = f"entry {list(divmod(index, shapes[0][1]))}: " if shapes[0] else ""
+        entry = f"entry {list(divmod(index, shape[1]))}: " if shape else ""
         _settle(one.xreplace(stronger), other.xreplace(stronger), domains, entry)
     where = ", for " + ", ".join(str(condition) for condition in conditions) if conditions else ""
-    print(f"holds: {_shorten(left)} = {_shorten(right)}{where}")
+    print(f"holds: {_shortened(left)} = {_shortened(right)}{where}")
 
 
 def _settle(lhs: Any, rhs: Any, domains: Domains, entry: str) -> None:
@@ -73,20 +70,21 @@ def _settle(lhs: Any, rhs: Any, domains: Domains, entry: str) -> None:
     if difference.has(*_UNEVALUATED):
         raise NotProved(f"{entry}not proved: {difference} holds an unevaluated operation. Call .doit() on it first.")
     _require_real(difference)
-    samples = list(_samples(domains))
+    samples = _samples(domains)
     agreed = _refute(lhs, rhs, samples, entry)
-    unproved = unproved(difference, domains)
-    if not unproved:
+    doubtful = unproved(difference, domains)
+    if not doubtful:
         return
-    # A piece where the proof failed may be one that the general sample points missed.
-    suspects = ({**sample, **point} for point in unproved if point for sample in samples[:6])
-    agreed += _refute(lhs, rhs, (p for p in suspects if all(allowed(s, p[s], domains[s]) for s in domains)), entry)
+    # A piece where the proof failed may be one that the sample points have missed.
+    closer = ({**sample, **point} for point in doubtful if point for sample in samples[:6])
+    _refute(lhs, rhs, (p for p in closer if all(allowed(symbol, p[symbol]) for symbol in p)), entry)
     simplified = _simplified(difference)
     if simplified == 0:
         return
     raise NotProved(
-        f"{entry}not proved, and not refuted. lhs - rhs simplifies to {simplified}. The two sides agree to {_DIGITS} "
-        f"digits at {agreed} sample points, which proves nothing. Add assume=, such as assume=a > 0, or rewrite one side."
+        f"{entry}not proved, and not refuted. lhs - rhs simplifies to {simplified}. "
+        f"The two sides agree to {_DIGITS} digits at {agreed} sample points, which proves nothing. "
+        "Add assume=, such as assume=a > 0, or rewrite one side."
     )
 
 
@@ -97,12 +95,12 @@ def _conditions(assume: object) -> list[Any]:
     """Return the inequalities in ``assume``, each turned to have its symbol on the left."""
     conditions: list[Any] = []
     for given in assume if isinstance(assume, list | tuple) else [] if assume is None else [assume]:
-        if given in (True, False):
+        if isinstance(given, bool | type(sp.true) | type(sp.false)):
             raise ValueError(f"assume is {given} by the way its symbol is declared: leave it out, or declare it anew.")
         if not isinstance(given, sp.Lt | sp.Le | sp.Gt | sp.Ge):
             raise TypeError(f"assume must be an inequality such as u <= 2, or a list of these; got {given!r}.")
         condition: Any = given if isinstance(given.lhs, sp.Symbol) else given.reversed
-        if not isinstance(condition.lhs, sp.Symbol) or not condition.rhs.is_real or condition.rhs.free_symbols:
+        if not isinstance(condition.lhs, sp.Symbol) or condition.rhs.free_symbols:
             raise ValueError(f"assume must compare one symbol with one number, such as u <= 2; got {given}.")
         exact(condition.rhs, f"the bound in assume={given}")
         conditions.append(condition)
@@ -110,33 +108,32 @@ def _conditions(assume: object) -> list[Any]:
 
 
 def _domains(symbols: set[Any], conditions: list[Any]) -> tuple[dict[Any, Any], Domains]:
-    """Return the symbols with the assumptions that ``conditions`` imply, and the interval each one lives in."""
+    """Return the symbols with the assumptions that ``conditions`` imply, and the interval that each one lives in."""
     named = {condition.lhs for condition in conditions}
     same_names(symbols | named)
     if named - symbols:
         raise ValueError(f"assume speaks of {min(named - symbols, key=str)}, which neither side contains.")
     stronger, domains = {}, {}
-    for symbol in symbols:
-        bounds = [_own_interval(symbol)] + [_interval(c) for c in conditions if c.lhs == symbol]
-        interval = sp.Intersection(*bounds)
+    for symbol in sorted(symbols, key=str):
+        interval: Any = _declared(symbol)
+        for condition in conditions:
+            if condition.lhs == symbol:
+                interval &= _interval(condition)
         if not isinstance(interval, sp.Interval):
             raise ValueError(f"assume leaves {symbol} no interval to live in, only {interval}.")
-        facts = {}
+        facts = dict(symbol.assumptions0)
         if symbol in named:
-            facts["real"] = True
-            if interval.start >= 0:
-                facts["nonnegative" if 0 in interval else "positive"] = True
-            elif interval.end <= 0:
-                facts["nonpositive" if 0 in interval else "negative"] = True
+            facts |= {"real": True, **_sign_of(interval)}
         try:
-            stronger[symbol] = sp.Symbol(symbol.name, **{**symbol.assumptions0, **facts})
+            stronger[symbol] = sp.Symbol(symbol.name, **facts)
         except InconsistentAssumptions:
             raise ValueError(f"assume contradicts the way {symbol} is declared.") from None
         domains[stronger[symbol]] = interval
     return stronger, domains
 
 
-def _own_interval(symbol: Any) -> Any:
+def _declared(symbol: Any) -> Any:
+    """Return the interval that a symbol's own declaration puts it in."""
     if symbol.is_nonnegative:
         return sp.Interval(0, sp.oo, left_open=bool(symbol.is_positive))
     if symbol.is_nonpositive:
@@ -151,12 +148,20 @@ def _interval(condition: Any) -> Any:
     return sp.Interval(-sp.oo, condition.rhs, right_open=strict)
 
 
+def _sign_of(interval: Any) -> dict[str, bool]:
+    if interval.start >= 0:
+        return {"nonnegative" if 0 in interval else "positive": True}
+    if interval.end <= 0:
+        return {"nonpositive" if 0 in interval else "negative": True}
+    return {}
+
+
 def _require_real(difference: Any) -> None:
     """Refuse a symbol that may be complex where its order or its sign matters."""
     for node in sp.ordered(difference.atoms(*SWITCHES)):
-        for symbol in sp.ordered({symbol for gap in gaps(node) for symbol in gap.free_symbols}):
-            may_be_complex = isinstance(node, sp.Abs | sp.sign) and symbol.is_complex
-            if not symbol.is_extended_real and not may_be_complex:
+        for symbol in sp.ordered({symbol for gap in switch_gaps(node) for symbol in gap.free_symbols}):
+            complex_by_choice = isinstance(node, sp.Abs | sp.sign) and symbol.is_complex
+            if not symbol.is_extended_real and not complex_by_choice:
                 name = type(node).__name__
                 raise ValueError(f"{symbol} stands in {name} and may be complex: write Symbol('{symbol}', real=True).")
 
@@ -164,45 +169,53 @@ def _require_real(difference: Any) -> None:
 # ---- the search for a counterexample
 
 
-def _samples(domains: Domains) -> Iterator[Point]:
-    """Yield exact points of the domain, the same ones on every machine."""
+def _samples(domains: Domains) -> list[Point]:
+    """Return exact points of the domain, the same ones on every machine."""
     choices = []
     for symbol, domain in sorted(domains.items(), key=str):
         start, end = domain.start, domain.end
-        values = _NUMBERS[:8] + _COMPLEX + _NUMBERS[8:]
+        values = _REAL[:8] + _COMPLEX + _REAL[8:]
         if start.is_finite and end.is_finite:
-            values = [start + (end - start) * _R(k, 7) for k in range(8)] + values
+            values = [start + (end - start) * k / 7 for k in range(8)] + values
         elif start.is_finite or end.is_finite:
-            values = [start + abs(n) if start.is_finite else end - abs(n) for n in _NUMBERS] + values
-        if symbol.is_extended_real:
-            values = [value for value in values if value.is_real]
-        choices.append((symbol, [value for value in dict.fromkeys(values) if allowed(symbol, value, domain)]))
-    if all(values for _, values in choices):
-        for k in range(_POINTS if choices else 1):  # a stride of its own for each symbol keeps them from moving in step
-            yield {symbol: values[(k * (2 * j + 1) + 5 * j) % len(values)] for j, (symbol, values) in enumerate(choices)}
+            values = [start + abs(n) if start.is_finite else end - abs(n) for n in _REAL] + values
+        values = [value for value in dict.fromkeys(values) if not symbol.is_extended_real or value in domain]
+        choices.append((symbol, [value for value in values if allowed(symbol, value)]))
+    points = {}
+    for k in range(_POINTS if all(values for _, values in choices) else 0):
+        # Each symbol walks its list with a stride of its own, so that no two stay in step.
+        steps = [k * (2 * j + 1) + 5 * j for j in range(len(choices))]
+        point = {symbol: values[step % len(values)] for step, (symbol, values) in zip(steps, choices, strict=True)}
+        points[tuple(point.values())] = point
+    return list(points.values())
 
 
 def _refute(lhs: Any, rhs: Any, points: Iterable[Point], entry: str) -> int:
     """Raise at the first point where the sides differ; return at how many they agree."""
     agreed = 0
     for point in points:
-        left, right = at(lhs, point), at(rhs, point)
-        size = abs(sp.N(left - right, 30))
+        left, right = value_at(lhs, point), value_at(rhs, point)
+        gap = left - right
+        size = abs(sp.N(gap, 30))
         scale = 1 + abs(sp.N(left, 30)) + abs(sp.N(right, 30))
-        if not (size.is_comparable and scale.is_comparable):
-            continue  # a side is undefined here, or has no numeric value
-        if size < scale * sp.Float(10) ** -_DIGITS:
+        if not all(number.is_Number and number.is_finite for number in (size, scale)):
+            continue  # a side has no value here
+        if gap == 0 or (size < scale * sp.Float(10) ** -_DIGITS and not gap.is_Rational):
             agreed += 1
-        elif abs(abs(sp.N(left - right, 60)) - size) < size / 1000:  # not what rounding has left of an exact zero
-            where = "at " + ", ".join(f"{symbol} = {point[symbol]}" for symbol in sorted(point, key=str)) + " " * bool(point)
+        elif abs(abs(sp.N(gap, 60)) - size) < size / 1000:  # not what rounding leaves of an exact zero
+            where = ", ".join(f"{symbol} = {value}" for symbol, value in sorted(point.items(), key=str))
             raise NotEqual(
-                f"{entry}not equal: {where if point else ''}lhs is {_number(left)} and rhs is {_number(right)}. "
-                f"lhs - rhs simplifies to {_simplified(lhs - rhs)}."
+                f"{entry}not equal: {f'at {where} ' if where else ''}lhs is {_number(left)} and rhs is "
+                f"{_number(right)}. lhs - rhs simplifies to {_simplified(lhs - rhs)}."
             )
     return agreed
 
 
 # ---- words
+
+
+def _kind(side: Any) -> str:
+    return f"a {side.rows} by {side.cols} matrix" if hasattr(side, "shape") else "a single expression"
 
 
 def _simplified(difference: Any) -> Any:
@@ -216,6 +229,6 @@ def _number(value: Any) -> str:
     return str(value) if value.is_Rational and len(str(value)) <= 20 else str(sp.N(value, 15))
 
 
-def _shorten(expression: Any) -> str:
+def _shortened(expression: Any) -> str:
     text = str(expression)
     return text if len(text) <= 60 else text[:57] + "..."

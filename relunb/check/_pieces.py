@@ -1,33 +1,33 @@
-"""The proof behind ``identity``: algebra, on each piece of a piecewise expression where there are several."""
+"""The proof behind ``identity``: algebra, piece by piece where Max, Abs and their like make several pieces."""
 
 from itertools import pairwise, permutations
 from typing import Any
 
 import sympy as sp
+from sympy.core.logic import fuzzy_and
 from sympy.core.relational import Relational
 
 Point = dict[Any, Any]
 Domains = dict[Any, Any]  # symbol -> the interval of the real line in which the claim is made
 
 SWITCHES: Any = (sp.Max, sp.Min, sp.Abs, sp.sign, sp.Heaviside, sp.Piecewise)
-_R = sp.Rational
 
 
 class _Undecided(Exception):
     """The proof cannot find the sign of some expression."""
 
 
-def _is_zero(difference: Any) -> bool:
-    """Try one rewriting after another; the cheap ones come first."""
-    if difference.has(*SWITCHES):  # simplify may unfold these into thousands of cases: leave them to the pieces
-        rewritings = [sp.expand, lambda e: sp.expand(e.rewrite((sp.Max, sp.Min), sp.Abs))]
-    else:
-        rewritings = [sp.expand, sp.expand_trig, lambda e: sp.expand(e.rewrite(sp.exp)), sp.trigsimp, sp.simplify]
-    return any(sp.expand(rewrite(difference)) == 0 for rewrite in rewritings)
-
-
 def unproved(difference: Any, domains: Domains) -> list[Point]:
-    """Return where the difference could not be shown to be zero: an empty list is a proof."""
+    """Prove that an expression is zero on a domain, or say where that failed.
+
+    Args:
+        difference: the expression.
+        domains: the interval of each symbol in it.
+
+    Returns:
+        An empty list if the expression is proved to be zero. Otherwise points of the pieces that resisted, each with
+        a value for the symbols that were cut into pieces; the expression need not differ from zero there.
+    """
     if _is_zero(difference):
         return []
     for symbol in sorted(domains, key=str):
@@ -38,16 +38,54 @@ def unproved(difference: Any, domains: Domains) -> list[Point]:
     return [{}]
 
 
-def _unproved_pieces(difference: Any, symbol: Any, domains: Domains) -> list[Point]:
-    """Cut the domain of ``symbol`` where a switch may flip, and prove each point and each open piece by itself.
+def switch_gaps(node: Any) -> list[Any]:
+    """Return the expressions whose signs decide the value of a Max, an Abs or another switch."""
+    args: Any = node.args
+    if isinstance(node, sp.Max | sp.Min):
+        return [one - other for one, other in permutations(args, 2)]
+    if isinstance(node, sp.Piecewise):
+        return [rel.lhs - rel.rhs for _, condition in args for rel in condition.atoms(Relational)]
+    return [args[0]]
 
-    A switch inside another one is resolved first; what is left goes round again on the smaller piece.
+
+def allowed(symbol: Any, value: Any) -> bool | None:
+    """Say whether a symbol's declaration (integer, nonzero, ...) admits a value; None if SymPy cannot tell."""
+    known = [(getattr(value, f"is_{fact}"), truth) for fact, truth in symbol.assumptions0.items()]
+    return fuzzy_and(None if has is None else has is truth for has, truth in known)
+
+
+def value_at(expression: Any, point: Point) -> Any:
+    """Put exact numbers for symbols; nan where the expression has no value."""
+    try:
+        return expression.subs(point)
+    except (TypeError, ValueError):  # SymPy refuses to order complex or undefined numbers
+        return sp.nan
+
+
+def _is_zero(difference: Any) -> bool:
+    """Try one rewriting after another; the cheap ones come first."""
+    rewritings = [
+        sp.expand,
+        lambda e: e.rewrite((sp.Max, sp.Min), sp.Abs),
+        sp.expand_trig,
+        lambda e: e.rewrite(sp.Abs, sp.conjugate).rewrite(sp.exp),
+    ]
+    if not difference.has(*SWITCHES):  # simplify may unfold a few switches into thousands of cases
+        rewritings += [sp.trigsimp, sp.simplify]
+    return any(sp.expand(rewrite(difference)) == 0 for rewrite in rewritings)
+
+
+def _unproved_pieces(difference: Any, symbol: Any, domains: Domains) -> list[Point]:
+    """Cut the domain of ``symbol`` where a switch may flip, and prove each cut and each open piece by itself.
+
+    A switch inside another one is resolved first; what is left goes round again, on the smaller piece.
     """
-    nodes = [node for node in difference.atoms(*SWITCHES) if any(gap.has(symbol) for gap in gaps(node))]
-    nodes = [node for node in nodes if not any(gap.has(*SWITCHES) for gap in gaps(node))]
+    nodes = {node: switch_gaps(node) for node in difference.atoms(*SWITCHES)}
+    nodes = {node: gaps for node, gaps in nodes.items() if any(gap.has(symbol) for gap in gaps)}
+    nodes = {node: gaps for node, gaps in nodes.items() if not any(gap.has(*SWITCHES) for gap in gaps)}
     if not nodes:
         raise _Undecided
-    gaps = {gap for node in nodes for gap in gaps(node)}
+    gaps = {gap for gaps in nodes.values() for gap in gaps}
     domain = domains[symbol]
     try:
         cuts = sorted({root for gap in gaps for root in _roots(gap, symbol) if root in domain.interior})
@@ -55,10 +93,10 @@ def _unproved_pieces(difference: Any, symbol: Any, domains: Domains) -> list[Poi
     except TypeError:  # SymPy could not order two numbers
         raise _Undecided from None
     found = []
+    others = {other: interval for other, interval in domains.items() if other != symbol}
     for cut in cuts + ends:
-        if allowed(symbol, cut, domain):
-            others = {other: interval for other, interval in domains.items() if other != symbol}
-            found += [{symbol: cut, **point} for point in unproved(at(difference, {symbol: cut}), others)]
+        if allowed(symbol, cut) is not False:
+            found += [{symbol: cut, **point} for point in unproved(value_at(difference, {symbol: cut}), others)]
     for start, end in pairwise([domain.start, *cuts, domain.end]):
         inside = _inside(start, end)
         signs = {gap: _sign(gap, symbol, inside[0]) for gap in gaps}
@@ -68,22 +106,51 @@ def _unproved_pieces(difference: Any, symbol: Any, domains: Domains) -> list[Poi
     return found
 
 
-def gaps(node: Any) -> list[Any]:
-    """Return the expressions whose signs decide the value of a switch."""
-    if isinstance(node, sp.Max | sp.Min):
-        return [one - other for one, other in permutations(node.args, 2)]
-    if isinstance(node, sp.Piecewise):
-        return [rel.lhs - rel.rhs for _, condition in node.args for rel in condition.atoms(Relational)]
-    return [node.args[0]]
+def _roots(gap: Any, symbol: Any) -> list[Any]:
+    """Return every real root of a polynomial in ``symbol``; a factor without ``symbol`` adds none."""
+    factored: Any = sp.factor(gap)
+    factor = factored.as_independent(symbol, as_Add=False)[1]
+    if not factor.has(symbol):
+        return []
+    if factor.free_symbols != {symbol}:
+        raise _Undecided
+    try:
+        polynomial = sp.Poly(factor, symbol)
+        if polynomial.degree() == 1:  # real_roots refuses sqrt(2) and pi as coefficients
+            return [-polynomial.nth(0) / polynomial.nth(1)]
+        return polynomial.real_roots()
+    except (sp.PolynomialError, NotImplementedError):
+        raise _Undecided from None
+
+
+def _sign(gap: Any, symbol: Any, value: Any) -> int:
+    """Return the sign that ``gap`` has at one point of a piece, and so on the whole piece: its roots are cuts."""
+    number: Any = sp.factor(gap).subs(symbol, value)
+    for sign, known in ((1, number.is_positive), (-1, number.is_negative), (0, number.is_zero)):
+        if known:
+            return sign
+    raise _Undecided
+
+
+def _inside(start: Any, end: Any) -> list[Any]:
+    """Return exact points of an open piece; several, since a difference may vanish at one by chance."""
+    if start.is_finite and end.is_finite:
+        return [start + (end - start) * part for part in (sp.Rational(1, 2), sp.Rational(1, 3), sp.Rational(6, 7))]
+    steps = sp.S(1), sp.Rational(1, 3), sp.Rational(22, 7)
+    if start.is_finite:
+        return [start + step for step in steps]
+    return [(end if end.is_finite else 0) - step for step in steps]
 
 
 def _resolve(node: Any, signs: dict[Any, int]) -> Any:
-    """Return what a switch is equal to where its gaps have these signs."""
+    """Return what a switch equals where its gaps have these signs."""
     if isinstance(node, sp.Max | sp.Min):
         side = 1 if isinstance(node, sp.Max) else -1
-        return next(a for a in node.args if all(side * signs[a - b] >= 0 for b in node.args if b != a))
+        args: tuple[Any, ...] = node.args
+        return next(a for a in args if all(side * signs[a - b] >= 0 for b in args if b != a))
     if isinstance(node, sp.Piecewise):
-        for value, condition in node.args:
+        pairs: Any = node.args
+        for value, condition in pairs:
             truth = {rel: rel.func(signs[rel.lhs - rel.rhs], 0) for rel in condition.atoms(Relational)}
             decided = condition.xreplace(truth)
             if decided not in (sp.true, sp.false):
@@ -95,50 +162,3 @@ def _resolve(node: Any, signs: dict[Any, int]) -> Any:
     if isinstance(node, sp.Heaviside):
         return {1: sp.S(1), 0: node.args[1], -1: sp.S(0)}[sign]
     return sign * node.args[0] if isinstance(node, sp.Abs) else sp.S(sign)
-
-
-def _roots(gap: Any, symbol: Any) -> list[Any]:
-    """Return every real root of a polynomial in ``symbol``; factors free of ``symbol`` do not matter."""
-    factor = sp.factor(gap).as_independent(symbol, as_Add=False)[1]
-    if not factor.has(symbol):
-        return []
-    try:
-        polynomial = sp.Poly(factor, symbol)
-        if factor.free_symbols != {symbol}:
-            raise _Undecided
-        if polynomial.degree() == 1:  # real_roots refuses sqrt(2) and pi as coefficients
-            return [-polynomial.nth(0) / polynomial.nth(1)]
-        return polynomial.real_roots()
-    except (sp.PolynomialError, NotImplementedError):
-        raise _Undecided from None
-
-
-def _sign(gap: Any, symbol: Any, value: Any) -> int:
-    number = sp.factor(gap).subs(symbol, value)
-    for sign, known in ((1, number.is_positive), (-1, number.is_negative), (0, number.is_zero)):
-        if known:
-            return sign
-    raise _Undecided
-
-
-def _inside(start: Any, end: Any) -> list[Any]:
-    """Return exact points of an open piece; several, since a difference may vanish at one by chance."""
-    if start.is_finite and end.is_finite:
-        return [start + (end - start) * part for part in (_R(1, 2), _R(1, 3), _R(6, 7))]
-    if start.is_finite:
-        return [start + step for step in (1, _R(1, 3), _R(22, 7))]
-    return [(end if end.is_finite else 0) - step for step in (1, _R(1, 3), _R(22, 7))]
-
-
-def allowed(symbol: Any, value: Any, domain: Any) -> bool:
-    """Say whether ``symbol`` may take this value: its domain and its declaration (integer, odd, ...) agree."""
-    if symbol.is_extended_real and domain.contains(value) != True:  # noqa: E712 - SymPy may answer neither
-        return False
-    return all(getattr(value, f"is_{fact}") is truth for fact, truth in symbol.assumptions0.items())
-
-
-def at(expression: Any, point: Point) -> Any:
-    try:
-        return expression.subs(point)
-    except (TypeError, ValueError):  # SymPy cannot order a complex or an undefined number: no value here
-        return sp.nan

@@ -1,0 +1,60 @@
+# make help lists the targets. Each prepares what it needs; nothing has to be installed by hand but Python and make.
+PY   ?= python3
+VENV ?= .venv
+JOBS ?= 2
+PORT ?= 8000
+PIP_ARGS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt $(PIP_ARGS)
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help book test lab serve golden lint bench clean
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+book: $(READY)-test ## execute every chapter and write _build/html
+	@$(BIN)/python book/_ext/execute.py --jobs $(JOBS)
+	@rm -rf _build/html
+	@$(BIN)/jupyter-book build . --all -W -n --keep-going --quiet || { rm -rf _build/html; \
+	  echo "make book: the book did not build; the warnings above name page and line. Mend them and run make book again." >&2; exit 1; }
+	@$(BIN)/python book/_ext/execute.py --mark-built
+	@echo "The book is ready. Open $(CURDIR)/_build/html/index.html"
+
+test: $(READY)-test ## run every chapter as a test, and the package's tests
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
+
+golden: $(READY)-test ## run the chapters and rewrite the reference outputs under tests/golden
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --golden-update _toc.yml book
+	@echo "Review the change: git diff tests/golden"
+
+lab: $(READY)-lab ## open JupyterLab; a click on a chapter opens it as a notebook
+	@JUPYTER_CONFIG_DIR=$(VENV)/etc/jupyter $(BIN)/jupytext-config set-default-viewer
+	@JUPYTER_CONFIG_DIR=$(VENV)/etc/jupyter $(BIN)/jupyter lab book/
+
+serve: book ## build the book and serve it on this machine alone
+	@echo "Serving on http://127.0.0.1:$(PORT) (Ctrl-C ends it)"
+	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+
+lint: $(READY)-lint ## ruff, pyright, and the chapters' cells
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet . || { echo "make lint: run $(BIN)/ruff format ." >&2; exit 1; }
+	@$(BIN)/python book/_ext/lint_chapters.py
+	@$(BIN)/pyright --pythonpath $(BIN)/python
+
+bench: $(READY)-test ## run every benchmark; ARGS=--keep stores the rows
+	@for file in benchmarks/bw_*.py; do $(BIN)/python -m benchmarks.$$(basename $$file .py) $(ARGS) || exit 1; done
+
+clean: ## delete what make made: .venv, _build, dist
+	rm -rf $(VENV) _build build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+
+# One virtual environment, brought up to what a target needs: test, lab or lint. A changed pin installs again.
+$(READY)-%: constraints.txt pyproject.toml
+	@command -v $(PY) >/dev/null || { echo "make: Python is missing. Install Python 3.11 or newer, or name it: make PY=/path/to/python3 ..." >&2; exit 1; }
+	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: Python 3.11 or newer is needed, and $(PY) is $$($(PY) -V). Name another one: make PY=python3.12 ..." >&2; exit 1; }
+	@test -x $(BIN)/python || $(PY) -m venv $(VENV) || { rm -rf $(VENV); echo "make: $(PY) could not make a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@echo "Installing the pinned dependencies into $(VENV) (about two minutes the first time) ..."
+	@$(PIP) --editable '.[$*]' || { echo "make: the install failed; pip's message is above. Check the network and the disk, then run the same command again." >&2; exit 1; }
+	@touch $@

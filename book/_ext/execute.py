@@ -1,0 +1,115 @@
+"""Execute the chapters that changed, several at once, into the cache that the book build then reads.
+
+The cache knows a chapter by its cells alone. What the cells import is not in that key, so the whole cache goes when the
+package, the pins or the interpreter change.
+"""
+
+import argparse
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+CACHE = ROOT / "_build" / ".jupyter_cache"
+EXECUTED_WITH = ROOT / "_build" / ".executed-with.sha256"
+BUILT_FROM = ROOT / "_build" / "html" / ".built-from.sha256"
+TIMEOUT = 120  # seconds a cell may take
+
+
+def digest(files: Iterable[Path]) -> str:
+    """One number for the names and contents of these files, and for the interpreter."""
+    total = hashlib.sha256(sys.version.encode())
+    for file in sorted(files):
+        total.update(f"{file.relative_to(ROOT)}\0".encode() + file.read_bytes() + b"\0")
+    return total.hexdigest()
+
+
+def package_files() -> list[Path]:
+    return [*ROOT.glob("relunb/**/*.py"), ROOT / "constraints.txt", ROOT / "pyproject.toml"]
+
+
+def book_files() -> list[Path]:
+    """Everything that the built book depends on."""
+    pages = (f for f in ROOT.glob("book/**/*") if f.is_file() and "__pycache__" not in f.parts)
+    return [*package_files(), *pages, ROOT / "_config.yml", ROOT / "_toc.yml"]
+
+
+def chapters() -> list[Path]:
+    """The pages of _toc.yml that have code cells."""
+    from sphinx_external_toc.parsing import parse_toc_yaml
+
+    pages = (ROOT / f"{name}.md" for name in parse_toc_yaml(ROOT / "_toc.yml"))
+    return [page for page in pages if page.exists() and "{code-cell}" in page.read_text(encoding="utf8")]
+
+
+def execute(chapter: Path) -> Any:
+    from jupyter_cache.executors.utils import single_nb_execution
+    from myst_nb.core.read import read_myst_markdown_notebook
+
+    notebook = read_myst_markdown_notebook(chapter.read_text(encoding="utf8"), path=chapter)
+    with tempfile.TemporaryDirectory() as folder:
+        return single_nb_execution(notebook, cwd=folder, timeout=TIMEOUT, allow_errors=False)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--jobs", type=int, default=2, help="how many chapters run at once")
+    parser.add_argument("--mark-built", action="store_true", help="only note what _build/html was built from")
+    options = parser.parse_args()
+    if options.mark_built:
+        BUILT_FROM.write_text(digest(book_files()))
+        return 0
+
+    from jupyter_cache import get_cache
+    from jupyter_cache.base import CacheBundleIn
+    from myst_nb.core.read import read_myst_markdown_notebook
+    from tqdm import tqdm
+
+    key = digest(package_files())
+    if not EXECUTED_WITH.exists() or EXECUTED_WITH.read_text() != key:
+        shutil.rmtree(CACHE, ignore_errors=True)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    cache = get_cache(str(CACHE))
+    EXECUTED_WITH.write_text(key)
+
+    def is_cached(chapter: Path) -> bool:
+        try:
+            cache.match_cache_notebook(read_myst_markdown_notebook(chapter.read_text(encoding="utf8"), path=chapter))
+        except KeyError:
+            return False
+        return True
+
+    todo = [chapter for chapter in chapters() if not is_cached(chapter)]
+    if not todo:
+        return 0
+    jobs = max(1, min(options.jobs, len(todo)))
+    os.environ["RELUNB_BOOK"] = "1"  # relunb.plot then leaves plotly.js to the page
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
+    failed = 0
+    with ThreadPoolExecutor(jobs) as pool, tqdm(total=len(todo), desc="chapters", unit="") as bar:
+        running = {pool.submit(execute, chapter): chapter for chapter in todo}
+        for future in as_completed(running):
+            chapter, result = running[future], future.result()
+            if result.err is None:
+                data = {"execution_seconds": result.time}
+                cache.cache_notebook_bundle(
+                    CacheBundleIn(result.nb, str(chapter), data=data), check_validity=False, overwrite=True
+                )
+                bar.write(f"{chapter.relative_to(ROOT)}: {result.time:.1f} s", file=sys.stdout)
+            else:
+                failed += 1
+                bar.write(f"{result.err}\nmake book: a cell of {chapter.relative_to(ROOT)} failed; see above.")
+            bar.update()
+    if failed:
+        shutil.rmtree(ROOT / "_build" / "html", ignore_errors=True)  # never leave an older book that looks fine
+    return min(failed, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

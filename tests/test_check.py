@@ -1,0 +1,399 @@
+"""relunb.check: what it proves, what it refutes, and what it says."""
+
+import importlib
+import sys
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import sympy as sp
+import torch
+from sympy import Abs, Heaviside, Max, Min, Piecewise, Symbol, cos, exp, log, pi, sin, sqrt
+from sympy import Rational as R
+
+from relunb.check import Disagreement, NotEqual, NotProved, agreement, identity
+
+x, y, b, u, w = sp.symbols("x y b u w", real=True)
+a, plain = sp.symbols("a plain")  # complex as far as SymPy knows
+c = Symbol("c", positive=True)
+n = Symbol("n", integer=True)
+z = Symbol("z", complex=True)
+nonzero = Symbol("nonzero", real=True, nonzero=True)
+
+
+def s(v):
+    return Max(v, 0)
+
+
+def psi(v):
+    return sum(k * s(v - R(j, 2)) for j, k in enumerate((1, -8, 23, -32, 23, -8, 1))) / sp.Integer(6)
+
+
+def step(v, at_zero):
+    return Heaviside(v, at_zero)
+
+
+t = Abs(x - R(3, 2))
+FOLDED = s(R(3, 2) - t) / 6 - R(4, 3) * s(1 - t) + R(23, 6) * s(R(1, 2) - t)
+HALF_ANGLES = 16 * sin(w / 4) ** 4 * (2 - cos(w / 2))
+
+HOLDS = {
+    "rationals": (sum(R(1, k * (k + 1)) for k in range(1, 10)), Fraction(9, 10), None),
+    "int": (sp.Integer(2), 2, None),
+    "relu": (Max(x, 0) - Max(-x, 0), x, None),
+    "seven to three": (psi(x), FOLDED, None),
+    "relu on a half-line": (24 * psi(u / 4), Max(u, 0), u <= 2),
+    "abs from relu": (s(x) * s(y), (x + Abs(x)) * (y + Abs(y)) / 4, None),
+    "two variables": (s(x) * Heaviside(y), Piecewise((0, x < 0), (x, True)) * (1 + sp.sign(y)) / 2, None),
+    "symbolic knot": (s(x - b) - s(b - x), x - b, None),
+    "positive scale": (s(c * x - c / 2), c * s(x - R(1, 2)), None),
+    "nested": (s(Abs(x) - 1), Piecewise((-x - 1, x < -1), (0, x <= 1), (x - 1, True)), None),
+    "three arguments": (Max(x, y, 1) + Min(-x, -y, -1), 0, None),
+    "three arguments, one variable": (
+        Max(x, 2 * x, 3),
+        Piecewise((3, x < R(3, 2)), (2 * x, True)),
+        None,
+    ),
+    "min": (Min(x, 1), 1 - s(1 - x), None),
+    "irrational cuts": (s(x**2 - 2), Piecewise((x**2 - 2, (x > sqrt(2)) | (x < -sqrt(2))), (0, True)), None),
+    "cut at pi": (s(x - pi) + pi, Max(x, pi), None),
+    "smooth pieces": (exp(x) * s(x), Piecewise((x * exp(x), x > 0), (0, True)), None),
+    "step": (Heaviside(x), (1 + sp.sign(x)) / 2, None),
+    "the point 0 is not in the domain": (Max(nonzero, 0) / nonzero, Heaviside(nonzero), None),
+    "open end": (Heaviside(x), 1, x > 0),
+    "closed end": (step(x, 1), 1, x >= 0),
+    "two bounds": (s(x) * s(1 - x), x * (1 - x), (x >= 0, 1 >= x)),
+    "pythagoras": (sin(x) ** 2 + cos(x) ** 2, 1, None),
+    "half angles": (HALF_ANGLES, 16 - 23 * cos(w / 2) + 8 * cos(w) - cos(3 * w / 2), None),
+    "euler": (exp(sp.I * w) + exp(-sp.I * w), 2 * cos(w), None),
+    "modulus": (Abs(x + y * exp(-sp.I * w)) ** 2, x**2 + y**2 + 2 * x * y * cos(w), None),
+    "complex modulus": (Abs(z) ** 2, z * sp.conjugate(z), None),
+    "complex modulus in a sum": (Abs(z) ** 2 + s(x) - s(-x), z * sp.conjugate(z) + x, None),
+    "gamma": (sp.gamma(x + 1), x * sp.gamma(x), None),
+    "square root": (sqrt(a**2), a, a > 0),
+    "logarithm": (log(x * y), log(x) + log(y), [x > 0, y > 0]),
+    "matrix": (sp.Matrix([[(x + 1) ** 2, 1]]), sp.Matrix([[x**2 + 2 * x + 1, s(x) - x + s(-x) - 2 * s(-x) + 1]]), None),
+    "undefined function": (sp.Function("f")(x) * 2, 2 * sp.Function("f")(x), None),
+}
+
+# lhs, rhs, assume, and what the message must say.
+DIFFERS = {
+    "numbers": (R(1, 3), R(1, 2), None, "not equal: lhs is 1/3 and rhs is 1/2. lhs - rhs simplifies to -1/6."),
+    "relu everywhere": (24 * psi(u / 4), Max(u, 0), None, "at u = 9/4 lhs is 1/4 and rhs is 9/4."),
+    "relu a little too far": (24 * psi(u / 4), Max(u, 0), u <= R(2001, 1000), "at u = 2001/1000 "),
+    "relu up to 3": (24 * psi(u / 4), Max(u, 0), u <= 3, "at u = 8/3 "),
+    "far away": (s(x - 1000), 0, None, "at x = 1001 lhs is 1 and rhs is 0."),
+    "far away and narrow": (s(x - 1000) * s(1001 - x), 0, None, "at x = 2001/2 lhs is 1/4"),
+    "far away, two variables": (s(x - 1000) * s(y - 2000), 0, None, "at x = 1001, y = 2001 lhs is 1"),
+    "far away, a chance zero": (s(x - 1000) * (x - 1001), 0, None, "at x = 3001/3 "),
+    "one point": (Heaviside(x - 1000), step(x - 1000, 1), None, "at x = 1000 lhs is 1/2 and rhs is 1."),
+    "closed end": (Heaviside(x), 1, x >= 0, "at x = 0 "),
+    "closed end far away": (Heaviside(x - 1000), 0, x <= 1000, "at x = 1000 "),
+    "integers only": (sin(pi * n) + n, 0, None, "at n = 3 "),
+    "a factor": (HALF_ANGLES, 16 - 23 * cos(w / 2) + 8 * cos(w), None, "simplifies to 16*(2 - cos(w/2))*sin(w/4)**4"),
+    "a small number": (x, x + R(1, 10**40), None, "simplifies to -1/1000000000000000"),
+    "square root": (sqrt(a**2), a, None, "at a = -2/7 lhs is 2/7 and rhs is -2/7."),
+    "complex": (sp.conjugate(a), a, None, "at a = I "),
+    "logarithm": (log(x * y), log(x) + log(y), None, "simplifies to -log(x) - log(y) + log(x*y)"),
+    "matrix": (sp.Matrix([[x, 1], [2, x]]), sp.Matrix([[x, 1], [3, x]]), None, "entry [1, 0]: not equal: at x = 1/3 "),
+}
+
+UNPROVED = {
+    "agrees at every integer": (s(n), Piecewise((0, n < 1), (n, True)), "agree to 25 digits at 11 sample points"),
+    "a sign out of reach": (Max(cos(x), -2), cos(x), "simplifies to -cos(x) + Max(-2, cos(x))."),
+    "no number for f": (sp.Function("f")(x), sp.Function("f")(x + 1), "at 0 sample points"),
+    "too small to see": (sin(x) * (1 + R(1, 10**40)), sin(x), "agree to 25 digits at 18 sample points"),
+    "integral": (sp.Integral(s(x), (x, 0, 1)), R(1, 2), "Call .doit() on it first."),
+    "a difference at no sample point": (sp.DiracDelta(x), 0, "Add assume=, such as assume=a > 0, or rewrite one side."),
+}
+
+REFUSED = {
+    "float": ((0.1, x), TypeError, "lhs is the float 0.1, and a float is not exact: write Rational(1, 10)."),
+    "float inside": ((x, 0.25 * x), TypeError, "rhs holds the float 0.25, and a float is not exact"),
+    "string": (("x", x), TypeError, "lhs must be a SymPy expression"),
+    "boolean": ((x, True), TypeError, "rhs must be a SymPy expression"),
+    "list": (([x], x), TypeError, "got a list"),
+    "equation": ((sp.Eq(x, y), x), TypeError, "lhs is an equation: pass its two sides, x and y."),
+    "inequality": ((x < y, x), TypeError, "lhs must be a SymPy expression"),
+    "symbolic matrix": ((sp.MatrixSymbol("A", 2, 2), x), TypeError, "explicit entries; got a MatrixSymbol"),
+    "infinite": ((x, sp.oo), ValueError, "rhs is not finite"),
+    "shapes": ((sp.eye(2), sp.eye(3)), ValueError, "lhs is a 2 by 2 matrix and rhs is a 3 by 3 matrix"),
+    "matrix and scalar": ((sp.eye(2), x), ValueError, "rhs is a single expression"),
+    "max of a complex symbol": ((s(plain), plain), ValueError, "may be complex: write Symbol('plain', real=True)"),
+    "abs of an undeclared symbol": ((Abs(plain), plain), ValueError, "stands in Abs and may be complex"),
+    "max of a declared complex symbol": ((s(z), z), ValueError, "z stands in Max and may be complex"),
+    "namesakes": ((x, Symbol("x")), ValueError, "two different symbols are named x"),
+}
+
+ASSUME_REFUSED = {
+    "string": ("a > 0", TypeError, "assume must be an inequality such as u <= 2"),
+    "equation": ([a > 0, sp.Eq(a, 1)], TypeError, "got Eq(a, 1)"),
+    "already known": (c > 0, ValueError, "assume is True by the way its symbol is declared"),
+    "impossible": (c < 0, ValueError, "assume is False by the way its symbol is declared"),
+    "not one symbol": (2 * a > 0, ValueError, "assume must compare one symbol with one number"),
+    "two symbols": (a > x, ValueError, "assume must compare one symbol with one number"),
+    "float": (a > 0.5, TypeError, "write Rational(1, 2)"),
+    "infinity": (a < sp.oo, ValueError, "the bound in assume=a < oo is not finite"),
+    "another symbol": (y > 0, ValueError, "assume speaks of y, which neither side contains"),
+    "nothing left": ([a > 1, a < 0], ValueError, "assume leaves a no interval to live in, only EmptySet"),
+    "one number left": ([a >= 1, a <= 1], ValueError, "no interval to live in, only {1}"),
+    "namesake": (Symbol("a", real=True) > 0, ValueError, "two different symbols are named a"),
+    "contradiction": (Symbol("i", infinite=True) > 0, ValueError, "assume contradicts the way i is declared"),
+}
+
+
+def cases(table):
+    return pytest.mark.parametrize("case", table.values(), ids=table.keys())
+
+
+@cases(HOLDS)
+def test_identity_that_holds(case, capsys):
+    lhs, rhs, assume = case
+    identity(lhs, rhs, assume=assume)
+    out = capsys.readouterr().out
+    assert out.startswith("holds: ") and out.count("\n") == 1 and len(out) < 180
+    assert (", for " in out) == (assume is not None)
+
+
+@cases(DIFFERS)
+def test_identity_that_does_not_hold(case, capsys):
+    lhs, rhs, assume, words = case
+    with pytest.raises(NotEqual) as caught:
+        identity(lhs, rhs, assume=assume)
+    assert words in str(caught.value)
+    assert capsys.readouterr().out == ""
+
+
+@cases(UNPROVED)
+def test_numbers_prove_nothing(case, capsys):
+    lhs, rhs, words = case
+    with pytest.raises(NotProved) as caught:
+        identity(lhs, rhs)
+    assert words in str(caught.value)
+    assert capsys.readouterr().out == ""
+
+
+@cases(REFUSED)
+def test_identity_refuses(case):
+    sides, error, words = case
+    with pytest.raises(error) as caught:
+        identity(*sides)
+    assert words in str(caught.value)
+
+
+@cases(ASSUME_REFUSED)
+def test_identity_refuses_assumption(case):
+    assume, error, words = case
+    with pytest.raises(error) as caught:
+        identity(a + c + x + Symbol("i", infinite=True), 0, assume=assume)
+    assert words in str(caught.value)
+
+
+def test_identity_prints_what_holds_and_for_what(capsys):
+    identity(sqrt(u**2) + (u - u), Abs(u), assume=[u > 0, u <= 2])
+    identity((x + y) ** 30, sp.expand((x + y) ** 30))
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == "holds: Abs(u) = Abs(u), for u > 0, u <= 2"
+    assert second == "holds: (x + y)**30 = " + str(sp.expand((x + y) ** 30))[:57] + "..."
+
+
+def test_docstring_examples_are_what_is_printed(capsys):
+    identity(Max(x, 0) - Max(-x, 0), x)
+    agreement(Max(x, 0), torch.relu, at={x: [-1, 0, 2]})
+    proved, agreed = capsys.readouterr().out.splitlines()
+    assert proved in str(identity.__doc__)
+    assert agreed in str(agreement.__doc__)
+
+
+def test_both_refusals_are_assertion_errors():
+    assert issubclass(NotEqual, AssertionError) and issubclass(NotProved, AssertionError)
+    assert issubclass(Disagreement, AssertionError)
+
+
+def test_missing_sympy_is_one_sentence(monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("relunb.check")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "sympy", None)
+    with pytest.raises(ImportError, match=r"pip install 'relunb\[chapters\]'"):
+        importlib.import_module("relunb.check")
+
+
+# ---- agreement
+
+POINTS = torch.linspace(-1, 4, 41)  # multiples of 1/8: the seven knots are among them, in every dtype
+GENERIC = (POINTS + 0.01).tolist()
+
+
+def naive_psi(v):
+    knots = enumerate((1, -8, 23, -32, 23, -8, 1))
+    return sum(k * torch.relu(v - j / 2) for j, k in knots) / 6
+
+
+def folded_psi(v, scale=1.0):
+    fine = torch.promote_types(v.dtype, torch.float32)
+    d = (v.to(fine) * (scale.to(fine) if isinstance(scale, torch.Tensor) else scale) - 1.5).abs()
+    return (torch.relu(1.5 - d) / 6 - torch.relu(1 - d) * 4 / 3 + torch.relu(0.5 - d) * 23 / 6).to(v.dtype)
+
+
+def only(dtype, wrong, right):
+    """A function that is wrong in one dtype."""
+    return lambda *v: wrong(*v) if v[0].dtype == dtype else right(*v)
+
+
+ONE, MANY = "values and d/dx at 1 point", "values and d/dx at 41 points"
+ALL = "in float64, float32, bfloat16, float16"
+AT = {x: [1, 2]}
+AGREES = {
+    "smooth": (sin(x), torch.sin, {x: GENERIC}, MANY),
+    "no assumption": (Abs(a) + a, lambda v: v.abs() + v, {a: [1]}, "values and d/da at 1 point"),
+    "kinks": (psi(x), folded_psi, {x: POINTS}, "values and d/dx at 41 points, 7 kinks left to their convention"),
+    "one kink": (s(x), torch.relu, {x: [0]}, "values and d/dx at 1 point, 1 kink left to its convention"),
+    "no kink": (psi(x), folded_psi, {x: GENERIC}, MANY),
+    "a kink after rounding": (
+        s(x - 1),
+        lambda v: torch.relu(v - 1),
+        {x: [1 + 2.0**-20, 2]},
+        "values and d/dx at 2 points, 1 kink left to its convention",
+    ),
+    "two symbols": (
+        psi(c * x),
+        folded_psi,
+        {x: [v / 9 for v in GENERIC], c: [9.1] * 41},
+        "values, d/dx and d/dc at 41 points",
+    ),
+    "order of at": (x - 2 * y, lambda p, q: q - 2 * p, {y: [1, 2], x: [3, 5]}, "values, d/dy and d/dx at 2 points"),
+    "no derivative to take": (sp.sign(x), torch.sign, {x: [-1, 2]}, "values and d/dx at 2 points"),
+    "pieces": (
+        Piecewise((0, x < 0), (x**2, True)),
+        lambda v: torch.where(v < 0, 0 * v, v * v),
+        {x: np.linspace(-1, 1, 5)},
+        "values and d/dx at 5 points",
+    ),
+    "real value of a complex form": (exp(sp.I * x) + exp(-sp.I * x), lambda v: 2 * v.cos(), {x: [R(1, 3)]}, ONE),
+    "the result rounded once": (1000 * x / 3, lambda v: (v.double() * 1000 / 3).to(v.dtype), {x: GENERIC}, MANY),
+}
+
+DISAGREES = {
+    "value": (
+        sin(x),
+        lambda v: v.sin() + 1e-6,
+        AT,
+        "the value in float64 on cpu at x = 1.0: expected 0.84147098480789651, got",
+    ),
+    "value in float32": (
+        sin(x),
+        only(torch.float32, lambda v: v.sin() * 1.0001, torch.sin),
+        AT,
+        "the value in float32 on",
+    ),
+    "naive psi in float16": (psi(x), only(torch.float16, naive_psi, folded_psi), {x: GENERIC}, "in float16 on cpu"),
+    "naive psi in bfloat16": (psi(x), only(torch.bfloat16, naive_psi, folded_psi), {x: GENERIC}, "in bfloat16 on"),
+    "nan": (sin(x), lambda v: v.sin() * float("nan"), AT, "got nan; allowed error 3.6e-15."),
+    "derivative": (sin(x), lambda v: v.sin().detach() + 0 * v, AT, "d/dx in float64 on cpu at x = 1.0: expected 0.54"),
+    "second derivative of two": (
+        x * y,
+        lambda p, q: p * q.detach() + 0 * q,
+        {x: [1], y: [2]},
+        "d/dy in float64 on cpu at x = 1.0, y = 2.0: expected 1.0, got 0.0",
+    ),
+    "outside the kink": (
+        s(x),
+        lambda v: torch.where(v == 0, 1.5 * v, torch.relu(v)),
+        {x: [0]},
+        "expected 0.0 to 1.0, got 1.5",
+    ),
+    "below the kink": (s(x), lambda v: torch.where(v == 0, -v, torch.relu(v)), {x: [0]}, "0.0 to 1.0, got -1.0"),
+    "a kink where there is none": (x, lambda v: v.relu() - (-v).relu(), {x: [0]}, "expected 1.0, got 0.0"),
+    "no graph": (sin(x), lambda v: v.detach().sin(), AT, "d/dx in float64 on cpu: autograd finds no path"),
+    "no path to one": (x * y, lambda p, q: p * q.detach(), {x: [1], y: [2]}, "back to y"),
+    "dtype": (sin(x), lambda v: v.sin().double(), AT, "returned a tensor of dtype torch.float64, not torch.float32"),
+    "length": (sin(x), lambda v: v.sin()[:1], AT, "returned a tensor of shape (1,), not (2,)"),
+    "scalar": (sin(x), lambda v: v.sin().sum(), AT, "returned a tensor of shape (), not (2,)"),
+    "device": (sin(x), lambda v: v.sin().to("meta"), AT, "returned a tensor of device meta, not cpu"),
+    "not a tensor": (sin(x), lambda v: 1.0, AT, "the function returned a float, not a tensor."),
+}
+
+AGREEMENT_REFUSED = {
+    "float": (0.5 * x, AT, TypeError, "write Rational(1, 2)"),
+    "matrix": (sp.Matrix([x]), AT, TypeError, "compare one entry at a time"),
+    "missing symbol": (sin(x) * y, AT, ValueError, "exactly the expression's symbols, x and y; got x."),
+    "spare symbol": (sin(x), {x: [1], y: [1]}, ValueError, "exactly the expression's symbols, x; got x and y."),
+    "namesake": (sin(x), {Symbol("x"): [1]}, ValueError, "two different symbols are named x"),
+    "no symbols": (sp.S(1), {}, ValueError, "at must give numbers for at least one symbol"),
+    "lengths": (x * y, {x: [1, 2], y: [1]}, ValueError, "x has 2, y has 1."),
+    "no points": (sin(x), {x: []}, ValueError, "at least one: x has 0."),
+    "two dimensions": (sin(x), {x: torch.ones(2, 2)}, ValueError, "at[x] must be a flat sequence"),
+    "nan": (sin(x), {x: [1, np.nan]}, ValueError, "at[x] has a number that is not finite"),
+    "point overflow": (sin(x), {x: [65536]}, ValueError, "x = 65536.0 is too large for float16 (largest 65504)"),
+    "value overflow": (x**2, {x: [256]}, ValueError, "at x = 256.0 is too large for float16 (largest 65504)"),
+    "pole": (1 / x, {x: [1, 0]}, ValueError, "the expression has no real, finite value at x = 0.0"),
+    "complex": (log(x), {x: [-1]}, ValueError, "the expression has no real, finite value at x = -1.0"),
+    "one-sided": (sqrt(x), {x: [0]}, ValueError, "d/dx has no real, finite value at x = 0.0"),
+}
+
+
+@cases(AGREES)
+def test_agreement(case, capsys):
+    expression, function, at, words = case
+    agreement(expression, function, at=at)
+    assert capsys.readouterr().out == f"agrees: {words}, {ALL}\n"  # the same on every machine: no device, no time
+
+
+@pytest.mark.parametrize(
+    ("wrt", "words"),
+    [(None, "values, d/dx and d/dy"), ([y], "values and d/dy"), (x, "values and d/dx"), ([], "values")],
+)
+def test_agreement_with_respect_to(wrt, words, capsys):
+    agreement(x * y, torch.mul, at={x: [1, 2], y: [2, 3]}, wrt=wrt)
+    assert capsys.readouterr().out == f"agrees: {words} at 2 points, {ALL}\n"
+    with pytest.raises(ValueError, match="wrt names b, which at does not give: choose among x and y."):
+        agreement(x * y, torch.mul, at={x: [1, 2], y: [2, 3]}, wrt=[b])
+
+
+@cases(DISAGREES)
+def test_disagreement(case, capsys):
+    expression, function, at, words = case
+    with pytest.raises(Disagreement) as caught:
+        agreement(expression, function, at=at)
+    assert words in str(caught.value)
+    assert capsys.readouterr().out == ""
+
+
+@cases(AGREEMENT_REFUSED)
+def test_agreement_refuses(case):
+    expression, at, error, words = case
+    with pytest.raises(error) as caught:
+        agreement(expression, lambda v: v * v, at=at)
+    assert words in str(caught.value)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device: the function is wrong there alone")
+def test_disagreement_on_cuda():
+    with pytest.raises(Disagreement, match="the value in float64 on cuda at x = 1.0"):
+        agreement(sin(x), lambda v: v.sin() + 1e-6 * v.is_cuda, at={x: [1, 2]})
+
+
+def test_input_rounding_is_not_counted():
+    # bfloat16 rounds 1.003 to 1, where 1000 (x - 1) is 0; at 1.003 it is 3, give or take the allowed 0.09.
+    agreement(1000 * (x - 1), lambda v: 1000 * (v.double() - 1).to(v.dtype), at={x: [1.003]})
+
+
+@pytest.mark.parametrize("scale", [R(1, 100), R(1000)])
+@pytest.mark.parametrize(
+    ("dtype", "passes", "fails"),
+    [
+        (torch.float64, 2e-15, 1e-14),
+        (torch.float32, 1e-6, 4e-6),
+        (torch.bfloat16, 1.6e-2, 6e-2),
+        (torch.float16, 2e-3, 8e-3),
+    ],
+)
+def test_allowed_error_is_absolute_below_one_and_relative_above(dtype, passes, fails, scale):
+    def off_by(error):
+        size = error * max(1.0, factor)
+        return lambda v: (v.double() * factor + size * (v.dtype == dtype)).to(v.dtype)
+
+    factor = float(scale)
+    agreement(scale * x, off_by(passes), at={x: [1]})
+    with pytest.raises(Disagreement, match=f"the value in {str(dtype).removeprefix('torch.')} "):
+        agreement(scale * x, off_by(fails), at={x: [1]})
