@@ -1,4 +1,4 @@
-"""Pictures for chapters. Each function draws one picture and returns the figure; none is imported by `import relunb`."""
+"""Pictures for chapters. Each function draws one and returns the figure. `import relunb` imports none of this."""
 
 import html
 import os
@@ -10,8 +10,10 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from torch import Tensor
 
 BLUE, ORANGE, GREEN, GRAY = "#1f5fa8", "#c8500a", "#2e7d32", "#7a7a7a"
@@ -19,7 +21,7 @@ WIDTH = 5.6  # inches: a figure this wide stays legible on a phone
 
 
 def style() -> None:
-    """Set how the book's figures look: vector pictures on no background, so that the page's own shows, light or dark."""
+    """Set how the book's figures look: vector pictures without a background, for light and dark pages."""
     mpl.rcParams.update(
         {
             "figure.figsize": (WIDTH, 2.9),
@@ -31,7 +33,7 @@ def style() -> None:
             "axes.spines.right": False,
             "axes.grid": True,
             "grid.alpha": 0.25,
-            "axes.prop_cycle": mpl.cycler(color=[BLUE, ORANGE, GREEN, GRAY]),
+            "axes.prop_cycle": cycler(color=[BLUE, ORANGE, GREEN, GRAY]),
             "lines.linewidth": 2,
             "font.size": 10.5,
             "legend.frameon": False,
@@ -92,7 +94,7 @@ def fourteen_relus() -> Figure:
         side = 1 if group == 1 else -1
         ax.text(0.75, 7 + side * 4.2, f"$u_{group}=w_{group}x-b_{group}$", color=color, fontsize=10, ha="center")
         ax.text(9.0, 7 + side * 4.2, f"$v_{group}$", color=color, fontsize=11, ha="center")
-        bracket = plt.Rectangle((3.15, middle - 3.3), 3.4, 6.6, fill=False, edgecolor=color, alpha=0.5, linewidth=1)
+        bracket = Rectangle((3.15, middle - 3.3), 3.4, 6.6, fill=False, edgecolor=color, alpha=0.5, linewidth=1)
         ax.add_patch(bracket)
     ax.set(xlim=(-0.8, 10.8), ylim=(0, 14.3))
     ax.axis("off")
@@ -151,10 +153,10 @@ class Interactive:
         self.figure, self.alt = figure, alt
 
     def _repr_mimebundle_(self, **_: Any) -> Any:
-        if os.environ.get("RELUNB_BOOK") != "1":
-            return self.figure._repr_mimebundle_()
         import plotly.io as pio
 
+        if os.environ.get("RELUNB_BOOK") != "1":  # JupyterLab, with the extension that plotly brings
+            return pio.renderers["plotly_mimetype"].to_mimebundle(self.figure.to_dict())
         name = "plotly-" + "-".join(self.alt.lower().split()[:6]).strip(".,")
         body = pio.to_html(
             self.figure,

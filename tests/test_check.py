@@ -18,6 +18,8 @@ a, plain = sp.symbols("a plain")  # complex as far as SymPy knows
 c = Symbol("c", positive=True)
 n = Symbol("n", integer=True)
 z = Symbol("z", complex=True)
+negative = Symbol("negative", negative=True)
+rational = Symbol("rational", rational=True)
 nonzero = Symbol("nonzero", real=True, nonzero=True)
 
 
@@ -56,6 +58,7 @@ HOLDS = {
     ),
     "min": (Min(x, 1), 1 - s(1 - x), None),
     "irrational cuts": (s(x**2 - 2), Piecewise((x**2 - 2, (x > sqrt(2)) | (x < -sqrt(2))), (0, True)), None),
+    "nested radicals": (Heaviside(x - sqrt(5 + 2 * sqrt(6))), 0, x < sqrt(2) + sqrt(3)),
     "cut at pi": (s(x - pi) + pi, Max(x, pi), None),
     "smooth pieces": (exp(x) * s(x), Piecewise((x * exp(x), x > 0), (0, True)), None),
     "step": (Heaviside(x), (1 + sp.sign(x)) / 2, None),
@@ -63,6 +66,12 @@ HOLDS = {
     "open end": (Heaviside(x), 1, x > 0),
     "closed end": (step(x, 1), 1, x >= 0),
     "two bounds": (s(x) * s(1 - x), x * (1 - x), (x >= 0, 1 >= x)),
+    "positive": (s((c - 1) * (c + 2)), Piecewise(((c - 1) * (c + 2), c > 1), (0, True)), None),
+    "negative": (
+        s((negative + 1) * (negative - 2)),
+        Piecewise(((negative + 1) * (negative - 2), negative < -1), (0, True)),
+        None,
+    ),
     "pythagoras": (sin(x) ** 2 + cos(x) ** 2, 1, None),
     "half angles": (HALF_ANGLES, 16 - 23 * cos(w / 2) + 8 * cos(w) - cos(3 * w / 2), None),
     "euler": (exp(sp.I * w) + exp(-sp.I * w), 2 * cos(w), None),
@@ -71,6 +80,7 @@ HOLDS = {
     "complex modulus in a sum": (Abs(z) ** 2 + s(x) - s(-x), z * sp.conjugate(z) + x, None),
     "gamma": (sp.gamma(x + 1), x * sp.gamma(x), None),
     "square root": (sqrt(a**2), a, a > 0),
+    "square root beyond 1": (sqrt(a**2), a, a > 1),
     "logarithm": (log(x * y), log(x) + log(y), [x > 0, y > 0]),
     "matrix": (sp.Matrix([[(x + 1) ** 2, 1]]), sp.Matrix([[x**2 + 2 * x + 1, s(x) - x + s(-x) - 2 * s(-x) + 1]]), None),
     "undefined function": (sp.Function("f")(x) * 2, 2 * sp.Function("f")(x), None),
@@ -87,6 +97,18 @@ DIFFERS = {
     "far away, two variables": (s(x - 1000) * s(y - 2000), 0, None, "at x = 1001, y = 2001 lhs is 1"),
     "far away, a chance zero": (s(x - 1000) * (x - 1001), 0, None, "at x = 3001/3 "),
     "one point": (Heaviside(x - 1000), step(x - 1000, 1), None, "at x = 1000 lhs is 1/2 and rhs is 1."),
+    "one point, two variables": (
+        Heaviside(x - 1000) * s(y - 2000),
+        step(x - 1000, 1) * s(y - 2000),
+        None,
+        "at x = 1000, y = 2001 lhs is 1/2 and rhs is 1.",
+    ),
+    "far on the left": (s(-x - 1000), 0, None, "at x = -1001 lhs is 1 and rhs is 0."),
+    "far and curved": (s(1 - (x - 1000) ** 2), 0, None, "at x = 1000 lhs is 1 and rhs is 0."),
+    "two domains": (s(x - 3) + y, y, [y <= 2, x <= 5], "at x = "),
+    "negative too": (Abs(u), u, u <= 2, "at u = -1"),
+    "domain to the right": (sin(x), 0, x > 1000, "at x = 3001/3 "),
+    "bounded domain": (sin(x), 0, [x > 1000, x < 1001], "at x = 7001/7 "),
     "closed end": (Heaviside(x), 1, x >= 0, "at x = 0 "),
     "closed end far away": (Heaviside(x - 1000), 0, x <= 1000, "at x = 1000 "),
     "integers only": (sin(pi * n) + n, 0, None, "at n = 3 "),
@@ -101,8 +123,15 @@ DIFFERS = {
 UNPROVED = {
     "agrees at every integer": (s(n), Piecewise((0, n < 1), (n, True)), "agree to 25 digits at 11 sample points"),
     "a sign out of reach": (Max(cos(x), -2), cos(x), "simplifies to -cos(x) + Max(-2, cos(x))."),
+    "roots out of reach": (s(x**2 - pi), Piecewise((x**2 - pi, x**2 > pi), (0, True)), "simplifies to "),
+    "undefined at some points": (Max(sqrt(x), -1), sqrt(x), "agree to 25 digits at 11 sample points"),
+    "a cut that may be rational": (
+        Heaviside(rational - pi - sp.E),
+        step(rational - pi - sp.E, 1),
+        "at 19 sample points",
+    ),
     "no number for f": (sp.Function("f")(x), sp.Function("f")(x + 1), "at 0 sample points"),
-    "too small to see": (sin(x) * (1 + R(1, 10**40)), sin(x), "agree to 25 digits at 18 sample points"),
+    "too small to see": (sin(x) * (1 + R(1, 10**40)), sin(x), "agree to 25 digits at 19 sample points"),
     "integral": (sp.Integral(s(x), (x, 0, 1)), R(1, 2), "Call .doit() on it first."),
     "a difference at no sample point": (sp.DiracDelta(x), 0, "Add assume=, such as assume=a > 0, or rewrite one side."),
 }
@@ -162,6 +191,15 @@ def test_identity_that_does_not_hold(case, capsys):
         identity(lhs, rhs, assume=assume)
     assert words in str(caught.value)
     assert capsys.readouterr().out == ""
+
+
+@cases(DIFFERS)
+def test_proof_alone_accepts_nothing_false(case, monkeypatch):
+    """Without the sample points, which find most counterexamples before the proof starts."""
+    monkeypatch.setattr("relunb.check._identity._POINTS", 0)
+    lhs, rhs, assume, _ = case
+    with pytest.raises(NotProved):
+        identity(lhs, rhs, assume=assume)
 
 
 @cases(UNPROVED)

@@ -91,6 +91,7 @@ def main() -> int:
     jobs = max(1, min(options.jobs, len(todo)))
     os.environ["RELUNB_BOOK"] = "1"  # relunb.plot then leaves plotly.js to the page
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads leave the core to the other chapters
     failed = 0
     with ThreadPoolExecutor(jobs) as pool, tqdm(total=len(todo), desc="chapters", unit="") as bar:
         running = {pool.submit(execute, chapter): chapter for chapter in todo}

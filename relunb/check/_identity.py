@@ -13,7 +13,7 @@ _DIGITS = 25  # two sides agree at a point when they agree to this many digits
 _POINTS = 24  # sample points in the search for a counterexample
 _LONG = 100  # operations: beyond this SymPy's simplify can take minutes, too long for the sake of a message
 _UNEVALUATED: Any = (sp.Integral, sp.Sum, sp.Product, sp.Limit, sp.Derivative, sp.Subs)
-_REAL = [sp.Rational(n) for n in "1/3 -2/7 9/4 -7/5 0 3 -5 1 -1 2 -2 10 -12 22/7 1/97 -1/97 100 -101".split()]
+_REAL = [sp.Rational(n) for n in "1/3 -2/7 9/4 -7/5 0 3 -5 1 -1 2 -2 10 -12 22/7 1/97 -1/97 100 -101 17/2".split()]
 _COMPLEX = [sp.I, 1 + 2 * sp.I, sp.I / 3 - sp.Rational(1, 2), -2 * sp.I]
 
 
@@ -133,11 +133,11 @@ def _domains(symbols: set[Any], conditions: list[Any]) -> tuple[dict[Any, Any], 
 
 
 def _declared(symbol: Any) -> Any:
-    """Return the interval that a symbol's own declaration puts it in."""
+    """Return the interval that a symbol's own declaration puts it in; ``allowed`` says whether 0 belongs to it."""
     if symbol.is_nonnegative:
-        return sp.Interval(0, sp.oo, left_open=bool(symbol.is_positive))
+        return sp.Interval(0, sp.oo)
     if symbol.is_nonpositive:
-        return sp.Interval(-sp.oo, 0, right_open=bool(symbol.is_negative))
+        return sp.Interval(-sp.oo, 0)
     return sp.Interval(-sp.oo, sp.oo)
 
 
@@ -184,8 +184,7 @@ def _samples(domains: Domains) -> list[Point]:
     points = {}
     for k in range(_POINTS if all(values for _, values in choices) else 0):
         # Each symbol walks its list with a stride of its own, so that no two stay in step.
-        steps = [k * (2 * j + 1) + 5 * j for j in range(len(choices))]
-        point = {symbol: values[step % len(values)] for step, (symbol, values) in zip(steps, choices, strict=True)}
+        point = {symbol: values[k * (2 * j + 1) % len(values)] for j, (symbol, values) in enumerate(choices)}
         points[tuple(point.values())] = point
     return list(points.values())
 

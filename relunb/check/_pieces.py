@@ -28,6 +28,7 @@ def unproved(difference: Any, domains: Domains) -> list[Point]:
         An empty list if the expression is proved to be zero. Otherwise points of the pieces that resisted, each with
         a value for the symbols that were cut into pieces; the expression need not differ from zero there.
     """
+    difference = sp.expand(difference)  # afterwards no polynomial is zero without showing it
     if _is_zero(difference):
         return []
     for symbol in sorted(domains, key=str):
@@ -65,9 +66,8 @@ def value_at(expression: Any, point: Point) -> Any:
 def _is_zero(difference: Any) -> bool:
     """Try one rewriting after another; the cheap ones come first."""
     rewritings = [
-        sp.expand,
+        lambda e: e,
         lambda e: e.rewrite((sp.Max, sp.Min), sp.Abs),
-        sp.expand_trig,
         lambda e: e.rewrite(sp.Abs, sp.conjugate).rewrite(sp.exp),
     ]
     if not difference.has(*SWITCHES):  # simplify may unfold a few switches into thousands of cases
@@ -87,11 +87,8 @@ def _unproved_pieces(difference: Any, symbol: Any, domains: Domains) -> list[Poi
         raise _Undecided
     gaps = {gap for gaps in nodes.values() for gap in gaps}
     domain = domains[symbol]
-    try:
-        cuts = sorted({root for gap in gaps for root in _roots(gap, symbol) if root in domain.interior})
-        ends = [end for end in (domain.start, domain.end) if end in domain]
-    except TypeError:  # SymPy could not order two numbers
-        raise _Undecided from None
+    cuts = sorted({root for gap in gaps for root in _roots(gap, symbol) if root in domain.interior})
+    ends = [end for end in (domain.start, domain.end) if end in domain]
     found = []
     others = {other: interval for other, interval in domains.items() if other != symbol}
     for cut in cuts + ends:
@@ -126,9 +123,8 @@ def _roots(gap: Any, symbol: Any) -> list[Any]:
 def _sign(gap: Any, symbol: Any, value: Any) -> int:
     """Return the sign that ``gap`` has at one point of a piece, and so on the whole piece: its roots are cuts."""
     number: Any = sp.factor(gap).subs(symbol, value)
-    for sign, known in ((1, number.is_positive), (-1, number.is_negative), (0, number.is_zero)):
-        if known:
-            return sign
+    if number.is_positive or number.is_negative:
+        return 1 if number.is_positive else -1
     raise _Undecided
 
 
@@ -147,7 +143,7 @@ def _resolve(node: Any, signs: dict[Any, int]) -> Any:
     if isinstance(node, sp.Max | sp.Min):
         side = 1 if isinstance(node, sp.Max) else -1
         args: tuple[Any, ...] = node.args
-        return next(a for a in args if all(side * signs[a - b] >= 0 for b in args if b != a))
+        return next(a for a in args if all(side * signs[a - b] > 0 for b in args if b != a))
     if isinstance(node, sp.Piecewise):
         pairs: Any = node.args
         for value, condition in pairs:
@@ -158,7 +154,7 @@ def _resolve(node: Any, signs: dict[Any, int]) -> Any:
             if decided == sp.true:
                 return value
         return sp.nan
-    sign = signs[node.args[0]]
+    sign = sp.S(signs[node.args[0]])
     if isinstance(node, sp.Heaviside):
-        return {1: sp.S(1), 0: node.args[1], -1: sp.S(0)}[sign]
-    return sign * node.args[0] if isinstance(node, sp.Abs) else sp.S(sign)
+        return (1 + sign) / 2
+    return sign * node.args[0] if isinstance(node, sp.Abs) else sign

@@ -32,9 +32,7 @@ def _forward_kernel(x_ptr, scale_ptr, out_ptr, n, BLOCK: tl.constexpr, WIDE: tl.
 
 
 @triton.jit
-def _backward_kernel(
-    x_ptr, grad_ptr, scale_ptr, out_ptr, partial_ptr, n, BLOCK: tl.constexpr, WIDE: tl.constexpr
-):
+def _backward_kernel(x_ptr, grad_ptr, scale_ptr, out_ptr, partial_ptr, n, BLOCK: tl.constexpr, WIDE: tl.constexpr):
     program = tl.program_id(0).to(tl.int64)
     offsets = program * BLOCK + tl.arange(0, BLOCK)
     inside = offsets < n
@@ -53,14 +51,14 @@ def _backward_kernel(
 def _launch_forward(kernel, x: Tensor, scale: Tensor) -> Tensor:
     out = torch.empty_like(x)
     n = x.numel()
-    kernel[(triton.cdiv(n, _BLOCK),)](x, scale, out, n, BLOCK=_BLOCK, WIDE=x.dtype == torch.float64)
+    kernel[(-(-n // _BLOCK),)](x, scale, out, n, BLOCK=_BLOCK, WIDE=x.dtype == torch.float64)
     return out
 
 
 def _launch_backward(kernel, x: Tensor, grad: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
     out = torch.empty_like(x)
     n = x.numel()
-    programs = triton.cdiv(n, _BLOCK)
+    programs = -(-n // _BLOCK)
     partial = torch.empty(programs, dtype=scale.dtype, device=x.device)
     kernel[(programs,)](x, grad, scale, out, partial, n, BLOCK=_BLOCK, WIDE=x.dtype == torch.float64)
     return out, partial.sum(dtype=torch.float64)

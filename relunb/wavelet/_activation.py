@@ -89,8 +89,8 @@ class BWReLU(nn.Module):
         super().__init__()
         if isinstance(scale, Tensor):
             raise TypeError("scale must be a number; the layer makes its own parameter when learnable=True.")
-        value = _checked_scale(scale)
-        self.scale = nn.Parameter(torch.tensor(value)) if learnable else value
+        _checked_scale(scale)
+        self.scale = nn.Parameter(torch.tensor(float(scale))) if learnable else float(scale)
 
     def forward(self, x: Tensor) -> Tensor:
         return bw_relu(x, self.scale)

@@ -299,10 +299,12 @@ def test_a_run_that_would_scatter_cells_is_refused(pytester: pytest.Pytester, ar
 
 def test_two_chapters_run_side_by_side(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
     cells = [("", "import os; n = 0"), *[("", "n += 1")] * 4, ("", "assert n == 4")]
     cells.append(("", "assert int(os.environ['OMP_NUM_THREADS']) == max(1, os.cpu_count() // 2)"))
+    cells.append(("", "assert os.environ['OMP_WAIT_POLICY'] == 'PASSIVE'"))
     write(pytester, {"book/one.md": chapter(*cells), "book/two.md": chapter(*cells)})
 
     result = pytester.runpytest_inprocess(*ARGS, "-n2", "--dist=loadfile")
 
-    result.assert_outcomes(passed=14)
+    result.assert_outcomes(passed=16)

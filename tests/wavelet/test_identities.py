@@ -16,16 +16,20 @@ def relu(z):
 
 def psi(z):
     return sum(
-        (sp.Rational(w.numerator, w.denominator) * relu(z - sp.Rational(k.numerator, k.denominator))
-         for k, w in zip(KNOTS, WEIGHTS, strict=True)),
+        (
+            sp.Rational(w.numerator, w.denominator) * relu(z - sp.Rational(k.numerator, k.denominator))
+            for k, w in zip(KNOTS, WEIGHTS, strict=True)
+        ),
         sp.Integer(0),
     )
 
 
 def test_three_relus_are_the_seven():
     t = sp.Abs(x - sp.Rational(3, 2))
-    folded = relu(sp.Rational(3, 2) - t) / 6 - sp.Rational(4, 3) * relu(1 - t) + sp.Rational(23, 6) * relu(
-        sp.Rational(1, 2) - t
+    folded = (
+        relu(sp.Rational(3, 2) - t) / 6
+        - sp.Rational(4, 3) * relu(1 - t)
+        + sp.Rational(23, 6) * relu(sp.Rational(1, 2) - t)
     )
     identity(folded, psi(x))
 

@@ -1,0 +1,36 @@
+"""Each chapter as a notebook to download: the cells as they stand, no outputs, and a line that says what it needs."""
+
+from pathlib import Path
+from typing import Any
+
+NEEDS = (
+    "This notebook is a chapter of *One kink, three lenses*. It needs the package `relunb` and what its chapters "
+    "import: in the folder of the repository, run `pip install '.[chapters]'`. Formulas and links in some texts are "
+    "written for the book and show as plain text here."
+)
+
+
+def _write_notebook(app: Any, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    source = Path(app.confdir) / f"{pagename}.md"
+    if app.builder.format != "html" or not source.exists():
+        return
+    text = source.read_text(encoding="utf8")
+    if "{code-cell}" not in text:
+        return
+    import jupytext
+    import nbformat
+
+    notebook = jupytext.reads(text, fmt="md:myst")
+    notebook.cells.insert(0, nbformat.v4.new_markdown_cell(NEEDS, id="needs"))
+    for number, cell in enumerate(notebook.cells):
+        cell["id"] = f"cell-{number}"  # jupytext draws random ones: the same chapter gives the same file
+    notebook.metadata.pop("jupytext", None)
+    target = Path(app.outdir) / "_sources" / f"{pagename}.ipynb"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, target)
+    context["ipynb_source"] = f"{pagename}.ipynb"  # the theme's download menu reads this
+
+
+def setup(app: Any) -> dict[str, bool]:
+    app.connect("html-page-context", _write_notebook, priority=5)  # before the theme makes its menu
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,19 @@
+"""Run by itself on an installed wheel, with nothing but its dependencies: it imports, computes, trains and is typed."""
+
+import importlib.metadata
+import importlib.resources
+
+import torch
+
+import relunb
+from relunb import BWReLU, bw_relu
+from relunb.wavelet import KNOTS, VALUES
+
+assert relunb.__version__ == importlib.metadata.version("relunb")
+assert importlib.resources.files("relunb").joinpath("py.typed").is_file()
+knots = torch.tensor([float(k) for k in KNOTS])
+assert torch.allclose(bw_relu(knots), torch.tensor([float(v) for v in VALUES]), atol=1e-6)
+net = torch.nn.Sequential(torch.nn.Linear(1, 8), BWReLU(2.0, learnable=True), torch.nn.Linear(8, 1))
+net(torch.rand(40_000, 1)).square().mean().backward()
+assert all(p.grad is not None and p.grad.isfinite().all() for p in net.parameters())
+print(f"relunb {relunb.__version__} works with torch {torch.__version__} from {relunb.__file__}")

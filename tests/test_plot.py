@@ -1,0 +1,68 @@
+"""The chapters' pictures show what they say."""
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+from matplotlib import pyplot as plt
+
+from relunb import plot
+from relunb.wavelet import KNOTS, VALUES
+
+
+@pytest.fixture(autouse=True)
+def _no_window():
+    matplotlib.use("agg")
+    with matplotlib.rc_context():
+        yield
+    plt.close("all")
+
+
+def test_the_wavelet_picture_draws_psi_and_seven_half_lines():
+    ax = plot.seven_relus().axes[0]
+    half_lines = [line for line in ax.lines if line.get_color() == plot.ORANGE and len(line.get_xdata())]
+    assert [line.get_xdata()[0] for line in half_lines] == [float(k) for k in KNOTS]
+    psi = next(line for line in ax.lines if line.get_label() == r"$\psi$")
+    np.testing.assert_allclose(psi.get_ydata()[1:-1], [float(v) for v in VALUES])
+
+
+def test_the_network_picture_has_fourteen_relus():
+    texts = [text.get_text() for text in plot.fourteen_relus().axes[0].texts]
+    assert sum(r"\sigma(u_" in text for text in texts) == 14
+
+
+def test_the_slider_ends_on_psi_and_starts_on_a_visible_sum():
+    figure = plot.seven_relus_one_by_one().figure
+    assert [trace.visible for trace in figure.data].count(False) == 7
+    x, y = np.asarray(figure.data[-1].x), np.asarray(figure.data[-1].y)
+    np.testing.assert_allclose(y, np.interp(x, [float(k) for k in KNOTS], [float(v) for v in VALUES]), atol=1e-12)
+
+
+def test_an_interactive_figure_asks_nobody_in_the_book_and_has_alt_text(monkeypatch):
+    monkeypatch.setenv("RELUNB_BOOK", "1")
+    bundle = plot.seven_relus_one_by_one()._repr_mimebundle_()
+    assert "slider for n from 0 to 7" in bundle["text/html"]
+    assert "cdn" not in bundle["text/html"] and "<script src" not in bundle["text/html"]
+    monkeypatch.delenv("RELUNB_BOOK")
+    assert "application/vnd.plotly.v1+json" in plot.seven_relus_one_by_one()._repr_mimebundle_()
+
+
+def test_pictures_are_shown_with_their_true_gray_values():
+    image = torch.tensor([[0.0, 0.25], [0.5, 1.5]])
+    ax = plot.pictures({"one": image, "two": image, "three": image}).axes[0]
+    assert ax.get_title() == "one"
+    np.testing.assert_allclose(ax.images[0].get_array(), [[0, 0.25], [0.5, 1]])
+    assert ax.images[0].get_clim() == (0, 1)
+
+
+def test_the_spectrum_of_the_three_lenses_is_that_of_a_rectified_tone():
+    figure = plot.three_lenses()
+    segments = figure.axes[0].collections[1].get_segments()
+    heights = [segment[1][1] for segment in segments]
+    np.testing.assert_allclose(heights[:4], [1 / np.pi, 1 / 2, 2 / (3 * np.pi), 0], atol=1e-4)
+
+
+def test_curves_and_learning_curves_have_legends():
+    ax = plot.learning_curves({"ReLU": [10.0, 11.0], "sine": [12.0, 15.0]}).axes[0]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["ReLU", "sine"]
+    assert ax.get_ylabel() == "PSNR (dB)"
