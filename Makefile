@@ -27,7 +27,7 @@ test: $(READY)-test ## run every chapter as a test, and the package's tests
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
 
 golden: $(READY)-test ## run the chapters and rewrite the reference outputs under tests/golden
-	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --golden-update _toc.yml book
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --golden-update _toc.yml book tests/test_readme.py
 	@echo "Review the change: git diff tests/golden"
 
 lab: $(READY)-lab ## open JupyterLab; a click on a chapter opens it as a notebook

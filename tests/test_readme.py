@@ -1,0 +1,41 @@
+"""The README's picture is the one the code draws, and its lines of Python run."""
+
+import re
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib import pyplot as plt
+
+from relunb import plot
+
+ROOT = Path(__file__).parents[1]
+PICTURE = ROOT / "book" / "_static" / "three-lenses.png"
+README = (ROOT / "README.md").read_text(encoding="utf8")
+
+
+def test_the_picture_is_the_one_the_code_draws(tmp_path, pytestconfig):
+    """`make golden` draws it again."""
+    drawn = PICTURE if pytestconfig.getoption("golden_update") else tmp_path / "drawn.png"
+    matplotlib.use("agg")
+    with matplotlib.rc_context():
+        plot.style()
+        figure = plot.three_lenses()
+        figure.savefig(drawn, dpi=110, facecolor="white", metadata={"Software": None})
+        plt.close(figure)
+    stored, now = plt.imread(PICTURE), plt.imread(drawn)
+    assert stored.shape == now.shape, "run make golden and look at the picture"
+    assert np.sqrt(np.mean((stored - now) ** 2)) < 0.02, "run make golden and look at the picture"
+    assert str(PICTURE.relative_to(ROOT)) in README
+
+
+def test_the_lines_of_python_run_and_train():
+    (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    assert 4 <= len([line for line in code.splitlines() if line.strip()]) <= 5
+    names: dict[str, object] = {}
+    exec(code, names)
+    assert all(p.grad is not None for p in names["net"].parameters())
+
+
+def test_the_two_commands_come_first():
+    assert README.index("make book") < README.index("make test") < README.index("![") < README.index("```python")
