@@ -16,12 +16,16 @@ help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
 book: $(READY)-test ## execute every chapter and write _build/html
+	@$(BIN)/python book/_ext/execute.py --is-built || $(MAKE) --no-print-directory _build/html
+	@echo "The book is ready. Open $(CURDIR)/_build/html/index.html"
+
+.PHONY: _build/html
+_build/html:
+	@rm -rf $@
 	@$(BIN)/python book/_ext/execute.py --jobs $(JOBS)
-	@rm -rf _build/html
-	@$(BIN)/jupyter-book build . --all -W -n --keep-going --quiet || { rm -rf _build/html; \
+	@$(BIN)/jupyter-book build . --all -W -n --keep-going --quiet || { rm -rf $@; \
 	  echo "make book: the book did not build; the warnings above name page and line. Mend them and run make book again." >&2; exit 1; }
 	@$(BIN)/python book/_ext/execute.py --mark-built
-	@echo "The book is ready. Open $(CURDIR)/_build/html/index.html"
 
 test: $(READY)-test ## run every chapter as a test, and the package's tests
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile

@@ -40,6 +40,11 @@ def book_files() -> list[Path]:
     return [*package_files(), *pages, ROOT / "_config.yml", ROOT / "_toc.yml"]
 
 
+def is_built() -> bool:
+    """Is there a book, built without a warning from the files as they are now?"""
+    return BUILT_FROM.exists() and BUILT_FROM.read_text() == digest(book_files())
+
+
 def chapters() -> list[Path]:
     """The pages of _toc.yml that have code cells."""
     from sphinx_external_toc.parsing import parse_toc_yaml
@@ -51,17 +56,22 @@ def chapters() -> list[Path]:
 def execute(chapter: Path) -> Any:
     from jupyter_cache.executors.utils import single_nb_execution
     from myst_nb.core.read import read_myst_markdown_notebook
+    from traitlets.config import Config
 
+    ipc = Config(KernelManager={"transport": "ipc"})  # no port is opened, and the kernel does not warn that one is
     notebook = read_myst_markdown_notebook(chapter.read_text(encoding="utf8"), path=chapter)
     with tempfile.TemporaryDirectory() as folder:
-        return single_nb_execution(notebook, cwd=folder, timeout=TIMEOUT, allow_errors=False)
+        return single_nb_execution(notebook, cwd=folder, timeout=TIMEOUT, allow_errors=False, config=ipc)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=2, help="how many chapters run at once")
+    parser.add_argument("--is-built", action="store_true", help="only tell, by exit status, if the book is up to date")
     parser.add_argument("--mark-built", action="store_true", help="only note what _build/html was built from")
     options = parser.parse_args()
+    if options.is_built:
+        return 0 if is_built() else 1
     if options.mark_built:
         BUILT_FROM.write_text(digest(book_files()))
         return 0
@@ -107,8 +117,6 @@ def main() -> int:
                 failed += 1
                 bar.write(f"{result.err}\nmake book: a cell of {chapter.relative_to(ROOT)} failed; see above.")
             bar.update()
-    if failed:
-        shutil.rmtree(ROOT / "_build" / "html", ignore_errors=True)  # never leave an older book that looks fine
     return min(failed, 1)
 
 

@@ -31,10 +31,8 @@ def html() -> Path:
     sys.path.insert(0, str(ROOT / "book" / "_ext"))
     import execute
 
-    if not execute.BUILT_FROM.exists():
-        _leave_out("the book is not built; run make book first")
-    if execute.BUILT_FROM.read_text() != execute.digest(execute.book_files()):
-        _leave_out("the built book is older than its sources; run make book first")
+    if not execute.is_built():
+        _leave_out("the book is not built, or older than its sources; run make book first")
     return HTML
 
 
