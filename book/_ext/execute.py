@@ -20,6 +20,7 @@ CACHE = ROOT / "_build" / ".jupyter_cache"
 EXECUTED_WITH = ROOT / "_build" / ".executed-with.sha256"
 BUILT_FROM = ROOT / "_build" / "html" / ".built-from.sha256"
 TIMEOUT = 120  # seconds a cell may take
+QUIET = ["--log-level=ERROR"]  # a kernel warns that its port is not encrypted; the port is on loopback
 
 
 def digest(files: Iterable[Path]) -> str:
@@ -56,12 +57,10 @@ def chapters() -> list[Path]:
 def execute(chapter: Path) -> Any:
     from jupyter_cache.executors.utils import single_nb_execution
     from myst_nb.core.read import read_myst_markdown_notebook
-    from traitlets.config import Config
 
-    ipc = Config(KernelManager={"transport": "ipc"})  # no port is opened, and the kernel does not warn that one is
     notebook = read_myst_markdown_notebook(chapter.read_text(encoding="utf8"), path=chapter)
     with tempfile.TemporaryDirectory() as folder:
-        return single_nb_execution(notebook, cwd=folder, timeout=TIMEOUT, allow_errors=False, config=ipc)
+        return single_nb_execution(notebook, cwd=folder, timeout=TIMEOUT, allow_errors=False, extra_arguments=QUIET)
 
 
 def main() -> int:
