@@ -50,6 +50,11 @@ HOLDS = {
     "symbolic knot": (s(x - b) - s(b - x), x - b, None),
     "positive scale": (s(c * x - c / 2), c * s(x - R(1, 2)), None),
     "nested": (s(Abs(x) - 1), Piecewise((-x - 1, x < -1), (0, x <= 1), (x - 1, True)), None),
+    "a hidden zero": (
+        s(Abs(x) - 1) + Abs((x + 1) ** 2 - x**2 - 2 * x - 1),
+        Piecewise((-x - 1, x < -1), (0, x <= 1), (x - 1, True)),
+        None,
+    ),
     "three arguments": (Max(x, y, 1) + Min(-x, -y, -1), 0, None),
     "three arguments, one variable": (
         Max(x, 2 * x, 3),
@@ -88,6 +93,7 @@ HOLDS = {
 
 # lhs, rhs, assume, and what the message must say.
 DIFFERS = {
+    "two symbols": (x, y, None, "at x = -2/7, y = "),
     "numbers": (R(1, 3), R(1, 2), None, "not equal: lhs is 1/3 and rhs is 1/2. lhs - rhs simplifies to -1/6."),
     "relu everywhere": (24 * psi(u / 4), Max(u, 0), None, "at u = 9/4 lhs is 1/4 and rhs is 9/4."),
     "relu a little too far": (24 * psi(u / 4), Max(u, 0), u <= R(2001, 1000), "at u = 2001/1000 "),
@@ -130,6 +136,7 @@ UNPROVED = {
         step(rational - pi - sp.E, 1),
         "at 19 sample points",
     ),
+    "a cut that moves": (Heaviside(x - b), (1 + sp.sign(x - b)) / 2, "simplifies to "),
     "no number for f": (sp.Function("f")(x), sp.Function("f")(x + 1), "at 0 sample points"),
     "too small to see": (sin(x) * (1 + R(1, 10**40)), sin(x), "agree to 25 digits at 19 sample points"),
     "integral": (sp.Integral(s(x), (x, 0, 1)), R(1, 2), "Call .doit() on it first."),
@@ -137,11 +144,16 @@ UNPROVED = {
 }
 
 REFUSED = {
-    "float": ((0.1, x), TypeError, "lhs is the float 0.1, and a float is not exact: write Rational(1, 10)."),
+    "float": ((0.1, x), TypeError, "lhs holds the float 0.1, and a float is not exact: write Rational(1, 10)."),
     "float inside": ((x, 0.25 * x), TypeError, "rhs holds the float 0.25, and a float is not exact"),
-    "string": (("x", x), TypeError, "lhs must be a SymPy expression"),
-    "boolean": ((x, True), TypeError, "rhs must be a SymPy expression"),
+    "string": (("x", x), TypeError, "lhs must be a SymPy expression, an int or a Fraction; got a str."),
+    "boolean": (
+        (x, True),
+        TypeError,
+        "rhs must be a SymPy expression or a matrix with explicit entries; got a BooleanTrue.",
+    ),
     "list": (([x], x), TypeError, "got a list"),
+    "tensor": ((torch.ones(2), x), TypeError, "lhs must be a SymPy expression, an int or a Fraction; got a Tensor."),
     "equation": ((sp.Eq(x, y), x), TypeError, "lhs is an equation: pass its two sides, x and y."),
     "inequality": ((x < y, x), TypeError, "lhs must be a SymPy expression"),
     "symbolic matrix": ((sp.MatrixSymbol("A", 2, 2), x), TypeError, "explicit entries; got a MatrixSymbol"),

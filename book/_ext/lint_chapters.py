@@ -20,8 +20,8 @@ def main() -> int:
             cells = [cell.source for cell in jupytext.read(chapter).cells if cell.cell_type == "code"]
             script.write_text("\n\n".join(cells) + "\n", encoding="utf8")
         ruff = [str(Path(sys.executable).with_name("ruff")), "check", "--extend-ignore", NOT_IN_CHAPTERS]
-        # 88 columns are what a page shows without scrolling sideways.
-        config = ["--config", str(ROOT / "pyproject.toml"), "--config", "line-length=88"]
+        # 84 columns are what a page shows without scrolling sideways.
+        config = ["--config", str(ROOT / "pyproject.toml"), "--config", "line-length=84"]
         return subprocess.run([*ruff, *config, "--output-format", "concise", "."], cwd=folder).returncode
 
 

@@ -1,6 +1,6 @@
 """Does a torch function compute the expression that was derived for it?"""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from math import isfinite
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ _KINK = "1e-15"  # one-sided derivatives further apart than this, relative, make
 
 # Allowed error, in units of eps * max(1, |expected|).
 _ALLOWED = {
-    torch.float64: 16,  # computed in its own precision: some ten roundings of eps/2, some times a slope of about 3
+    torch.float64: 16,  # computed in its own precision: some ten roundings of eps/2, a few times a slope of about 3
     torch.float32: 16,  # the same
     torch.bfloat16: 4,  # computed in float32; the input rounded once, eps/2 * |x f'(x)|, and the result once, eps/2
     torch.float16: 4,  # the same
@@ -39,8 +39,8 @@ def agreement(
     expression: object,
     function: Callable[..., Any],
     *,
-    at: Mapping[Any, Sequence[Any] | Any],
-    wrt: Sequence[Any] | None = None,
+    at: Mapping[Any, Any],
+    wrt: Any = None,
 ) -> None:
     """Compare a derived expression with a torch function, and print one line; raise at the first mismatch.
 
@@ -56,8 +56,8 @@ def agreement(
         expression: a SymPy expression, real at every point.
         function: called with one 1-D tensor a symbol, in the order of ``at``; returns a tensor of the same shape,
             dtype and device.
-        at: for each symbol of the expression its numbers, one a point.
-        wrt: the symbols to differentiate with respect to; all of them unless given.
+        at: for each symbol of the expression its numbers, one a point: a sequence, a 1-D array or a 1-D tensor.
+        wrt: a symbol, or a list of those to differentiate with respect to; all of them unless given.
 
     Raises:
         Disagreement: the function returned something else than the expression says.

@@ -20,13 +20,9 @@ def exact(value: object, name: str) -> Any:
         TypeError: ``value`` is none of these, or holds a float.
         ValueError: ``value`` holds an infinity or an undefined number.
     """
-    if isinstance(value, float):
-        raise TypeError(f"{name} is the float {value}, and a float is not exact: write {_rational(value)}.")
-    if isinstance(value, str | bool | complex):
-        raise TypeError(f"{name} must be a SymPy expression, an int or a Fraction; got {value!r}.")
     try:
         expression: Any = sp.sympify(value, strict=True)
-    except sp.SympifyError:
+    except ValueError:  # SympifyError is one; a torch tensor raises its own
         kind = type(value).__name__
         raise TypeError(f"{name} must be a SymPy expression, an int or a Fraction; got a {kind}.") from None
     if isinstance(expression, sp.Equality):
@@ -36,10 +32,10 @@ def exact(value: object, name: str) -> Any:
     elif not isinstance(expression, sp.Expr) or isinstance(expression, sp.MatrixExpr):
         kind = type(expression).__name__
         raise TypeError(f"{name} must be a SymPy expression or a matrix with explicit entries; got a {kind}.")
-    floats = sorted(expression.atoms(sp.Float), key=str)
-    if floats:
-        number = float(floats[0])
-        raise TypeError(f"{name} holds the float {number}, and a float is not exact: write {_rational(number)}.")
+    for number in sorted(map(float, expression.atoms(sp.Float))):
+        ratio = Fraction(str(number))
+        better = f"Rational({ratio.numerator}, {ratio.denominator})"
+        raise TypeError(f"{name} holds the float {number}, and a float is not exact: write {better}.")
     if expression.has(sp.nan, sp.zoo, sp.oo, -sp.oo):
         raise ValueError(f"{name} is not finite: it is {expression}.")
     return expression
@@ -59,10 +55,3 @@ def same_names(symbols: set[sp.Symbol]) -> None:
         if symbol.name in seen:
             raise ValueError(f"two different symbols are named {symbol}: declare {symbol} once, and use it throughout.")
         seen.add(symbol.name)
-
-
-def _rational(value: float) -> str:
-    if value != value or value in (float("inf"), float("-inf")):
-        return "a finite Rational"
-    ratio = Fraction(str(value))
-    return f"Rational({ratio.numerator}, {ratio.denominator})"

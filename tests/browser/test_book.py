@@ -47,17 +47,26 @@ def test_page_is_whole_on_a_phone_and_on_a_desk(visit, path):
         assert page.evaluate(_CONTRAST) == [], "text that is hard to read"
 
 
-# WCAG contrast of captions and running text against the page: at least 4.5.
+# WCAG contrast of running text, captions, headings and an interactive figure's labels with what is behind: at least 4.5.
 _CONTRAST = """() => {
+  const parts = (c) => c.match(/[0-9.]+/g).map(Number);
   const light = (c) => {
-    const [r, g, b] = c.match(/[0-9.]+/g).map((v) => { v /= 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; });
+    const [r, g, b] = parts(c).map((v) => { v /= 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; });
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
-  const back = light(getComputedStyle(document.body).backgroundColor);
-  return [...document.querySelectorAll("article p, article figcaption span, article h2")].filter((node) => {
-    const front = light(getComputedStyle(node).color);
+  const behind = (node) => {
+    for (; node; node = node.parentElement) {
+      const color = getComputedStyle(node).backgroundColor, [r, g, b, alpha] = parts(color);
+      if (alpha === undefined || alpha === 1) return color;
+    }
+    return "rgb(255, 255, 255)";
+  };
+  const nodes = document.querySelectorAll("article p, article figcaption span, article h2, .plotly-graph-div .xtick text");
+  return [...nodes].filter((node) => {
+    const style = getComputedStyle(node);
+    const front = light(node.tagName === "text" ? style.fill : style.color), back = light(behind(node));
     return (Math.max(front, back) + 0.05) / (Math.min(front, back) + 0.05) < 4.5;
-  }).map((node) => node.innerText.slice(0, 60));
+  }).map((node) => node.textContent.slice(0, 60));
 }"""
 
 
