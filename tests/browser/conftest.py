@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.reader import Visit, served
+from tests.browser.reader import NETWORK_CUT, Visit, served
 
 ROOT = Path(__file__).parents[2]
 HTML = ROOT / "_build" / "html"
@@ -48,20 +48,36 @@ def chromium():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", NETWORK_CUT])
         yield browser
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def contexts(chromium):
+    """One browser context for each width and theme, so that a page finds MathJax in the cache of the page before."""
+    made = {}
+
+    def context(width: int, theme: str):
+        if (width, theme) not in made:
+            viewport = {"width": width, "height": 844}
+            made[width, theme] = chromium.new_context(viewport=viewport, color_scheme=theme)
+        return made[width, theme]
+
+    yield context
+    for each in made.values():
+        each.close()
+
+
 @pytest.fixture
-def visit(chromium):
+def visit(contexts):
     """``visit(address, width=390, theme="dark")`` opens a page and waits until it is at rest."""
-    contexts = []
+    visits = []
 
     def open_page(address: str, width: int = 1280, theme: str = "light") -> Visit:
-        contexts.append(chromium.new_context(viewport={"width": width, "height": 844}, color_scheme=theme))
-        return Visit(contexts[-1], address)
+        visits.append(Visit(contexts(width, theme), address))
+        return visits[-1]
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for seen in visits:
+        seen.page.close()

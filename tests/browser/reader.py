@@ -9,6 +9,10 @@ from pathlib import Path
 from typing import Any
 
 
+# The browser finds no address but this machine's own: a request to anywhere else fails, as with the network cut.
+NETWORK_CUT = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+
+
 class _Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -29,27 +33,23 @@ def served(folder: Path) -> Iterator[str]:
 
 
 class Visit:
-    """A page at rest, and what the browser met on the way. Requests to anywhere else are refused and noted."""
+    """A page at rest, and what the browser met on the way: requests to anywhere else, and errors."""
 
     def __init__(self, context: Any, address: str) -> None:
         self.outside: list[str] = []
         self.errors: list[str] = []
         self.page = context.new_page()
-        site = "/".join(address.split("/")[:3]) + "/"
+        site = "/".join(address.split("/")[:3]) + "/"  # "file:///" for a page opened as a file
 
-        def refuse_outside(route: Any) -> None:
-            if route.request.url.startswith(site):
-                route.continue_()
-            else:
-                self.outside.append(route.request.url)
-                route.abort()
+        def note(request: Any) -> None:
+            if not request.url.startswith((site, "data:", "blob:")):
+                self.outside.append(request.url)
 
-        self.page.route("**/*", refuse_outside)
+        self.page.on("request", note)
         self.page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.goto(address)
-        self.page.wait_for_load_state("networkidle")
-        self.page.evaluate("window.MathJax && MathJax.startup ? MathJax.startup.promise : null")
+        self.page.goto(address)  # returns when every file that the page names is there
+        self.page.evaluate(_AT_REST)
 
 
 def faults(seen: Visit) -> list[str]:
@@ -59,4 +59,10 @@ def faults(seen: Visit) -> list[str]:
     return found + seen.page.evaluate(_FAULTS)
 
 
+# Formulas are set, fonts are there, and a quarter of a second has passed for whatever a script still asks for.
+_AT_REST = """async () => {
+  await (window.MathJax?.startup?.promise ?? null);
+  await document.fonts.ready;
+  await new Promise((resolve) => setTimeout(resolve, 250));
+}"""
 _FAULTS = Path(__file__).with_name("faults.js").read_text(encoding="utf8")

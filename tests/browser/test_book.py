@@ -14,7 +14,7 @@ from tests.browser.reader import faults
 def _pages() -> list[str]:
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
     files = [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
-    return ["index.html", *(f"{name}.html" for name in files), "genindex.html", "search.html"]
+    return [*(f"{name}.html" for name in files), "genindex.html", "search.html"]
 
 
 PAGES = _pages()
@@ -28,6 +28,24 @@ def test_page_is_whole_on_a_phone_and_on_a_desk(visit, site, path):
         seen = visit(site + path, width, theme)
         assert seen.page.locator("html").get_attribute("data-theme") == theme
         assert faults(seen) == []
+
+
+def test_the_first_page_forwards_to_the_introduction(contexts, site):
+    page = contexts(1280, "light").new_page()
+    page.goto(site)
+    page.wait_for_url("**/book/intro.html")
+    assert page.locator("article h1").inner_text().startswith("One kink, three lenses")
+    page.close()
+
+
+def test_a_chapter_opened_as_a_file_is_whole_and_search_works(visit, html):
+    """make book prints a file to open: no server is needed."""
+    seen = visit((html / SEVEN).as_uri())
+    assert faults(seen) == []
+    # A browser lets no page opened as a file fetch another one: the results have titles and no excerpts.
+    search = visit((html / "search.html").as_uri() + "?q=wavelet").page
+    search.wait_for_selector("#search-results li a")
+    assert "Seven ReLUs make a wavelet" in search.locator("#search-results").inner_text()
 
 
 def test_search_finds_a_word(visit, site):
