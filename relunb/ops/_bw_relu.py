@@ -15,8 +15,9 @@ from torch._C._functorch import is_batchedtensor, is_legacy_batchedtensor
 
 from ._memory import empty_like_fast
 
-# Below this the plain form's ten small kernels cost less than one autograd.Function call and its block loop.
-_SMALL = 32_768
+# Below this the plain form's twelve small kernels cost less than one autograd.Function call and its block loop.
+# Measured on two cores: the crossover lies between 40 and 65 thousand elements, by how torch's threads wait.
+_SMALL = 65_536
 # Two or three float32 scratch blocks of this size fit a core's 1 MiB of L2. More cores share a longer block,
 # up to 1M elements: 8 MiB of scratch at most in forward, 12 MiB in backward.
 _BLOCK_PER_THREAD, _BLOCK_MAX = 131_072, 1_048_576
@@ -26,7 +27,8 @@ def bw_relu_plain(x: Tensor, scale: float | Tensor = 1.0) -> Tensor:
     """psi(scale * x) in plain torch operations: the definition that the fast forms are tested against."""
     t = (_scaled(x, scale) - 1.5).abs()
     psi = torch.sub((1.5 - t).relu() / 6, (1 - t).relu(), alpha=4 / 3)
-    return torch.add(psi, (0.5 - t).relu(), alpha=23 / 6).to(x.dtype)
+    psi = torch.add(psi, (0.5 - t).relu(), alpha=23 / 6)
+    return psi if psi.dtype == x.dtype else psi.to(x.dtype)
 
 
 def bw_relu_fused(x: Tensor, scale: float | Tensor = 1.0) -> Tensor:
@@ -54,10 +56,11 @@ def _compute_dtype(x: Tensor) -> torch.dtype:
 
 def _scaled(x: Tensor, scale: float | Tensor) -> Tensor:
     """scale * x in the precision that psi is computed in; NaN where a tensor scale is not positive and finite."""
+    wide = x if x.dtype in (torch.float32, torch.float64) else x.float()
     if isinstance(scale, Tensor):
-        scale = scale.to(dtype=_compute_dtype(x), device=x.device)
+        scale = scale.to(dtype=wide.dtype, device=x.device)
         scale = torch.where((scale > 0) & (scale < math.inf), scale, math.nan)
-    return x.to(_compute_dtype(x)) * scale
+    return wide * scale
 
 
 def _slope(x: Tensor, scale: float | Tensor) -> Tensor:

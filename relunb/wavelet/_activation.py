@@ -39,7 +39,8 @@ def bw_relu(x: Tensor, scale: float | Tensor = 1.0) -> Tensor:
         raise TypeError(f"x must be a torch.Tensor; got {type(x).__name__}. Use torch.as_tensor(x).")
     if x.dtype not in _DTYPES:
         raise TypeError(f"x must be float64, float32, bfloat16 or float16; got {x.dtype}. Use x.float().")
-    scale = _checked_scale(scale)
+    if not (type(scale) is float and 0 < scale < math.inf):
+        scale = _checked_scale(scale)
     if torch.compiler.is_compiling():  # the compiler fuses the plain form by itself
         return bw_relu_plain(x, scale)
     return bw_relu_fused(x, scale)
