@@ -18,9 +18,9 @@ from ._memory import empty_like_fast
 # Below this the plain form's twelve small kernels cost less than one autograd.Function call and its block loop.
 # Measured on two cores: the crossover lies between 40 and 65 thousand elements, by how torch's threads wait.
 _SMALL = 65_536
-# Two or three float32 scratch blocks of this size fit a core's 1 MiB of L2. More cores share a longer block,
-# up to 1M elements: 8 MiB of scratch at most in forward, 12 MiB in backward.
-_BLOCK_PER_THREAD, _BLOCK_MAX = 131_072, 1_048_576
+# Long enough that starting torch's threads ten times a block costs little, short enough that a core finds its part of
+# the two or three scratch blocks in its cache again. At most 6 MiB of float32 scratch, so no longer with more threads.
+_BLOCK_PER_THREAD, _BLOCK_MAX = 262_144, 524_288
 
 
 def bw_relu_plain(x: Tensor, scale: float | Tensor = 1.0) -> Tensor:
@@ -136,13 +136,14 @@ def _forward_blocks(x: Tensor, scale: float) -> Tensor:
     dtype = _compute_dtype(x)
     out = empty_like_fast(x)
     length, blocks = _blocks(x, out)
-    v_, line_, psi_ = (torch.empty(min(length, x.numel()), dtype=dtype) for _ in range(3))
+    v_, line_ = torch.empty(2, min(length, x.numel()), dtype=dtype)
+    psi_ = None if x.dtype == dtype else torch.empty_like(v_)
     constant = functools.partial(torch.tensor, dtype=dtype)
     minus_three, three, inner, peak = constant(-3.0), constant(3.0), constant(-13.0), constant(10.0)
     for x_block, out_block in blocks:
         n = x_block.numel()
         v, line = v_[:n], line_[:n]
-        psi = out_block if out_block.dtype == dtype else psi_[:n]
+        psi = out_block if psi_ is None else psi_[:n]
         torch.add(minus_three, x_block.to(dtype), alpha=2 * scale, out=v).abs_()
         torch.sub(three, v, out=psi).relu_()
         torch.minimum(psi, torch.add(inner, v, alpha=7, out=line), out=psi)
@@ -156,7 +157,8 @@ def _backward_blocks(x: Tensor, grad: Tensor, scale: float, need_scale: bool) ->
     dtype = _compute_dtype(x)
     out = empty_like_fast(x)
     length, blocks = _blocks(x, grad, out)
-    u_, part_, signed_, total_ = (torch.empty(min(length, x.numel()), dtype=dtype) for _ in range(4))
+    u_, part_, signed_ = torch.empty(3, min(length, x.numel()), dtype=dtype)
+    total_ = None if x.dtype == dtype else torch.empty_like(u_)
     inside = torch.ops.aten.hardtanh_backward.grad_input  # signed where -limit < u < limit, else 0
     minus_three, zero = torch.tensor(-3.0, dtype=dtype), torch.zeros((), dtype=dtype)
     grad_scale = 0.0
@@ -164,7 +166,7 @@ def _backward_blocks(x: Tensor, grad: Tensor, scale: float, need_scale: bool) ->
         n = x_block.numel()
         x_block = x_block.to(dtype)
         u, part, signed = u_[:n], part_[:n], signed_[:n]
-        total = out_block if out_block.dtype == dtype else total_[:n]
+        total = out_block if total_ is None else total_[:n]
         torch.add(minus_three, x_block, alpha=2 * scale, out=u)
         torch.addcmul(zero, torch.sign(u, out=part), grad_block.to(dtype), value=4 * scale / 3, out=signed)
         inside(signed, u, -1.0, 1.0, grad_input=total)
