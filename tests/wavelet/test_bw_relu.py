@@ -116,6 +116,10 @@ def test_the_slope_at_a_knot_is_that_of_the_outer_side_and_zero_at_the_centre(de
     (grad,) = torch.autograd.grad(bw_relu(knots).sum(), knots)
     expected = torch.tensor([0, 1 / 6, -7 / 6, 0, 7 / 6, -1 / 6, 0], dtype=torch.float64, device=device)
     torch.testing.assert_close(grad, expected, rtol=0, atol=1e-14)
+    (again,) = torch.autograd.grad(bw_relu(knots).sum(), knots, create_graph=True)
+    torch.testing.assert_close(again, expected, rtol=0, atol=1e-14)
+    _, moved = torch.func.jvp(bw_relu, (knots.detach(),), (torch.ones_like(knots),))
+    torch.testing.assert_close(moved, expected, rtol=0, atol=1e-14)
 
 
 @pytest.mark.usefixtures("path")
@@ -183,6 +187,7 @@ def test_vmap_grad_jvp_and_hessian_of_torch_func(device):
     rows = torch.stack([bw_relu(row, float(s)) for row, s in zip(x, scales, strict=True)])
     torch.testing.assert_close(torch.func.vmap(bw_relu)(x, scales), rows, rtol=0, atol=1e-14)
     torch.testing.assert_close(torch.func.vmap(bw_relu, in_dims=(1, None))(x, 2.0), bw_relu(x.T, 2.0))
+    torch.testing.assert_close(torch.func.vmap(bw_relu, in_dims=1)(x[None]), bw_relu(x)[:, None])
     torch.testing.assert_close(torch.func.vmap(bw_relu, in_dims=(None, 0))(x[0], scales)[2], bw_relu(x[0], 2.0))
 
     def total(row, scale):
@@ -245,7 +250,7 @@ def test_the_result_may_be_changed_in_place(monkeypatch):
 def test_compile_sees_one_graph(dynamic, device):
     torch.compiler.reset()
     compiled = torch.compile(bw_relu, fullgraph=True, dynamic=dynamic, backend="aot_eager")
-    for rows in (64, 200):
+    for rows in (64, 400):  # below and above the size where the blocks begin
         x = sample((rows, 300), torch.float32, device).requires_grad_()
         scale = torch.tensor(1.7, device=device, requires_grad=True)
         results = []

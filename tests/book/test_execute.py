@@ -1,0 +1,93 @@
+"""A broken package, a changed pin or a failed build never leaves a book that looks up to date."""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[2] / "book" / "_ext" / "execute.py"
+HEADER = """---
+jupytext: {text_representation: {extension: .md, format_name: myst}}
+kernelspec: {name: python3, display_name: Python 3}
+---
+"""
+TOC = "format: jb-book\nroot: book/intro\nparts:\n  - chapters:\n      - file: book/one\n      - file: book/plain\n"
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A small project with the real script at its place in it."""
+    for name, text in {
+        "relunb/__init__.py": "answer = 42\n",
+        "constraints.txt": "torch==1\n",
+        "pyproject.toml": "",
+        "_config.yml": "title: a\n",
+        "_toc.yml": TOC,
+        "book/intro.md": "# Intro\n",
+        "book/plain.md": "# No code\n",
+        "book/one.md": HEADER + "# One\n\n```{code-cell}\nprint(6 * 7)\n```\n",
+        "book/not-in-toc.md": "```{code-cell}\n```\n",
+        "book/_ext/execute.py": SOURCE.read_text(),
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+@pytest.fixture
+def execute(project):
+    spec = importlib.util.spec_from_file_location(
+        "execute_of_a_small_project", project / "book" / "_ext" / "execute.py"
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _run(project, *arguments):
+    command = [sys.executable, str(project / "book" / "_ext" / "execute.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_chapters_are_the_pages_with_code_in_the_table_of_contents(execute, project):
+    assert execute.chapters() == [project / "book" / "one.md"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda root: (root / "relunb" / "__init__.py").write_text("answer = 43\n"),
+        lambda root: (root / "relunb" / "__init__.py").rename(root / "relunb" / "other.py"),
+        lambda root: (root / "constraints.txt").write_text("torch==2\n"),
+        lambda root: (root / "book" / "plain.md").write_text("# Another title\n"),
+        lambda root: (root / "book" / "plain.md").unlink(),
+        lambda root: (root / "_config.yml").write_text("title: b\n"),
+    ],
+    ids=["code", "name of a file", "pin", "page", "page gone", "configuration"],
+)
+def test_a_book_is_up_to_date_until_anything_changes(execute, project, change):
+    (project / "_build" / "html").mkdir(parents=True)
+    assert not execute.is_built(), "no build has succeeded yet"
+    execute.BUILT_FROM.write_text(execute.digest(execute.book_files()))
+    assert execute.is_built()
+    change(project)
+    assert not execute.is_built()
+
+
+def test_a_chapter_runs_once_and_again_when_the_package_changes(project):
+    first = _run(project)
+    assert first.returncode == 0 and "book/one.md" in first.stdout, first.stderr
+    assert "book/one.md" not in _run(project).stdout, "nothing changed: the cache has it"
+    (project / "relunb" / "__init__.py").write_text("answer = 43\n")
+    assert "book/one.md" in _run(project).stdout, "the package changed: it runs again"
+
+
+def test_a_failing_chapter_is_named_and_stops_the_build(project):
+    (project / "book" / "one.md").write_text(HEADER + "# One\n\n```{code-cell}\nassert 6 * 7 == 43, 'seven'\n```\n")
+    for _ in range(2):  # a failure is not remembered as a success
+        run = _run(project)
+        assert run.returncode == 1
+        assert "a cell of book/one.md failed" in run.stdout + run.stderr
+        assert "AssertionError" in run.stdout + run.stderr
