@@ -6,7 +6,7 @@ import json
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def side_by_side(
-    functions: dict[str, Callable[[], object]], *, base: str, runs: int, repeat: int = 1
+    functions: Mapping[str, Callable[[], object]], *, base: str, runs: int, repeat: int = 1
 ) -> dict[str, dict[str, float]]:
     """Median, first and last decile in milliseconds of each function, run in turn: A B C, A B C, ...
 
