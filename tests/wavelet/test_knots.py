@@ -1,6 +1,7 @@
 """The exact numbers: knots, weights, values, and the seven ReLUs that they make."""
 
 from fractions import Fraction
+from pathlib import Path
 
 import torch
 
@@ -44,3 +45,10 @@ def test_seven_relus_lose_six_eps_times_x_off_the_support():
         x = torch.linspace(size / 2, size, 100_001)
         worst = seven_relus(x).abs().max().item()
         assert 2 * eps * size < worst < 12 * eps * size
+
+
+def test_the_reference_page_prints_these_numbers():
+    page = (Path(__file__).parents[2] / "book" / "reference" / "api.md").read_text(encoding="utf8")
+    for name, numbers in (("KNOTS", KNOTS), ("WEIGHTS", WEIGHTS), ("VALUES", VALUES)):
+        described = page.split(f"py:data:: relunb.wavelet.{name}")[1].split(".. py:data")[0]
+        assert ", ".join(str(number) for number in numbers) in described
