@@ -18,6 +18,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / "_build" / ".jupyter_cache"
 EXECUTED_WITH = ROOT / "_build" / ".executed-with.sha256"
+STARTED_FROM = ROOT / "_build" / ".started-from.sha256"
 BUILT_FROM = ROOT / "_build" / "html" / ".built-from.sha256"
 TIMEOUT = 120  # seconds a cell may take
 QUIET = ["--log-level=ERROR"]  # a kernel warns that its port is not encrypted; the port is on loopback
@@ -37,8 +38,13 @@ def package_files() -> list[Path]:
 
 def book_files() -> list[Path]:
     """Everything that the built book depends on."""
-    pages = (f for f in ROOT.glob("book/**/*") if f.is_file() and "__pycache__" not in f.parts)
+    pages = (f for f in ROOT.glob("book/**/*") if f.is_file() and not _is_by_product(f.relative_to(ROOT)))
     return [*package_files(), *pages, ROOT / "_config.yml", ROOT / "_toc.yml"]
+
+
+def _is_by_product(file: Path) -> bool:
+    """What Python and JupyterLab leave beside the pages: __pycache__ and .ipynb_checkpoints."""
+    return any(part.startswith(".") or part == "__pycache__" for part in file.parts)
 
 
 def is_built() -> bool:
@@ -72,7 +78,8 @@ def main() -> int:
     if options.is_built:
         return 0 if is_built() else 1
     if options.mark_built:
-        BUILT_FROM.write_text(digest(book_files()))
+        # As it was when the build began: a page saved meanwhile may not be in the book.
+        BUILT_FROM.write_text(STARTED_FROM.read_text())
         return 0
 
     from jupyter_cache import get_cache
@@ -84,6 +91,7 @@ def main() -> int:
     if not EXECUTED_WITH.exists() or EXECUTED_WITH.read_text() != key:
         shutil.rmtree(CACHE, ignore_errors=True)
     CACHE.mkdir(parents=True, exist_ok=True)
+    STARTED_FROM.write_text(digest(book_files()))
     cache = get_cache(str(CACHE))
     EXECUTED_WITH.write_text(key)
 
@@ -104,18 +112,22 @@ def main() -> int:
     failed = 0
     with ThreadPoolExecutor(jobs) as pool, tqdm(total=len(todo), desc="chapters", unit="") as bar:
         running = {pool.submit(execute, chapter): chapter for chapter in todo}
-        for future in as_completed(running):
-            chapter, result = running[future], future.result()
-            if result.err is None:
-                data = {"execution_seconds": result.time}
-                cache.cache_notebook_bundle(
-                    CacheBundleIn(result.nb, str(chapter), data=data), check_validity=False, overwrite=True
-                )
-                bar.write(f"{chapter.relative_to(ROOT)}: {result.time:.1f} s", file=sys.stdout)
-            else:
-                failed += 1
-                bar.write(f"{result.err}\nmake book: a cell of {chapter.relative_to(ROOT)} failed; see above.")
-            bar.update()
+        try:
+            for future in as_completed(running):
+                chapter, result = running[future], future.result()
+                if result.err is None:
+                    data = {"execution_seconds": result.time}
+                    cache.cache_notebook_bundle(
+                        CacheBundleIn(result.nb, str(chapter), data=data), check_validity=False, overwrite=True
+                    )
+                    bar.write(f"{chapter.relative_to(ROOT)}: {result.time:.1f} s", file=sys.stdout)
+                else:
+                    failed += 1
+                    bar.write(f"{result.err}\nmake book: a cell of {chapter.relative_to(ROOT)} failed; see above.")
+                bar.update()
+        except KeyboardInterrupt:
+            bar.write("make book: stopped. Chapters that had finished are kept; run make book again to go on.")
+            os._exit(130)  # at once: the chapters in the queue do not run, and a kernel ends with its parent
     return min(failed, 1)
 
 

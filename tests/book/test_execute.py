@@ -1,8 +1,10 @@
 """A broken package, a changed pin or a failed build never leaves a book that looks up to date."""
 
 import importlib.util
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,37 @@ def test_a_book_is_up_to_date_until_anything_changes(execute, project, change):
     assert execute.is_built()
     change(project)
     assert not execute.is_built()
+
+
+def test_a_page_saved_during_the_build_makes_the_book_old_at_once(execute, project):
+    assert _run(project).returncode == 0
+    (project / "_build" / "html").mkdir()
+    (project / "book" / "plain.md").write_text("# Saved while Sphinx was at work\n")
+    assert _run(project, "--mark-built").returncode == 0
+    assert not execute.is_built()
+    assert _run(project).returncode == 0 and _run(project, "--mark-built").returncode == 0
+    assert execute.is_built()
+
+
+def test_what_jupyterlab_leaves_behind_is_no_change(execute, project):
+    before = execute.digest(execute.book_files())
+    (project / "book" / ".ipynb_checkpoints").mkdir()
+    (project / "book" / ".ipynb_checkpoints" / "one-checkpoint.md").write_text("# One\n")
+    assert execute.digest(execute.book_files()) == before
+
+
+def test_ctrl_c_stops_at_once_and_says_what_is_kept(project):
+    (project / "book" / "one.md").write_text(HEADER + "# One\n\n```{code-cell}\nimport time; time.sleep(100)\n```\n")
+    command = [sys.executable, str(project / "book" / "_ext" / "execute.py")]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    while not (project / "_build" / ".started-from.sha256").exists():
+        assert run.poll() is None
+        time.sleep(0.05)
+    time.sleep(3)  # the kernel is at work
+    run.send_signal(signal.SIGINT)
+    output, _ = run.communicate(timeout=20)
+    assert run.returncode == 130
+    assert "run make book again to go on" in output
 
 
 def test_a_chapter_runs_once_and_again_when_the_package_changes(project):
