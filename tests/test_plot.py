@@ -7,6 +7,8 @@ import torch
 from matplotlib import pyplot as plt
 
 from relunb import plot
+from relunb.plot import seven_relus
+from relunb.plot.introduction import three_lenses
 from relunb.wavelet import KNOTS, VALUES
 
 
@@ -19,7 +21,7 @@ def _no_window():
 
 
 def test_the_wavelet_picture_draws_psi_and_seven_half_lines():
-    ax = plot.seven_relus().axes[0]
+    ax = seven_relus.with_its_terms().axes[0]
     half_lines = [line for line in ax.lines if line.get_color() == plot.ORANGE and len(line.get_xdata())]
     assert [line.get_xdata()[0] for line in half_lines] == [float(k) for k in KNOTS]
     psi = next(line for line in ax.lines if line.get_label() == r"$\psi$")
@@ -27,12 +29,12 @@ def test_the_wavelet_picture_draws_psi_and_seven_half_lines():
 
 
 def test_the_network_picture_has_fourteen_relus():
-    texts = [text.get_text() for text in plot.fourteen_relus().axes[0].texts]
+    texts = [text.get_text() for text in seven_relus.fourteen_relus().axes[0].texts]
     assert sum(r"\sigma(u_" in text for text in texts) == 14
 
 
 def test_the_slider_ends_on_psi_and_starts_on_a_visible_sum():
-    figure = plot.seven_relus_one_by_one().figure
+    figure = seven_relus.one_by_one().figure
     assert [trace.visible for trace in figure.data].count(False) == 7
     x, y = np.asarray(figure.data[-1].x), np.asarray(figure.data[-1].y)
     np.testing.assert_allclose(y, np.interp(x, [float(k) for k in KNOTS], [float(v) for v in VALUES]), atol=1e-12)
@@ -40,11 +42,11 @@ def test_the_slider_ends_on_psi_and_starts_on_a_visible_sum():
 
 def test_an_interactive_figure_asks_nobody_in_the_book_and_has_alt_text(monkeypatch):
     monkeypatch.setenv("RELUNB_BOOK", "1")
-    bundle = plot.seven_relus_one_by_one()._repr_mimebundle_()
+    bundle = seven_relus.one_by_one()._repr_mimebundle_()
     assert "slider for n from 0 to 7" in bundle["text/html"]
     assert "cdn" not in bundle["text/html"] and "<script src" not in bundle["text/html"]
     monkeypatch.delenv("RELUNB_BOOK")
-    assert "application/vnd.plotly.v1+json" in plot.seven_relus_one_by_one()._repr_mimebundle_()
+    assert "application/vnd.plotly.v1+json" in seven_relus.one_by_one()._repr_mimebundle_()
 
 
 def test_pictures_are_shown_with_their_true_gray_values():
@@ -56,7 +58,7 @@ def test_pictures_are_shown_with_their_true_gray_values():
 
 
 def test_the_spectrum_of_the_three_lenses_is_that_of_a_rectified_tone():
-    figure = plot.three_lenses()
+    figure = three_lenses()
     segments = figure.axes[0].collections[1].get_segments()
     heights = [segment[1][1] for segment in segments]
     np.testing.assert_allclose(heights[:4], [1 / np.pi, 1 / 2, 2 / (3 * np.pi), 0], atol=1e-4)

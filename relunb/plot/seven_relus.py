@@ -1,64 +1,20 @@
-"""Pictures for chapters. Each function draws one and returns the figure. `import relunb` imports none of this."""
+"""Pictures of the chapter "Seven ReLUs make a wavelet"."""
 
-import html
-import os
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
-from cycler import cycler
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from torch import Tensor
 
-BLUE, ORANGE, GREEN, GRAY = "#1f5fa8", "#c8500a", "#2e7d32", "#7a7a7a"
-WIDTH = 5.6  # inches: a figure this wide stays legible on a phone
-
-
-def style() -> None:
-    """Set how the book's figures look: vector pictures without a background, for light and dark pages."""
-    mpl.rcParams.update(
-        {
-            "figure.figsize": (WIDTH, 2.9),
-            "figure.constrained_layout.use": True,
-            "figure.facecolor": "none",
-            "axes.facecolor": "none",
-            "savefig.facecolor": "none",
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.grid": True,
-            "grid.alpha": 0.25,
-            "axes.prop_cycle": cycler(color=[BLUE, ORANGE, GREEN, GRAY]),
-            "lines.linewidth": 2,
-            "font.size": 10.5,
-            "legend.frameon": False,
-            "svg.hashsalt": "relunb",
-        }
-    )
-    try:
-        from matplotlib_inline.backend_inline import set_matplotlib_formats
-    except ImportError:  # no notebook: plt.show() or savefig decide
-        return
-    set_matplotlib_formats("svg")
+from ..wavelet import KNOTS, VALUES, WEIGHTS
+from ._base import BLUE, GRAY, ORANGE, WIDTH, Interactive
 
 
-def curves(ax: Axes, x: Any, lines: Mapping[str, Any], *, xlabel: str = "$x$") -> None:
-    """Draw each named line over ``x``, with a legend."""
-    for name, y in lines.items():
-        ax.plot(x, y, label=name)
-    ax.set_xlabel(xlabel)
-    ax.legend()
-
-
-def seven_relus() -> Figure:
+def with_its_terms() -> Figure:
     """The wavelet and the seven scaled ReLUs that it is the sum of (the left half of the paper's Figure 1)."""
-    from .wavelet import KNOTS, VALUES, WEIGHTS
-
     figure, ax = plt.subplots(figsize=(WIDTH, 3.4))
     x = np.linspace(-0.5, 4, 10)
     for knot, weight in zip(KNOTS, WEIGHTS, strict=True):
@@ -76,8 +32,6 @@ def seven_relus() -> Figure:
 
 def fourteen_relus() -> Figure:
     """A network of two BW-ReLU neurons, drawn as fourteen ReLUs that share weights seven by seven (Figure 1, right)."""
-    from .wavelet import KNOTS, WEIGHTS
-
     figure, ax = plt.subplots(figsize=(WIDTH, 4.6))
     node: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 10}
     ax.text(0, 7, "$x$", bbox={"boxstyle": "circle", "fc": "none", "ec": GRAY}, **node)
@@ -108,11 +62,9 @@ def _fraction(value: Fraction) -> str:
     return rf"{sign}{abs(value.numerator)}/{value.denominator}"
 
 
-def seven_relus_one_by_one() -> "Interactive":
+def one_by_one() -> Interactive:
     """The sum of the first n of the seven ReLUs, with a slider for n."""
     import plotly.graph_objects as go
-
-    from .wavelet import KNOTS, WEIGHTS
 
     x = np.linspace(-0.5, 4.5, 301)
     terms = [float(w) * np.maximum(x - float(k), 0) for k, w in zip(KNOTS, WEIGHTS, strict=True)]
@@ -141,38 +93,6 @@ def seven_relus_one_by_one() -> "Interactive":
     return Interactive(figure, "Sum of the first n of the seven scaled ReLUs, with a slider for n from 0 to 7.")
 
 
-class Interactive:
-    """A plotly figure that works in the built book without a network, and in a notebook as plotly shows it there.
-
-    Args:
-        figure: the plotly figure.
-        alt: what a reader who cannot see it should know.
-    """
-
-    def __init__(self, figure: Any, alt: str) -> None:
-        self.figure, self.alt = figure, alt
-
-    def _repr_mimebundle_(self, **_: Any) -> Any:
-        import plotly.io as pio
-
-        if os.environ.get("RELUNB_BOOK") != "1":  # JupyterLab, with the extension that plotly brings
-            return pio.renderers["plotly_mimetype"].to_mimebundle(self.figure.to_dict())
-        name = "plotly-" + "-".join(self.alt.lower().split()[:6]).strip(".,")
-        body = pio.to_html(
-            self.figure,
-            include_plotlyjs=False,
-            include_mathjax=False,
-            full_html=False,
-            div_id=name,
-            default_width="100%",
-            config={"responsive": True, "displayModeBar": False},
-        )
-        return {"text/html": f'<div role="img" aria-label="{html.escape(self.alt)}">{body}</div>'}
-
-    def __repr__(self) -> str:
-        return f"<interactive figure: {self.alt}>"
-
-
 def rounding_error(sizes: Sequence[float], errors: Mapping[str, Sequence[float]], bounds: Mapping[str, Any]) -> Figure:
     """Largest wrong value off the support against the size of x, log-log; dotted: the estimates."""
     figure, ax = plt.subplots()
@@ -192,55 +112,4 @@ def magnitude(transform: Callable[[Any], Any], peak: float) -> Figure:
     ax.plot([peak], np.abs(transform(np.array([peak]))), "o", color=ORANGE)
     ax.annotate(rf"peak at $\omega={peak:.3f}$", (peak, abs(transform(np.array([peak])))[0]), (peak + 1.5, 0.45))
     ax.set(xlabel=r"$\omega$ (radians per unit of $x$)", ylabel=r"$|\widehat\psi(\omega)|$", ylim=(0, 0.55))
-    return figure
-
-
-def pictures(images: Mapping[str, Tensor]) -> Figure:
-    """Gray pictures with values in [0, 1], two in a row, each under its name."""
-    rows = -(-len(images) // 2)
-    figure, axes = plt.subplots(rows, 2, figsize=(WIDTH, rows * (WIDTH / 2 + 0.35)), squeeze=False)
-    for ax in axes.flat:
-        ax.axis("off")
-    for ax, (name, image) in zip(axes.flat, images.items(), strict=False):
-        ax.imshow(image.detach().clamp(0, 1).numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        ax.set_title(name, fontsize=10, color=GRAY)  # a gray that reads on white and on black: photographs keep theirs
-    return figure
-
-
-def learning_curves(histories: Mapping[str, Sequence[float]]) -> Figure:
-    """PSNR in dB against the step of training."""
-    figure, ax = plt.subplots()
-    curves(ax, range(1, 1 + len(next(iter(histories.values())))), histories, xlabel="step")
-    ax.set_ylabel("PSNR (dB)")
-    return figure
-
-
-def three_lenses() -> Figure:
-    """One ReLU, three ways: the lines of a rectified tone, seven ReLUs as a wavelet, and ReLU averaged into a curve."""
-    from .wavelet import bw_relu
-
-    figure, axes = plt.subplots(3, 1, figsize=(WIDTH, 6.6))
-    spectrum, wavelet, integral = axes
-    time = np.arange(4096) / 4096
-    lines = np.abs(np.fft.rfft(np.maximum(np.cos(2 * np.pi * 8 * time), 0))) * 2 / 4096
-    lines[0] /= 2
-    harmonics = np.arange(0, 9)
-    spectrum.vlines([1], 0, [1.0], color=GRAY, linewidth=7, alpha=0.35, label="one tone")
-    spectrum.vlines(harmonics, 0, lines[harmonics * 8], color=BLUE, linewidth=3, label="after ReLU")
-    spectrum.set(xlabel="harmonic", ylim=(0, 1.05), title="Spectrum: one tone becomes a constant and even harmonics")
-    spectrum.legend()
-    x = torch.linspace(-0.5, 3.5, 401)
-    for weight, knot in ((1, 0.0), (-8, 0.5), (23, 1.0)):
-        wavelet.plot(x, weight / 6 * (x - knot).relu(), color=GRAY, linewidth=1)
-    wavelet.plot(x, bw_relu(x), color=BLUE, label=r"seven ReLUs: $\psi$")
-    wavelet.set(xlabel="$x$", ylim=(-0.8, 1.1), title="Wavelet: seven ReLUs cancel outside [0, 3]")
-    wavelet.legend(loc="upper right")
-    u = torch.linspace(-1.5, 1.5, 301)
-    spread = torch.linspace(-0.5, 0.5, 101)
-    integral.plot(u, u.relu(), color=GRAY, linewidth=1.5, label="one ReLU")
-    integral.plot(u, (u[:, None] + spread).relu().mean(1), color=BLUE, label="mean of ReLUs over shifts")
-    integral.set(xlabel="$x$", title="Integral: a continuum of ReLUs has no kink")
-    integral.legend()
-    for ax in axes:
-        ax.title.set_fontsize(10.5)
     return figure

@@ -1,0 +1,15 @@
+"""Pictures for chapters. `import relunb` imports none of this.
+
+What any figure may use is here. The pictures of one chapter stand in a module of that chapter's name.
+"""
+
+from ._base import BLUE as BLUE
+from ._base import GRAY as GRAY
+from ._base import GREEN as GREEN
+from ._base import ORANGE as ORANGE
+from ._base import WIDTH as WIDTH
+from ._base import Interactive as Interactive
+from ._base import curves as curves
+from ._base import learning_curves as learning_curves
+from ._base import pictures as pictures
+from ._base import style as style
