@@ -1,0 +1,17 @@
+"""The spectrum lens: what ReLU does to the lines of a signal."""
+
+from ._amplitude_spectrum import amplitude_spectrum as amplitude_spectrum
+from ._series import abs_series_coefficients as abs_series_coefficients
+from ._series import relu_series as relu_series
+from ._series import series_sup_error as series_sup_error
+from ._series import series_tone_harmonics as series_tone_harmonics
+from ._tone import tone_harmonics as tone_harmonics
+
+__all__ = [
+    "abs_series_coefficients",
+    "amplitude_spectrum",
+    "relu_series",
+    "series_sup_error",
+    "series_tone_harmonics",
+    "tone_harmonics",
+]

@@ -1,0 +1,42 @@
+"""A spectrum whose heights are amplitudes."""
+
+import torch
+from torch import Tensor
+
+from ._checks import real
+
+
+def amplitude_spectrum(signal: Tensor, sample_rate: float) -> tuple[Tensor, Tensor]:
+    """One-sided amplitude spectrum of a periodic signal, calibrated.
+
+    A tone ``a cos(2 pi f t + phase)`` with a whole number of periods in the signal reads a at f; a constant c reads
+    |c| at 0, and not twice itself. So does the highest frequency of an even number of samples, where a tone and its
+    mirror image fall on one bin.
+
+    Args:
+        signal: shape (..., time), float64 or float32; lists are taken as float64.
+        sample_rate: samples a second, positive.
+
+    Returns:
+        ``(frequencies, amplitudes)`` of shapes (time // 2 + 1,) in Hz and (..., time // 2 + 1). Frequency k is
+        ``k sample_rate / time``.
+
+    Raises:
+        TypeError: ``signal`` or ``sample_rate`` is not real.
+        ValueError: ``signal`` is a single number, empty or not finite, or ``sample_rate`` is not positive and finite.
+
+    Used in :doc:`/book/spectrum/power-series` and every chapter after it.
+    """
+    signal = real("signal", signal)
+    if signal.ndim == 0:
+        raise ValueError("signal must have a last dimension of time; got a single number.")
+    rate = float(real("sample_rate", sample_rate))
+    if rate <= 0:
+        raise ValueError(f"sample_rate must be positive; got {rate:g}.")
+    length = signal.shape[-1]
+    frequencies = torch.arange(length // 2 + 1, dtype=torch.float64, device=signal.device) * rate / length
+    share = torch.full_like(frequencies, 2 / length)
+    share[0] = 1 / length
+    if length % 2 == 0:
+        share[-1] = 1 / length
+    return frequencies.to(signal.dtype), torch.fft.rfft(signal).abs() * share.to(signal.dtype)

@@ -1,0 +1,53 @@
+"""What every function of this package asks of its input, and the sentence it answers bad input with."""
+
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._C._functorch import is_batchedtensor
+
+Numbers = float | Sequence[Any] | Tensor
+
+
+def real(name: str, value: Any, *, like: Tensor | None = None) -> Tensor:
+    """``value`` as a finite float32 or float64 tensor; numbers, lists and integers become float64, or like ``like``."""
+    if not isinstance(value, Tensor):
+        try:
+            default = torch.float64 if like is None else like.dtype
+            device = None if like is None else like.device
+            array = hasattr(value, "dtype")  # a NumPy array keeps its precision
+            value = torch.as_tensor(value, dtype=None if array else default, device=device)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise TypeError(f"{name} must be a number, a list of numbers or a tensor; got {value!r:.60}.") from error
+    if value.is_complex():
+        raise TypeError(f"{name} must be real; got {value.dtype}.")
+    if not value.is_floating_point():
+        value = value.double()
+    if value.dtype not in (torch.float32, torch.float64):
+        raise TypeError(f"{name} must be float64 or float32; got {value.dtype}. Use {name}.float().")
+    if value.numel() == 0:
+        raise ValueError(f"{name} is empty: its shape is {tuple(value.shape)}.")
+    finite(name, value)
+    return value
+
+
+def finite(name: str, value: Tensor) -> None:
+    """Refuse infinities and NaN, and say where the first one is."""
+    if torch.compiler.is_compiling() or is_batchedtensor(value) or value.is_meta:
+        return  # nothing can be read back there
+    bad = ~value.detach().isfinite()
+    if bad.any():
+        first = bad.nonzero()[0].tolist()
+        where = f"; the first is at {tuple(first)}" if first else ""
+        raise ValueError(f"{name} has {int(bad.sum())} non-finite value{'s' if bad.sum() > 1 else ''}{where}.")
+
+
+def count(name: str, value: Any, *, least: int = 1) -> int:
+    """``value`` as an integer that is at least ``least``."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name} must be an integer; got {value!r:.60}.")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}; got {value}.")
+    return int(value)
