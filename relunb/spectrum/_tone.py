@@ -36,7 +36,7 @@ def tone_harmonics(amplitude: Numbers, bias: Numbers = 0.0, n_harmonics: int = 8
     amplitude, bias = torch.broadcast_tensors(amplitude, bias)
     dtype = torch.promote_types(amplitude.dtype, bias.dtype)
     a, b = amplitude.to(dtype).unsqueeze(-1), bias.to(dtype).unsqueeze(-1)
-    sign = torch.where(a < 0, -1.0, 1.0).to(dtype)
+    sign = 1 - 2 * (a < 0).to(dtype)
     a = a * sign  # |a|, with the derivative 1 at a = 0: a tone that is about to appear
     n = torch.arange(n_harmonics + 1, dtype=dtype, device=a.device)
 
@@ -44,7 +44,7 @@ def tone_harmonics(amplitude: Numbers, bias: Numbers = 0.0, n_harmonics: int = 8
     switches = (b.abs() < a) & (a > 0)
     safe_a, safe_b = torch.where(switches, a, 1), torch.where(switches, b, 0)
     height = ((safe_a - safe_b) * (safe_a + safe_b)).sqrt() / safe_a  # sin t0, exact for b near +-a
-    always = torch.where(b > 0, math.pi, 0.0).to(dtype) + torch.where((b == 0) & (a > 0), math.pi / 2, 0.0).to(dtype)
+    always = (b > 0).to(dtype) * math.pi
     t0 = torch.where(switches, torch.atan2(height * safe_a, -safe_b), always)
 
     lines = (a * (_sinc(n - 1, t0) + _sinc(n + 1, t0)) + 2 * b * _sinc(n, t0)) / math.pi
