@@ -1,0 +1,54 @@
+"""Results of runs too long for a chapter, each beside the script that makes it.
+
+``python -m relunb.results.features`` makes ``features.json``. A result carries its provenance and the fingerprint of
+the code that made it: a test fails when that code has changed since.
+"""
+
+import ast
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+# What each result depends on, from the folder of the package.
+SOURCES = {
+    "features": (
+        "results/features.py",
+        "spectrum/_classifiers.py",
+        "spectrum/_one_filter.py",
+        "spectrum/_repetitions.py",
+        "spectrum/_tone_classes.py",
+    ),
+}
+
+
+def load(name: str) -> dict[str, Any]:
+    """A stored result, with its ``provenance``.
+
+    Raises:
+        ValueError: there is no such result.
+    """
+    if name not in SOURCES:
+        raise ValueError(f"name must be one of {', '.join(map(repr, SOURCES))}; got {name!r}.")
+    return json.loads((HERE / f"{name}.json").read_text(encoding="utf8"))
+
+
+def fingerprint(name: str) -> str:
+    """A number for the code that makes a result: comments, docstrings, layout and error messages do not count."""
+    total = hashlib.sha256()
+    for source in SOURCES[name]:
+        tree = _Bare().visit(ast.parse((HERE.parent / source).read_text(encoding="utf8")))
+        total.update(f"{source}\0{ast.unparse(tree)}\0".encode())
+    return total.hexdigest()[:16]
+
+
+class _Bare(ast.NodeTransformer):
+    """Drops docstrings and what stands behind ``raise``."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:  # noqa: N802
+        bare = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return ast.copy_location(ast.Pass(), node) if bare else node
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:  # noqa: N802
+        return ast.copy_location(ast.Raise(exc=None, cause=None), node)

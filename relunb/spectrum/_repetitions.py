@@ -1,0 +1,111 @@
+"""Train many copies of one network at once, each on its own data: a batch of experiments."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.func import functional_call, grad_and_value, stack_module_state, vmap
+
+from ._checks import count
+
+
+class Histories(NamedTuple):
+    """What happened in each epoch of each repetition; all (repetitions, epochs)."""
+
+    loss: Tensor
+    accuracy: Tensor
+    distances: dict[str, Tensor]
+
+
+def train_together(
+    networks: Sequence[nn.Module],
+    signals: Tensor,
+    labels: Tensor,
+    *,
+    seeds: Sequence[int],
+    epochs: int = 60,
+    batch_size: int = 64,
+    learning_rate: float = 1e-3,
+    watch: Sequence[str] = ("first", "second"),
+    after_epoch: Callable[[], object] | None = None,
+) -> Histories:
+    """Train ``networks`` side by side with Adam, in one batch of torch.func, and return their histories.
+
+    Repetition r trains ``networks[r]`` on ``signals[r]`` and ``labels[r]``, in an order drawn from ``seeds[r]``: it
+    gets the same numbers, but for rounding, in any company. The networks themselves are left as they are.
+    Adam has Keras's form, ``w -= rate * sqrt(1 - .999^t) / (1 - .9^t) * m / (sqrt(v) + 1e-7)``.
+
+    Args:
+        networks: one for each repetition, all of the same shape.
+        signals: (repetitions, samples, time), floating point.
+        labels: (repetitions, samples), int64.
+        seeds: one for each repetition.
+        epochs: how often each sample is seen.
+        batch_size: samples in a step; a smaller last batch is used as well.
+        learning_rate: of Adam.
+        watch: names of parameters whose Euclidean distance from the start is recorded at the end of each epoch.
+        after_epoch: called at the end of each epoch, for a progress bar.
+
+    Returns:
+        ``loss`` and ``accuracy``, means over the steps of each epoch, weighted by batch size, of what the network gave
+        before the step, as Keras reports them; ``distances``, by name. Each (repetitions, epochs), float32, on the CPU.
+
+    Raises:
+        ValueError: there are no networks, the numbers of repetitions differ, a count is not positive, or ``watch``
+            names no parameter.
+
+    Derived in :doc:`/book/spectrum/features`.
+    """
+    copies = len(networks)
+    if copies == 0:
+        raise ValueError("networks is empty: give one for each repetition.")
+    if not len(signals) == len(labels) == len(seeds) == copies:
+        raise ValueError(
+            f"one of each for every repetition: got {copies} networks, {len(signals)} signals, {len(labels)} labels "
+            f"and {len(seeds)} seeds."
+        )
+    if signals.shape[:2] != labels.shape or labels.numel() == 0:
+        raise ValueError(f"labels must have the shape of signals without time; got {(*labels.shape,)}.")
+    count("epochs", epochs)
+    count("batch_size", batch_size)
+    parameters, buffers = stack_module_state(list(networks))
+    unknown = [name for name in watch if name not in parameters]
+    if unknown:
+        raise ValueError(f"watch names {unknown[0]!r}; the parameters are {', '.join(parameters)}.")
+    skeleton = networks[0]
+
+    def loss_of(weights: dict[str, Tensor], others: dict[str, Tensor], x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        logits = functional_call(skeleton, (weights, others), (x,))
+        return F.cross_entropy(logits, y), (logits.argmax(-1) == y).float().mean()
+
+    step = vmap(grad_and_value(loss_of, has_aux=True))
+    weights = {name: value.detach().to(signals.device).clone() for name, value in parameters.items()}
+    buffers = {name: value.to(signals.device) for name, value in buffers.items()}
+    start = {name: weights[name].clone() for name in watch}
+    mean = {name: torch.zeros_like(value) for name, value in weights.items()}
+    square = {name: torch.zeros_like(value) for name, value in weights.items()}
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    samples, row = labels.shape[1], torch.arange(copies, device=signals.device)[:, None]
+    loss, accuracy = torch.zeros(2, copies, epochs)
+    distances = {name: torch.zeros(copies, epochs) for name in watch}
+    steps = 0
+    for epoch in range(epochs):
+        order = torch.stack([torch.randperm(samples, generator=g) for g in generators]).to(signals.device)
+        totals = torch.zeros(2, copies, device=signals.device)
+        for chosen in order.split(batch_size, dim=1):
+            steps += 1
+            slopes, (value, right) = step(weights, buffers, signals[row, chosen], labels[row, chosen])
+            totals += torch.stack([value, right]) * chosen.shape[1]
+            rate = learning_rate * (1 - 0.999**steps) ** 0.5 / (1 - 0.9**steps)
+            for name, slope in slopes.items():
+                mean[name].lerp_(slope, 0.1)
+                square[name].lerp_(slope.square(), 0.001)
+                weights[name].sub_(rate * mean[name] / (square[name].sqrt() + 1e-7))
+        loss[:, epoch], accuracy[:, epoch] = (totals / samples).cpu()
+        for name, first in start.items():
+            distances[name][:, epoch] = (weights[name] - first).flatten(1).norm(dim=1).cpu()
+        if after_epoch is not None:
+            after_epoch()
+    return Histories(loss, accuracy, distances)
