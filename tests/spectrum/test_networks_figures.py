@@ -1,0 +1,72 @@
+"""The pictures of the chapter on the two networks show what they say."""
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+from matplotlib import pyplot as plt
+
+from relunb.plot import networks
+from relunb.spectrum import amplitude_spectrum
+
+
+@pytest.fixture(autouse=True)
+def _no_window():
+    matplotlib.use("agg")
+    with matplotlib.rc_context():
+        yield
+    plt.close("all")
+
+
+def test_a_stick_stands_at_every_line_and_nowhere_else():
+    t = torch.arange(256, dtype=torch.float64) / 256
+    signal = 0.5 + torch.cos(2 * torch.pi * 10 * t) + 2 * torch.cos(2 * torch.pi * 90 * t)
+    spectrum = amplitude_spectrum(signal, 256)
+    for figure, upto, shown in (
+        (networks.spectra({"one": spectrum, "two": spectrum}), 150, [(0, 0.5), (10, 1), (90, 2)]),
+        (networks.same_signal_two_rates({"one": spectrum, "two": spectrum}), 25, [(0, 0.5), (10, 1)]),
+    ):
+        for ax in figure.axes:
+            sticks = [segment[1] for segment in ax.collections[0].get_segments()]
+            np.testing.assert_allclose(sticks, shown, atol=1e-12)
+            assert ax.get_xlim()[1] >= upto
+
+
+def test_the_slider_has_nine_layers_and_ends_on_equal_lines():
+    figure = networks.layers_of_a_tone().figure
+    slider = figure.layout.sliders[0]
+    assert [step.label for step in slider.steps] == [str(layer) for layer in range(9)]
+    for layer, step in enumerate(slider.steps):
+        visible = [k for k, on in enumerate(step.args[0]["visible"]) if on]
+        assert visible == [0, 1 + 2 * layer, 2 + 2 * layer], "the tone, this layer's signal and its lines"
+    assert [trace.visible for trace in figure.data].count(False) == 16
+    impulses, lines = figure.data[17], figure.data[18]
+    assert np.count_nonzero(impulses.y) == 2, "one a period, two periods"
+    assert np.count_nonzero(figure.data[15].y) == 4, "and not before"
+    np.testing.assert_allclose(lines.y, [0.5, *[1] * 15, 0.5], atol=1e-9)
+
+
+def test_levels_are_decibels_below_the_largest_line():
+    spectrum = torch.tensor([0.0, 1.0, 2.0]), torch.tensor([2.0, 0.2, 1e-9])
+    for ax in networks.filling_up({"one": spectrum, "two": spectrum}).axes:
+        tops = [segment[1] for segment in ax.collections[0].get_segments()]
+        np.testing.assert_allclose(tops, [(0, 0), (1, -20)], atol=1e-5)
+
+
+def test_the_gain_times_an_orange_point_is_the_green_one():
+    f = torch.arange(0, 41, dtype=torch.float64)
+    gain, before = torch.full_like(f, 0.25), torch.rand(41, dtype=torch.float64) + 1
+    ax = networks.under_the_gain((f, before), (f, gain * before), gain).axes[0]
+    curve, orange, green = (np.asarray(line.get_ydata()) for line in ax.lines)
+    np.testing.assert_allclose(green, orange * curve[::5])
+    np.testing.assert_array_equal(ax.lines[1].get_xdata(), np.arange(0, 41, 5))
+
+
+def test_pooling_marks_the_new_half_rate():
+    f = torch.arange(0, 33, dtype=torch.float64)
+    figure = networks.pooling((f, torch.ones(33)), (f[:9], torch.ones(9)), torch.ones(33), 8.0)
+    for ax in figure.axes:
+        dotted = [line for line in ax.lines if line.get_linestyle() == ":"]
+        assert [list(line.get_xdata()) for line in dotted] == [[8, 8]]
+    assert len(figure.axes[0].collections[0].get_segments()) == 33
+    assert len(figure.axes[1].collections[0].get_segments()) == 9
