@@ -1,9 +1,11 @@
 """Real inputs for chapters."""
 
+from importlib.resources import files
+
 import pytest
 import torch
 
-from relunb.data import PHOTOGRAPHS, photograph, pixel_grid
+from relunb.data import PHOTOGRAPHS, photograph, photoplethysmogram, pixel_grid
 
 
 @pytest.mark.parametrize("name", PHOTOGRAPHS)
@@ -35,4 +37,61 @@ def test_the_grid_names_each_pixel_row_by_row():
 )
 def test_a_mistake_gets_a_sentence(call, words):
     with pytest.raises(ValueError, match=words):
+        call()
+
+
+def test_the_pulse_is_as_recorded_unless_a_rate_is_asked_for():
+    signal, rate = photoplethysmogram()
+    assert signal.shape == (68476,) and signal.dtype == torch.float32
+    assert signal[:2].tolist() == [326, 327] and signal[-2:].tolist() == [482, 496]
+    assert signal.min() == 0 and signal.max() == 978
+    assert rate == pytest.approx(68475 / 681.898, rel=1e-9)
+
+
+def test_resampling_keeps_every_line_below_both_nyquist_frequencies():
+    recorded, rate = photoplethysmogram()
+    for wanted in (32, 250):
+        signal, new_rate = photoplethysmogram(wanted)
+        assert new_rate == wanted and len(signal) == round(681.908 * wanted)
+        assert signal.mean().item() == pytest.approx(recorded.mean().item(), abs=0.1)
+        # Pulse and breath, up to 15 Hz, at the same instants: compared at samples of the slower signal.
+        band = torch.fft.rfft(recorded.double())
+        band[int(15 * len(recorded) / rate) :] = 0
+        cut = torch.fft.rfft(signal.double())
+        cut[int(15 * len(signal) / wanted) :] = 0
+        one, other = torch.fft.irfft(band, len(recorded)), torch.fft.irfft(cut, len(signal))
+        at = torch.arange(1000, len(signal) - 1000, 997).double() * len(recorded) / len(signal)
+        left = at.long()
+        between = one[left] + (at - left) * (one[left + 1] - one[left])
+        assert (between - other[1000:-1000:997]).abs().max() < 8  # of 978 counts: the chord of a peak
+
+
+def test_a_part_of_the_recording_is_that_part():
+    whole, rate = photoplethysmogram(32)
+    part, part_rate = photoplethysmogram(32, seconds=(240, 248))
+    assert part_rate == rate and torch.equal(part, whole[7680:7936])
+    part[:] = 0
+    assert photoplethysmogram(32)[0].std() > 100, "a caller's changes stay the caller's"
+
+
+def test_the_licence_of_the_pulse_lies_beside_it():
+    folder = files("relunb.data")
+    notice = (folder / "heartpy-LICENSE.txt").read_text(encoding="utf8")
+    assert "MIT License" in notice and "Paul van Gent" in notice and "heartpy-data3.npz" in notice
+    assert (folder / "heartpy-data3.npz").is_file()
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: photoplethysmogram(0), ValueError, "from 1 to 1000.*got 0"),
+        (lambda: photoplethysmogram(float("nan")), ValueError, "sample_rate must be finite"),
+        (lambda: photoplethysmogram("fast"), TypeError, "sample_rate must be given in numbers.*'fast'"),
+        (lambda: photoplethysmogram(seconds=(600, 700)), ValueError, r"part of 0 to 681\.9"),
+        (lambda: photoplethysmogram(seconds=(8, 8)), ValueError, "start before stop"),
+        (lambda: photoplethysmogram(seconds=(None, 8)), TypeError, "seconds must be given in numbers"),
+    ],
+)
+def test_a_mistake_about_the_pulse_gets_a_sentence(call, error, words):
+    with pytest.raises(error, match=words):
         call()

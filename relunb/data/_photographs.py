@@ -1,4 +1,4 @@
-"""Real inputs for chapters: photographs that ship with scikit-image, so that nothing is downloaded."""
+"""Photographs that ship with scikit-image, as gray values."""
 
 import torch
 from torch import Tensor
