@@ -24,6 +24,12 @@ def cosine(samples: int, periods: int = 1, phase: float = 0.0) -> torch.Tensor:
     return torch.cos(2 * torch.pi * periods * n / samples + phase)
 
 
+def filter_of(net: torch.nn.Sequential) -> FixedFilter:
+    layer = net[1]
+    assert isinstance(layer, FixedFilter)
+    return layer
+
+
 def settled(x: torch.Tensor, limit: int) -> tuple[int, torch.Tensor]:
     """How many differences it takes until a further one changes nothing, and what is left then."""
     step = differentiator(1)
@@ -66,7 +72,7 @@ def test_the_response_is_the_fourier_transform_of_the_taps():
 
 def test_the_response_of_both_filters_is_known_in_closed_form():
     f = torch.linspace(0.001, 0.5, 250, dtype=torch.float64)
-    difference, mean = differentiator(1)[1], averager(9, 1)[1]
+    difference, mean = filter_of(differentiator(1)), filter_of(averager(9, 1))
     torch.testing.assert_close(difference.frequency_response(f).abs(), 2 * torch.sin(torch.pi * f), rtol=0, atol=4e-16)
     dirichlet = torch.sin(9 * torch.pi * f) / (9 * torch.sin(torch.pi * f))
     expected = dirichlet * torch.exp(-8j * torch.pi * f)
@@ -76,7 +82,7 @@ def test_the_response_of_both_filters_is_known_in_closed_form():
 
 
 def test_the_response_far_beyond_the_sample_rate_repeats_without_losing_digits():
-    layer = averager(9, 1)[1]
+    layer = filter_of(averager(9, 1))
     near, far = layer.frequency_response([0.375]), layer.frequency_response([2.0**40 + 0.375])
     torch.testing.assert_close(far, near, rtol=0, atol=1e-15)
 
@@ -95,7 +101,7 @@ def test_the_taps_keep_float64_through_moves_and_copies_and_are_no_state():
     x = noise(30)
     assert torch.equal(moved(x), net(x)), "taps that went through float32 would show"
     assert not net.state_dict() and not list(net.parameters())
-    assert repr(net[1]) == "FixedFilter(taps=(0.1111, 0.1111, 0.1111, 0.1111, ...), 9 in all)"
+    assert repr(filter_of(net)) == "FixedFilter(taps=(0.1111, 0.1111, 0.1111, 0.1111, ...), 9 in all)"
 
 
 # ---- both networks
@@ -109,7 +115,7 @@ def test_a_slice_of_the_network_is_its_layer_and_depth_zero_is_relu(build):
     for depth in range(5):
         assert torch.equal(net[: 1 + 2 * depth](x), y)
         if depth < 4:
-            y = torch.relu(net[1](y))
+            y = torch.relu(filter_of(net)(y))
     assert isinstance(net, torch.nn.Sequential) and len(net) == 9
 
 
@@ -137,7 +143,7 @@ def test_relu_twice_is_relu_once_and_a_constant_stays_a_constant():
 def test_averager_spectrum_is_the_gain_to_the_depth_times_that_of_one_relu(kernel_size, depth, samples):
     net, x = averager(kernel_size, depth), noise(3, samples)
     bins = torch.arange(samples // 2 + 1, dtype=torch.float64) / samples
-    gain = net[1].frequency_response(bins)
+    gain = filter_of(net).frequency_response(bins)
     expected = gain**depth * torch.fft.rfft(torch.relu(x)) / samples
     torch.testing.assert_close(torch.fft.rfft(net(x)) / samples, expected, rtol=0, atol=SPECTRUM)
 
@@ -163,7 +169,7 @@ def test_averager_keeps_the_mean(dtype):
 def test_averager_in_the_end_leaves_nothing_but_the_mean():
     """Every gain but that of DC is below one, so depth removes the rest, at the rate of the lowest line, 1/2 here."""
     x = torch.relu(cosine(64))
-    (gain,) = averager(9, 1)[1].frequency_response([1 / 64]).abs().tolist()
+    (gain,) = filter_of(averager(9, 1)).frequency_response([1 / 64]).abs().tolist()
     for depth in (100, 200, 400):
         away = (averager(9, depth)(x) - x.mean()).abs().max().item()
         assert away == pytest.approx(gain**depth / 2, rel=1e-3)
@@ -250,7 +256,7 @@ def test_one_impulse_a_period_has_a_flat_spectrum():
 def test_differentiation_keeps_the_lines_of_a_signal_and_changes_their_heights():
     x = 0.5 + cosine(64, 3) + 2 * cosine(64, 10, phase=1.0)
     frequencies, before = amplitude_spectrum(x, 64.0)
-    _, after = amplitude_spectrum(differentiator(1)[1](x), 64.0)
+    _, after = amplitude_spectrum(filter_of(differentiator(1))(x), 64.0)
     torch.testing.assert_close(after, before * 2 * torch.sin(torch.pi * frequencies / 64), rtol=0, atol=1e-14)
     assert before[0] > 0.49 and after[0] < 1e-15
 
@@ -274,7 +280,7 @@ def test_average_pooling_loses_the_mean_where_the_window_does_not_divide_the_len
 
 def test_average_pooling_is_the_moving_average_and_one_sample_in_p():
     x, pool = noise(1, 96), 4
-    moving = averager(pool, 1)[1](x)
+    moving = filter_of(averager(pool, 1))(x)
     torch.testing.assert_close(torch.nn.functional.avg_pool1d(x, pool), moving[:, pool - 1 :: pool], rtol=0, atol=1e-15)
 
 
@@ -287,7 +293,7 @@ def test_average_pooling_folds_what_is_above_the_new_nyquist_frequency(frequency
     frequencies, amplitudes = amplitude_spectrum(pooled, rate / pool)
     new_rate = rate // pool
     alias = abs(frequency - new_rate * round(frequency / new_rate))
-    gain = averager(pool, 1)[1].frequency_response(frequency, rate).abs().item()
+    gain = filter_of(averager(pool, 1)).frequency_response(frequency, rate).abs().item()
     expected = torch.zeros_like(amplitudes)
     expected[alias] = gain
     torch.testing.assert_close(amplitudes, expected, rtol=0, atol=1e-13)
