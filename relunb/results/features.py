@@ -12,6 +12,8 @@ import json
 import multiprocessing
 import os
 import platform
+import signal
+import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -27,6 +29,7 @@ from ..spectrum._tone_classes import class_constant, tone_classes
 from . import HERE, fingerprint
 
 REPETITIONS, EPOCHS, PER_CLASS = 100, 60, 1024
+_LEAVE_CTRL_C_TO_THE_PARENT = (signal.SIGINT, signal.SIG_IGN)
 # name: (activation of the convolutions, what the network is trained on)
 VARIANTS = {
     "relu": ("relu", "the tones"),
@@ -98,11 +101,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--jobs", type=int, default=2, help="parts at a time on the CPU, one thread each")
+    parser.add_argument("--repetitions", type=int, default=REPETITIONS, help="fewer than 100 make a smaller result")
     options = parser.parse_args()
     if options.device == "cuda" and not torch.cuda.is_available():
         parser.error("torch finds no CUDA device: leave --device out.")
-    if options.jobs < 1:
-        parser.error("--jobs must be at least 1.")
+    if options.jobs < 1 or options.repetitions < 1:
+        parser.error("--jobs and --repetitions must be at least 1.")
     from tqdm import tqdm
 
     code = fingerprint("features")
@@ -111,14 +115,16 @@ def main() -> None:
     parts: dict[Path, tuple[str, int, int]] = {}
     for variant, (activation, _) in sorted(VARIANTS.items(), key=lambda item: item[1][0]):  # the quick ones first
         # On a CPU five copies of the ReLU network still fit its cache.
-        size = REPETITIONS if options.device == "cuda" else 5 if activation == "relu" else 50
-        for first in range(0, REPETITIONS, size):
-            parts[folder / f"{variant}-{first}.pt"] = (variant, first, min(first + size, REPETITIONS))
+        size = options.repetitions if options.device == "cuda" else 5 if activation == "relu" else 50
+        for first in range(0, options.repetitions, size):
+            last = min(first + size, options.repetitions)
+            parts[folder / f"{variant}-{first}-{last}.pt"] = (variant, first, last)
     todo = {file: what for file, what in parts.items() if not file.exists()}
     # The C library would give every large array back to the system and fetch it again: a third of the time.
     os.environ.update({"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "8589934592"})
     jobs = 1 if options.device == "cuda" else options.jobs
-    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+    spawn = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(jobs, mp_context=spawn, initializer=signal.signal, initargs=_LEAVE_CTRL_C_TO_THE_PARENT)
     try:
         futures = [pool.submit(part, *what, options.device, file) for file, what in todo.items()]
         for future in tqdm(as_completed(futures), total=len(parts), initial=len(parts) - len(todo), desc="parts"):
@@ -134,7 +140,7 @@ def main() -> None:
     }
     result = {
         "provenance": {
-            "command": "python -m relunb.results.features" + f" --device {options.device}" * (options.device != "cpu"),
+            "command": " ".join(["python -m relunb.results.features", *sys.argv[1:]]),
             "fingerprint": code,
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
             "device": torch.cuda.get_device_name() if options.device == "cuda" else _processor(),
@@ -142,8 +148,8 @@ def main() -> None:
             "seconds": round(sum(row.pop("seconds") for row in rows.values())),
             "torch": torch.__version__,
             "python": platform.python_version(),
-            "seeds": f"0 to {REPETITIONS - 1}, one for each repetition",
-            "repetitions": REPETITIONS,
+            "seeds": f"0 to {options.repetitions - 1}, one for each repetition",
+            "repetitions": options.repetitions,
             "epochs": EPOCHS,
             "samples_per_class": PER_CLASS,
         },

@@ -38,7 +38,7 @@ def filtered_dc(signals: Tensor, taps: Tensor) -> Tensor:
     kernels = taps.reshape(-1, 1, taps.shape[-1])
     padded = F.pad(signals.reshape(-1, 1, length), (taps.shape[-1] - 1, 0))
     dc = F.conv1d(padded, kernels).relu().mean(-1)
-    return dc.reshape(*leading, *taps.shape[:-1])
+    return dc.reshape((*leading, *taps.shape[:-1]))
 
 
 class OneFilterNetwork(nn.Module):
