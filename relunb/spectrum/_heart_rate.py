@@ -116,7 +116,7 @@ class HeartRateCNN(nn.Module):
         said["norm"] = y.mT
         y = said["hidden"] = torch.relu(self.hidden(y.flatten(1)))
         said["rate"] = self.rate(y).squeeze(-1)
-        return {name: value.reshape(*lead, *value.shape[1:]) for name, value in said.items()}
+        return {name: value.reshape((*lead, *value.shape[1:])) for name, value in said.items()}
 
     def _checked(self, x: Tensor) -> Tensor:
         if not isinstance(x, Tensor):

@@ -1,0 +1,69 @@
+"""The DC of ReLU of a sum of tones with independent phases."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from ._checks import Numbers, real
+from ._phase_mean import phase_mean_integral
+
+
+def multitone_dc(amplitudes: Numbers, bias: Numbers = 0.0) -> Tensor:
+    """The exact DC of ``ReLU(b + sum_i a_i cos(w_i t + phase_i))`` for frequencies that have no common measure.
+
+    It does not depend on frequencies and phases. It is the mean length of a walk in the plane with steps a_i in random
+    directions, over pi, and lies between 0.3989 and 0.4502 times the RMS of the tones. Where frequencies do have a common
+    measure, as 5 Hz and 10 Hz, phases matter: use :func:`commensurate_dc`.
+
+    Args:
+        amplitudes: shape (..., tones), float64 or float32; a list of numbers is taken as float64. Signs do not matter.
+        bias: b, a number or a tensor that broadcasts with shape (...).
+
+    Returns:
+        Tensor of shape (...). Computed in float64 with a relative error below 1e-11 for a bias that is not negative, and
+        rounded to the dtype of ``amplitudes``. A negative bias leaves the difference of two numbers of the size of the
+        amplitudes. Differentiable twice, but where the sum of some tones and the bias, with signs, is zero.
+
+    Raises:
+        TypeError: an input is not real.
+        ValueError: an input is empty, not finite, or of a shape that does not fit; or ``amplitudes`` is a single number.
+
+    Source: Kechris et al. (2024), Section IV and Eq. (8), say what it depends on; the formula is derived in
+    :doc:`/book/spectrum/many-tones`.
+    """
+    a, b, dtype = rows_of_tones(amplitudes, bias)
+    flat_a, flat_b = a.reshape(-1, a.shape[-1]), b.reshape(-1)
+    flat_a = flat_a * sign(flat_a)
+    # A bias that outweighs all tones keeps ReLU on, or off.
+    switches = flat_b.detach().abs() < flat_a.detach().sum(-1)
+    result = flat_b.relu()
+    if switches.any():
+        rows = switches.nonzero()[:, 0]
+        bias_rows = flat_b[rows]
+        size = bias_rows * sign(bias_rows) if (bias_rows != 0).any() or bias_rows.requires_grad else None
+        integral = phase_mean_integral(flat_a[rows], [0] * a.shape[-1], size)
+        result = result.index_put((rows,), bias_rows / 2 + integral / math.pi)
+    return result.reshape(b.shape).to(dtype)
+
+
+def rows_of_tones(amplitudes: Numbers, bias: Numbers) -> tuple[Tensor, Tensor, torch.dtype]:
+    """Amplitudes (..., tones) and bias (...) in float64, of one batch shape, and the dtype of the answer."""
+    amplitudes = real("amplitudes", amplitudes)
+    bias = real("bias", bias, like=amplitudes)
+    if amplitudes.ndim == 0:
+        raise ValueError("amplitudes must have a last dimension of tones; got a single number. One tone is [a].")
+    try:
+        shape = torch.broadcast_shapes(amplitudes.shape[:-1], bias.shape)
+    except RuntimeError:
+        raise ValueError(
+            f"bias of shape {tuple(bias.shape)} does not fit amplitudes of shape {tuple(amplitudes.shape)}: it must "
+            f"broadcast with {tuple(amplitudes.shape[:-1])}, one bias a row of tones."
+        ) from None
+    dtype = torch.promote_types(amplitudes.dtype, bias.dtype)
+    return amplitudes.double().expand(*shape, -1), bias.double().expand(shape), dtype
+
+
+def sign(x: Tensor) -> Tensor:
+    """1 or -1, and 1 at zero: ``x sign(x)`` is |x| with a slope at zero, which even functions of x need there."""
+    return 1 - 2 * (x.detach() < 0).to(x.dtype)

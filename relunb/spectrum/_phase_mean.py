@@ -1,0 +1,233 @@
+"""The integral behind every line of ReLU of tones with independent phases, to 1e-12, without oscillation.
+
+The mean of ``|b + sum a_i cos t_i|`` over independent phases, and each of its Fourier lines, is an integral of a
+product of Bessel functions over ``u^2``. On the real axis it oscillates, and when some ``+-a_1 +- a_2 ...`` is nearly
+zero it hardly decays. So we leave the real axis. Each J is half a sum of two Hankel functions, one that dies away
+upwards in the complex plane and one downwards. Multiplied out, n tones give 2^n terms, and each has a direction in
+which it dies away like ``exp(-|s| t)``, ``s`` its ``+-a_1 +- a_2 ...``: on the imaginary axis nothing oscillates, and
+nothing is special about a small ``s``. Near zero, where Hankel functions are singular, the path is a quarter circle.
+
+Small tones need not be multiplied out when the large ones outweigh them, and many tones of a similar size need none of
+this: there the product dies away at once on the real axis, and a sum over few points is exact.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ._bessel import bessel_j, ie, j_near_zero, ke, y_near_zero
+
+_RADIUS = 1.5  # of the quarter circle, in units of one over the scale below
+_ARC = 14  # points on it
+_PANELS = (0.0, 1.5, 3.2, 6.0, 11.0, 22.0)  # in log t, Gauss-Legendre on each
+_PANEL = 9  # points on a panel; 7 would leave errors of 1e-6 in a derivative
+_MOST_SPLIT = 8  # tones that are multiplied out, at most: 2^8 terms
+_FEW = 4  # up to so many tones the terms are cheaper than any sum
+_LONG = 512  # points of a sum that is longer than the terms would take
+_LONGEST = 1 << 19
+
+
+@functools.cache
+def _gauss(edges: tuple[float, ...], points: int) -> tuple[np.ndarray, np.ndarray]:
+    nodes, weights = np.polynomial.legendre.leggauss(points)
+    left, right = np.array(edges[:-1])[:, None], np.array(edges[1:])[:, None]
+    return ((left + right + (right - left) * nodes) / 2).ravel(), ((right - left) * weights / 2).ravel()
+
+
+def phase_mean_integral(amplitudes: Tensor, orders: Sequence[int], bias: Tensor | None) -> Tensor:
+    """The integral over u > 0 of ``(c - w(b u) prod_i J_{k_i}(a_i u)) / u^2``.
+
+    ``w`` is cos where the orders have an even sum, else sin; ``c`` is 1 where all orders are zero, else 0. Orders whose
+    sum is odd, with no bias, and an order sum of 1 without one, have no such integral: the caller keeps them away.
+
+    Args:
+        amplitudes: (rows, tones), float64, non-negative, each row with a positive entry.
+        orders: the k_i, non-negative.
+        bias: (rows,), float64, non-negative and less than the sum of the row; None where all are zero.
+
+    Returns:
+        float64 (rows,).
+    """
+    weights = amplitudes if bias is None else torch.cat([amplitudes, bias.unsqueeze(-1)], -1)
+    # The radius of the quarter circle is 1.5 in these units: no tone leaves the power series, all do not grow much.
+    scale = weights.detach().amax(-1, keepdim=True).maximum(weights.detach().sum(-1, keepdim=True) / 3)
+    weights = weights / scale
+    kinds: list[int | None] = list(orders) if bias is None else [*orders, None]
+    odd = sum(orders) % 2 == 1
+    split, possible = _tones_to_split(weights.detach())
+    points = _points_on_real_axis(weights.detach(), kinds)
+    rotate = possible & (points > (_LONG if weights.shape[-1] > _FEW else 0))
+
+    total = torch.zeros_like(weights[:, 0])
+    for rows in _chunks(rotate.nonzero()[:, 0], 2 ** min(weights.shape[-1], _MOST_SPLIT)):
+        total = total.index_put((rows,), _rotated(weights[rows], split[rows], kinds, odd))
+    for length in points[~rotate].unique().tolist():
+        for rows in _chunks((~rotate & (points == length)).nonzero()[:, 0], length * weights.shape[-1] // 32):
+            total = total.index_put((rows,), _sampled(weights[rows], kinds, odd, length))
+    return total * scale[:, 0]
+
+
+def _chunks(rows: Tensor, cost: int) -> Iterator[Tensor]:
+    """Rows in portions that stay in a processor's cache; a GPU takes larger ones."""
+    size = (2048 if rows.device.type == "cpu" else 262_144) // max(cost, 1)
+    return iter(rows.split(max(size, 1))) if len(rows) else iter(())
+
+
+def _tones_to_split(weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Which tones to multiply out, and whether that can be done: the largest few that outweigh all others.
+
+    In every one of their terms ``|+-a_1 +- a_2 ...|`` must be at least the sum of the tones left whole: those grow on
+    the imaginary axis as fast as their sum.
+    """
+    tones = weights.shape[-1]
+    ordered, order = weights.sort(-1, descending=True)
+    rest = ordered.sum(-1, keepdim=True) - ordered.cumsum(-1)
+    rest = torch.where(ordered.flip(-1).cumsum(-1).flip(-1) - ordered > 0, rest, 0).clamp_min(0)
+    most = min(tones, _MOST_SPLIT)
+    number = torch.full_like(order[:, 0], tones + 1)
+    for m in range(most, 0, -1):
+        least = (ordered[:, :m] @ _signs(m).to(weights).T).abs().amin(-1)
+        number = torch.where(least >= rest[:, m - 1], m, number)
+    rank = order.argsort(-1)
+    return rank < number.unsqueeze(-1), number <= most
+
+
+@functools.cache
+def _signs(n: int) -> Tensor:
+    """All 2^n rows of n signs; the first tone's sign changes with every row."""
+    rows = np.arange(2**n)[:, None] >> np.arange(n)
+    return torch.from_numpy(1.0 - 2.0 * (rows & 1))
+
+
+def _rotated(weights: Tensor, split: Tensor, kinds: list[int | None], odd: bool) -> Tensor:
+    device, tones = weights.device, weights.shape[-1]
+    chosen, candidates = None, weights
+    if tones > _MOST_SPLIT:  # only the largest can be multiplied out
+        chosen = weights.detach().topk(_MOST_SPLIT).indices
+        split, candidates = split.gather(1, chosen), weights.gather(1, chosen)
+
+    signs = _signs(candidates.shape[-1]).to(device)
+    net = torch.where(split, candidates, 0.0) @ signs.T  # +-a_1 +- a_2 ... of every term
+    # A silent tone has no growth to take out. A bias has, by its derivative, even where it is zero.
+    is_bias = torch.tensor([kind is None for kind in kinds], device=device)
+    heard = torch.where((weights.detach() > 0) | is_bias, weights, 0.0)
+    rest = heard.sum(-1, keepdim=True) - torch.where(split, candidates, 0.0).sum(-1, keepdim=True)
+    # A tone that is left whole goes with its plus sign; the terms with its minus sign do not exist.
+    exists = ~((signs < 0) & ~split.unsqueeze(1)).any(-1)
+    upper = (net.detach() > 0).double() + (net.detach() == 0).double() / 2
+    on_axis, on_arc = upper * exists, (2 * upper - 1) * exists
+
+    angle, angle_weight = (torch.from_numpy(v).to(device) for v in _gauss((0.0, math.pi / 2), _ARC))
+    terms = _multiply_out(_by_kind(weights, kinds, odd, partial(_near_zero, angle=angle)), chosen, split)
+    turn = torch.polar(angle_weight / _RADIUS, math.pi / 2 - angle)
+    arc = ((terms * on_arc.unsqueeze(-1)).sum(1) * turn).sum(-1).real
+
+    log_t, log_weight = (torch.from_numpy(v).to(device) for v in _gauss(_PANELS, _PANEL))
+    t = _RADIUS * log_t.exp()
+    terms = _multiply_out(_by_kind(weights, kinds, odd, partial(_on_axis, t=t)), chosen, split)
+    decay = torch.exp(-(net - rest).clamp_min(0).unsqueeze(-1) * t)
+    axis = ((terms.imag * decay * on_axis.unsqueeze(-1)).sum(1) * (log_weight / t)).sum(-1)
+    return -arc - 2 * axis
+
+
+Factors = tuple[Tensor, Tensor, Tensor]  # (rows, tones, points) each: a tone left whole, its upper and its lower part
+
+
+def _by_kind(weights: Tensor, kinds: list[int | None], odd: bool, part: Callable[..., Factors]) -> Factors:
+    """``part`` of all tones, those of one kind at a time, in the tones' order."""
+    places: list[int] = []
+    parts: list[Factors] = []
+    for kind in dict.fromkeys(kinds):
+        mine = [i for i, other in enumerate(kinds) if other == kind]
+        parts.append(part(kind, odd, weights[:, mine].unsqueeze(-1)))
+        places += mine
+    back = np.argsort(places).tolist()
+    whole, upper, lower = (torch.cat([p[i].to(torch.complex128) for p in parts], 1)[:, back] for i in range(3))
+    return whole, upper, lower
+
+
+def _near_zero(kind: int | None, odd: bool, weight: Tensor, angle: Tensor) -> Factors:
+    """The factors on the quarter circle."""
+    size = weight * _RADIUS
+    silent = weight.detach() == 0  # a Hankel function has no value at zero; a silent tone is never split
+    if kind is None:
+        wave = torch.exp(1j * size * torch.polar(torch.ones_like(angle), angle))
+        upper, lower = (wave / 2j, -1 / wave / 2j) if odd else (wave / 2, 1 / wave / 2)
+        return upper + lower, upper, lower
+    y = y_near_zero(kind, torch.where(silent, 1.0, size), angle)
+    whole = j_near_zero(kind, size, angle)
+    return whole, (whole + 1j * y) / 2, (whole - 1j * y) / 2
+
+
+def _on_axis(kind: int | None, odd: bool, weight: Tensor, t: Tensor) -> Factors:
+    """The factors at ``i t``: a whole tone and a lower part over ``exp(a t)``, an upper part over ``exp(-a t)``."""
+    x = weight * t
+    fall = torch.exp(-2 * x)
+    if kind is None:
+        upper = torch.full_like(x, 0.5) * (-1j if odd else 1)
+        lower = -upper if odd else upper
+        return lower + upper * fall, upper, lower
+    silent = weight.detach() == 0
+    safe = torch.where(silent, 1.0, x)
+    # A silent tone is 1, or 0, and has two derivatives: the first terms of its series carry them.
+    series = (x / 2) ** kind / math.factorial(kind) + ((x / 2).square() if kind == 0 else 0)
+    upper = ke(kind, safe) * ((-1j) ** (kind + 1) / math.pi)
+    whole = torch.where(silent, series, ie(kind, safe)) * 1j**kind
+    return whole, upper, whole - upper * fall
+
+
+def _multiply_out(factors: Factors, chosen: Tensor | None, split: Tensor) -> Tensor:
+    """All terms of the product, (rows, 2^tones, points): those of the chosen tones, times the others left whole."""
+    whole, upper, lower = factors
+    terms = torch.ones_like(whole[:, :1])
+    if chosen is not None:
+        others = torch.ones(whole.shape[:2], dtype=torch.bool, device=whole.device).scatter(1, chosen, False)
+        terms = torch.where(others.unsqueeze(-1), whole, 1.0).prod(1, keepdim=True)
+        index = chosen.unsqueeze(-1).expand(-1, -1, whole.shape[-1])
+        whole, upper, lower = (factor.gather(1, index) for factor in factors)
+    is_split = split.unsqueeze(-1)
+    upper, lower = torch.where(is_split, upper, whole), torch.where(is_split, lower, 0.0)
+    for up, down in zip(upper.split(1, 1), lower.split(1, 1), strict=True):
+        terms = torch.cat([terms * up, terms * down], 1)
+    return terms
+
+
+def _points_on_real_axis(weights: Tensor, kinds: list[int | None]) -> Tensor:
+    """How many points of the real axis are enough: past the last one the product is below 1e-10 at every u."""
+    length = torch.full_like(weights[:, 0], _LONGEST, dtype=torch.int64)
+    order = torch.tensor([1.5 * (kind or 0) for kind in kinds], dtype=weights.dtype, device=weights.device)
+    still = torch.tensor([kind is None for kind in kinds], device=weights.device)
+    total = weights.sum(-1, keepdim=True)
+    points = _LONGEST
+    while points >= 16:
+        x = weights * (2 * points * math.pi / total)
+        bound = torch.where(x < 1.5, -x.square() / 4, (-0.22 - torch.log(x) / 2).clamp_max(-0.56))
+        bound = torch.where(order > 0, torch.where(x > order, bound + math.log(2), 0).clamp_max(0), bound)
+        bound = torch.where(still, 0.0, bound).sum(-1)
+        length = torch.where(bound < math.log(1e-10), points, length)
+        points //= 2
+    return length
+
+
+def _sampled(weights: Tensor, kinds: list[int | None], odd: bool, points: int) -> Tensor:
+    """The Fourier series of ``|x|`` on ``|x| <= sum of the weights``, which the signal never leaves, cut where it ends.
+
+    The integral is replaced by a sum over the odd multiples of ``pi / sum``, and that is exact.
+    """
+    reach = weights.detach().sum(-1, keepdim=True)
+    k = torch.arange(1, 2 * points, 2, dtype=weights.dtype, device=weights.device)
+    u = k * (math.pi / reach)
+    product = torch.ones_like(u)
+    for kind in dict.fromkeys(kinds):
+        mine = [i for i, other in enumerate(kinds) if other == kind]
+        x = weights[:, mine].unsqueeze(-1) * u.unsqueeze(1)
+        factors = bessel_j(kind, x) if kind is not None else torch.sin(x) if odd else torch.cos(x)
+        for factor in factors.unbind(1):
+            product = product * factor
+    constant = 0 if odd or any(kinds) else math.pi / 4
+    return reach[:, 0] * (constant - (product / k.square()).sum(-1) * (2 / math.pi))
