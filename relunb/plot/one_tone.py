@@ -38,7 +38,7 @@ def lines_over_bias() -> Interactive:
     """The lines of ReLU(cos t + b), with a slider for b from -1 to 1.2."""
     import plotly.graph_objects as go
 
-    ratios = [round(r, 1) for r in np.arange(-1.0, 1.21, 0.1)]
+    ratios = [tenths / 10 for tenths in range(-10, 13)]
     start = ratios.index(0.0)
     heights = tone_harmonics(1.0, ratios).numpy()
     figure = go.Figure()
