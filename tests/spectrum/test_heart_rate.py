@@ -373,7 +373,7 @@ def test_the_units_and_the_motion_filter_both_matter(stretch):
 
 @published
 def test_both_precisions_read_the_same_heart_rate(stretch):
-    x = remove_motion(*stretch[:2])
+    x = remove_motion(*stretch[:2])[::10]
     network = HeartRateCNN.from_keras(WEIGHTS)
     with torch.no_grad():
         assert (network.double()(x.double()) - network.float()(x)).abs().max() < 1e-3
