@@ -32,7 +32,7 @@ def _slow_part(order: int, x: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _tables(order: int) -> tuple[list[float], list[float], list[float]]:
-    """Polynomials in the square of x (up to 8) and of 8/x (beyond): J_n / x^n, and the slow part's real and imaginary."""
+    """Polynomials in the squares of x (up to 8) and 8/x (beyond): J_n / x^n, and the slow part, real and imaginary."""
 
     def near(y: np.ndarray) -> np.ndarray:
         x = np.sqrt((y + 1) / 2) * _SPLIT
@@ -168,15 +168,16 @@ def bessel_j(order: int, x: Tensor) -> Tensor:
     low = max(float(order), _SPLIT)
     points = 2 * order + 48  # the mean is off by J_(points - n)(x), below 1e-16 for x <= low
     t = torch.arange(points, dtype=x.dtype, device=x.device) * (2 * math.pi / points)
-    inner = x.clamp_max(low)
-    near = torch.zeros_like(x)
-    for angle in t:  # one point at a time: x may be large, and orders above 1 are few
+    small = x <= low
+    inner = x[small]
+    near = torch.zeros_like(inner)
+    for angle in t:
         near = near + torch.cos(order * angle - inner * torch.sin(angle)) / points
     outer = x.clamp_min(low)
     previous, current = bessel_j0(outer), bessel_j1(outer)
     for n in range(1, order):
         previous, current = current, 2 * n / outer * current - previous
-    return torch.where(x > low, current, near)
+    return current.masked_scatter(small, near)
 
 
 def ke(order: int, x: Tensor) -> Tensor:

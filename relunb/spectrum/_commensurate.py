@@ -13,8 +13,7 @@ def commensurate_dc(amplitudes: Numbers, harmonics: Sequence[int] | Tensor, phas
     """The exact DC of ``ReLU(sum_i a_i cos(k_i t + phase_i))`` over one period, for integers k_i.
 
     Between two zeros the signal is all on or all off, and its integral is known. So the DC is exact once the zeros are
-    found, and they are the roots of a polynomial. Over random phases its mean is :func:`multitone_dc`, if no combination
-    of the harmonics vanishes by accident.
+    found, and they are the roots of a polynomial. The mean over independent phases is :func:`multitone_dc`.
 
     Args:
         amplitudes: shape (..., tones), float64 or float32; a list of numbers is taken as float64.
@@ -66,7 +65,7 @@ def _dc(a: Tensor, k: Tensor, phase: Tensor) -> Tensor:
         t = _times_to_split_at(a, k, phase)
         middle = (t[:, 1:] + t[:, :-1]) / 2
         on = (_signal(a, k, phase, middle) > 0).to(a.dtype)
-    # A zero moves with the amplitudes. That changes no integral at first order, but it does at second order: one step of
+    # A zero moves with the amplitudes. That changes no integral at first order, but it does at second order: a step of
     # Newton's method from the zero itself leaves its value alone and gives it its derivative.
     value, slope = _signal(a, k, phase, t), _signal(a, k, phase, t, 1).detach()
     size = a.detach().abs().sum(-1, keepdim=True)

@@ -4,6 +4,7 @@ import math
 
 import torch
 from torch import Tensor
+from torch._C._functorch import is_batchedtensor
 
 from ._checks import Numbers, real
 from ._phase_mean import phase_mean_integral
@@ -13,21 +14,21 @@ def multitone_dc(amplitudes: Numbers, bias: Numbers = 0.0) -> Tensor:
     """The exact DC of ``ReLU(b + sum_i a_i cos(w_i t + phase_i))`` for frequencies that have no common measure.
 
     It does not depend on frequencies and phases. It is the mean length of a walk in the plane with steps a_i in random
-    directions, over pi, and lies between 0.3989 and 0.4502 times the RMS of the tones. Where frequencies do have a common
-    measure, as 5 Hz and 10 Hz, phases matter: use :func:`commensurate_dc`.
+    directions, over pi, and without a bias it lies between 0.3989 and 0.4502 times the RMS. Where frequencies do have
+    a common measure, as 5 Hz and 10 Hz, phases matter: use :func:`commensurate_dc`.
 
     Args:
         amplitudes: shape (..., tones), float64 or float32; a list of numbers is taken as float64. Signs do not matter.
         bias: b, a number or a tensor that broadcasts with shape (...).
 
     Returns:
-        Tensor of shape (...). Computed in float64 with a relative error below 1e-11 for a bias that is not negative, and
-        rounded to the dtype of ``amplitudes``. A negative bias leaves the difference of two numbers of the size of the
-        amplitudes. Differentiable twice, but where the sum of some tones and the bias, with signs, is zero.
+        Tensor of shape (...), computed in float64 and rounded to the dtype of ``amplitudes``. The relative error is
+        below 1e-10 where the bias is not negative; a negative one leaves the difference of two numbers of the size of
+        the amplitudes. Differentiable twice, but where tones and bias, with some signs, add up to zero.
 
     Raises:
-        TypeError: an input is not real.
-        ValueError: an input is empty, not finite, or of a shape that does not fit; or ``amplitudes`` is a single number.
+        TypeError: an input is not real, or comes from ``torch.func.vmap``: rows are a batch already.
+        ValueError: an input is empty, not finite, or of a shape that does not fit; or ``amplitudes`` is one number.
 
     Source: Kechris et al. (2024), Section IV and Eq. (8), say what it depends on; the formula is derived in
     :doc:`/book/spectrum/many-tones`.
@@ -51,6 +52,8 @@ def rows_of_tones(amplitudes: Numbers, bias: Numbers) -> tuple[Tensor, Tensor, t
     """Amplitudes (..., tones) and bias (...) in float64, of one batch shape, and the dtype of the answer."""
     amplitudes = real("amplitudes", amplitudes)
     bias = real("bias", bias, like=amplitudes)
+    if is_batchedtensor(amplitudes) or is_batchedtensor(bias):
+        raise TypeError("each row of amplitudes is an input of its own already: call it on all rows, without vmap.")
     if amplitudes.ndim == 0:
         raise ValueError("amplitudes must have a last dimension of tones; got a single number. One tone is [a].")
     try:

@@ -24,12 +24,12 @@ from ._bessel import bessel_j, ie, j_near_zero, ke, y_near_zero
 
 _RADIUS = 1.5  # of the quarter circle, in units of one over the scale below
 _ARC = 14  # points on it
-_PANELS = (0.0, 1.5, 3.2, 6.0, 11.0, 22.0)  # in log t, Gauss-Legendre on each
+_PANELS = (0.0, 0.7, 1.5, 3.2, 6.0, 11.0, 22.0)  # in log t, Gauss-Legendre on each
 _PANEL = 9  # points on a panel; 7 would leave errors of 1e-6 in a derivative
 _MOST_SPLIT = 8  # tones that are multiplied out, at most: 2^8 terms
 _FEW = 4  # up to so many tones the terms are cheaper than any sum
 _LONG = 512  # points of a sum that is longer than the terms would take
-_LONGEST = 1 << 19
+_LONGEST = 1 << 19  # enough for a derivative of the DC; lines, which are summed at high orders, make do with a quarter
 
 
 @functools.cache
@@ -62,6 +62,10 @@ def phase_mean_integral(amplitudes: Tensor, orders: Sequence[int], bias: Tensor 
     split, possible = _tones_to_split(weights.detach())
     points = _points_on_real_axis(weights.detach(), kinds)
     rotate = possible & (points > (_LONG if weights.shape[-1] > _FEW else 0))
+    # Near zero a Hankel function of order k is as large as 1/a^k, and digits are lost when such parts cancel.
+    for i, k in enumerate(orders):
+        if k > 0:
+            rotate &= ~split[:, i] | (k * math.log(2 / _RADIUS) + math.lgamma(k) < 7 + k * weights[:, i].detach().log())
 
     total = torch.zeros_like(weights[:, 0])
     for rows in _chunks(rotate.nonzero()[:, 0], 2 ** min(weights.shape[-1], _MOST_SPLIT)):
@@ -106,30 +110,30 @@ def _signs(n: int) -> Tensor:
 
 def _rotated(weights: Tensor, split: Tensor, kinds: list[int | None], odd: bool) -> Tensor:
     device, tones = weights.device, weights.shape[-1]
-    chosen, candidates = None, weights
+    chosen, candidates, chosen_split = None, weights, split
     if tones > _MOST_SPLIT:  # only the largest can be multiplied out
         chosen = weights.detach().topk(_MOST_SPLIT).indices
-        split, candidates = split.gather(1, chosen), weights.gather(1, chosen)
+        candidates, chosen_split = weights.gather(1, chosen), split.gather(1, chosen)
 
     signs = _signs(candidates.shape[-1]).to(device)
-    net = torch.where(split, candidates, 0.0) @ signs.T  # +-a_1 +- a_2 ... of every term
+    net = torch.where(chosen_split, candidates, 0.0) @ signs.T  # +-a_1 +- a_2 ... of every term
     # A silent tone has no growth to take out. A bias has, by its derivative, even where it is zero.
     is_bias = torch.tensor([kind is None for kind in kinds], device=device)
     heard = torch.where((weights.detach() > 0) | is_bias, weights, 0.0)
-    rest = heard.sum(-1, keepdim=True) - torch.where(split, candidates, 0.0).sum(-1, keepdim=True)
+    rest = heard.sum(-1, keepdim=True) - torch.where(chosen_split, candidates, 0.0).sum(-1, keepdim=True)
     # A tone that is left whole goes with its plus sign; the terms with its minus sign do not exist.
-    exists = ~((signs < 0) & ~split.unsqueeze(1)).any(-1)
+    exists = ~((signs < 0) & ~chosen_split.unsqueeze(1)).any(-1)
     upper = (net.detach() > 0).double() + (net.detach() == 0).double() / 2
     on_axis, on_arc = upper * exists, (2 * upper - 1) * exists
 
     angle, angle_weight = (torch.from_numpy(v).to(device) for v in _gauss((0.0, math.pi / 2), _ARC))
-    terms = _multiply_out(_by_kind(weights, kinds, odd, partial(_near_zero, angle=angle)), chosen, split)
+    terms = _multiply_out(_by_kind(weights, split, kinds, odd, partial(_near_zero, angle=angle)), chosen, chosen_split)
     turn = torch.polar(angle_weight / _RADIUS, math.pi / 2 - angle)
     arc = ((terms * on_arc.unsqueeze(-1)).sum(1) * turn).sum(-1).real
 
     log_t, log_weight = (torch.from_numpy(v).to(device) for v in _gauss(_PANELS, _PANEL))
     t = _RADIUS * log_t.exp()
-    terms = _multiply_out(_by_kind(weights, kinds, odd, partial(_on_axis, t=t)), chosen, split)
+    terms = _multiply_out(_by_kind(weights, split, kinds, odd, partial(_on_axis, t=t)), chosen, chosen_split)
     decay = torch.exp(-(net - rest).clamp_min(0).unsqueeze(-1) * t)
     axis = ((terms.imag * decay * on_axis.unsqueeze(-1)).sum(1) * (log_weight / t)).sum(-1)
     return -arc - 2 * axis
@@ -138,33 +142,37 @@ def _rotated(weights: Tensor, split: Tensor, kinds: list[int | None], odd: bool)
 Factors = tuple[Tensor, Tensor, Tensor]  # (rows, tones, points) each: a tone left whole, its upper and its lower part
 
 
-def _by_kind(weights: Tensor, kinds: list[int | None], odd: bool, part: Callable[..., Factors]) -> Factors:
-    """``part`` of all tones, those of one kind at a time, in the tones' order."""
+def _by_kind(
+    weights: Tensor, split: Tensor, kinds: list[int | None], odd: bool, part: Callable[..., Factors]
+) -> Factors:
+    """``part`` of all tones, those of one kind at a time, in the tones' order.
+
+    A Hankel function has no value at zero, and a huge one near it: those of tones that are not split are not used.
+    """
     places: list[int] = []
     parts: list[Factors] = []
     for kind in dict.fromkeys(kinds):
         mine = [i for i, other in enumerate(kinds) if other == kind]
-        parts.append(part(kind, odd, weights[:, mine].unsqueeze(-1)))
+        parts.append(part(kind, odd, weights[:, mine].unsqueeze(-1), split[:, mine].unsqueeze(-1)))
         places += mine
     back = np.argsort(places).tolist()
     whole, upper, lower = (torch.cat([p[i].to(torch.complex128) for p in parts], 1)[:, back] for i in range(3))
     return whole, upper, lower
 
 
-def _near_zero(kind: int | None, odd: bool, weight: Tensor, angle: Tensor) -> Factors:
+def _near_zero(kind: int | None, odd: bool, weight: Tensor, split: Tensor, angle: Tensor) -> Factors:
     """The factors on the quarter circle."""
     size = weight * _RADIUS
-    silent = weight.detach() == 0  # a Hankel function has no value at zero; a silent tone is never split
     if kind is None:
         wave = torch.exp(1j * size * torch.polar(torch.ones_like(angle), angle))
         upper, lower = (wave / 2j, -1 / wave / 2j) if odd else (wave / 2, 1 / wave / 2)
         return upper + lower, upper, lower
-    y = y_near_zero(kind, torch.where(silent, 1.0, size), angle)
+    y = y_near_zero(kind, torch.where(split, size, 1.0), angle)
     whole = j_near_zero(kind, size, angle)
     return whole, (whole + 1j * y) / 2, (whole - 1j * y) / 2
 
 
-def _on_axis(kind: int | None, odd: bool, weight: Tensor, t: Tensor) -> Factors:
+def _on_axis(kind: int | None, odd: bool, weight: Tensor, split: Tensor, t: Tensor) -> Factors:
     """The factors at ``i t``: a whole tone and a lower part over ``exp(a t)``, an upper part over ``exp(-a t)``."""
     x = weight * t
     fall = torch.exp(-2 * x)
@@ -173,11 +181,11 @@ def _on_axis(kind: int | None, odd: bool, weight: Tensor, t: Tensor) -> Factors:
         lower = -upper if odd else upper
         return lower + upper * fall, upper, lower
     silent = weight.detach() == 0
-    safe = torch.where(silent, 1.0, x)
+    upper = ke(kind, torch.where(split, x, 1.0)) * ((-1j) ** (kind + 1) / math.pi)
     # A silent tone is 1, or 0, and has two derivatives: the first terms of its series carry them.
-    series = (x / 2) ** kind / math.factorial(kind) + ((x / 2).square() if kind == 0 else 0)
-    upper = ke(kind, safe) * ((-1j) ** (kind + 1) / math.pi)
-    whole = torch.where(silent, series, ie(kind, safe)) * 1j**kind
+    square = (x / 2).square()
+    series = {0: 1 + square, 1: x / 2, 2: square / 2}.get(kind, torch.zeros_like(x))
+    whole = torch.where(silent, series, ie(kind, torch.where(silent, 1.0, x))) * 1j**kind
     return whole, upper, whole - upper * fall
 
 
@@ -199,11 +207,12 @@ def _multiply_out(factors: Factors, chosen: Tensor | None, split: Tensor) -> Ten
 
 def _points_on_real_axis(weights: Tensor, kinds: list[int | None]) -> Tensor:
     """How many points of the real axis are enough: past the last one the product is below 1e-10 at every u."""
-    length = torch.full_like(weights[:, 0], _LONGEST, dtype=torch.int64)
+    longest = _LONGEST // 4 if any(kinds) else _LONGEST
+    length = torch.full_like(weights[:, 0], longest, dtype=torch.int64)
     order = torch.tensor([1.5 * (kind or 0) for kind in kinds], dtype=weights.dtype, device=weights.device)
     still = torch.tensor([kind is None for kind in kinds], device=weights.device)
     total = weights.sum(-1, keepdim=True)
-    points = _LONGEST
+    points = longest
     while points >= 16:
         x = weights * (2 * points * math.pi / total)
         bound = torch.where(x < 1.5, -x.square() / 4, (-0.22 - torch.log(x) / 2).clamp_max(-0.56))

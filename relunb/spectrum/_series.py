@@ -45,8 +45,8 @@ def relu_series(x: Tensor, n_terms: int, center: Numbers | None = None) -> Tenso
 
     Raises:
         TypeError: ``x`` is not real, or ``n_terms`` is not an integer.
-        ValueError: ``x`` is empty or not finite, ``n_terms`` is less than 1, or ``center`` is too small for the data, so
-            that the series would diverge.
+        ValueError: ``x`` is empty or not finite, ``n_terms`` is less than 1, or ``center`` is too small for the data,
+            so that the series would diverge.
 
     Source: Kechris et al. (2024), Eq. (6) and (7). Derived in :doc:`/book/spectrum/power-series`.
     """

@@ -49,6 +49,9 @@ def tone_harmonics(amplitude: Numbers, bias: Numbers = 0.0, n_harmonics: int = 8
 
     lines = (a * (_sinc(n - 1, t0) + _sinc(n + 1, t0)) + 2 * b * _sinc(n, t0)) / math.pi
     lines = torch.where(n == 0, lines / 2, lines)
+    # What symmetry makes zero is zero, and not a rounding; its derivative with respect to the bias stays.
+    silent = ((b == 0) & (n % 2 == 1) & (n > 1)) | (~switches & (n > 1))
+    lines = torch.where(silent, lines - lines.detach(), lines)
     return lines * torch.where(n % 2 == 1, sign, torch.ones_like(sign))
 
 

@@ -1,0 +1,125 @@
+"""Lines at combinations of frequencies: published digits, a torus, the parity rule, high orders, gradients."""
+
+import math
+
+import pytest
+import torch
+
+from relunb.spectrum import intermodulation, multitone_dc, tone_harmonics
+from tests.tolerance import DEVICES
+
+
+def on_a_torus(a: list[float], bias: float, points: int = 1024) -> torch.Tensor:
+    """The definition: the lines of ReLU over independent phases, by a Fourier transform in each."""
+    t = torch.arange(points, dtype=torch.float64) / points * 2 * math.pi
+    x = bias + sum(v * torch.cos(t).reshape([-1 if i == j else 1 for j in range(len(a))]) for i, v in enumerate(a))
+    return torch.fft.fftn(torch.as_tensor(x).relu(), norm="forward").real
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize(
+    ("orders", "value"),
+    [
+        ((1, 1), 0.15401225078531763),
+        ((2, 0), 0.17435371646489801),
+        ((0, 2), 0.02034146567953483),
+        ((2, 2), -0.01859757074935),
+        ((3, 1), -0.03893903642888657),
+        ((1, 3), -0.00174389493018),
+        ((1, 0), 0.5),
+        ((0, 1), 0.25),
+        ((0, 0), 0.338536700090028602),
+    ],
+)
+def test_the_lines_of_one_and_one_half(orders, value, device):
+    line = intermodulation(torch.tensor([1.0, 0.5], dtype=torch.float64, device=device), orders)
+    assert line.item() == pytest.approx(value, abs=2e-12) and line.device.type == device
+
+
+def test_odd_orders_from_three_on_are_exactly_zero_and_order_one_is_exactly_half():
+    generator = torch.Generator().manual_seed(0)
+    a = torch.rand(10, 3, dtype=torch.float64, generator=generator)
+    for orders in ((3, 0, 0), (1, 1, 1), (2, 1, 0), (0, 5, 0), (2, -2, 1)):
+        assert torch.count_nonzero(intermodulation(a, orders)) == 0
+    assert (intermodulation(a, (0, 1, 0)) == a[:, 1] / 2).all()
+
+
+def test_sum_and_difference_tones_are_equal_and_a_flipped_tone_flips_odd_orders():
+    a = torch.tensor([1.0, 0.5, 0.2], dtype=torch.float64)
+    assert (
+        intermodulation(a, (1, 1, 0)) == intermodulation(a, (1, -1, 0)) == intermodulation(a, torch.tensor([-1, 1, 0]))
+    )
+    flipped = a * torch.tensor([1, -1, 1])
+    assert intermodulation(flipped, (1, 1, 0)) == -intermodulation(a, (1, 1, 0))
+    assert intermodulation(flipped, (0, 2, 0)) == intermodulation(a, (0, 2, 0))
+
+
+@pytest.mark.parametrize("a", [[1.0, 0.5], [1.0, 1.0], [-0.7, 1.0]])
+@pytest.mark.parametrize("bias", [0.0, 0.3, -0.4, 1.2])
+def test_two_tones_and_a_bias_against_a_torus(a, bias):
+    torus = on_a_torus(a, bias)
+    for k in ((0, 0), (1, 0), (0, 1), (1, 1), (2, 1), (3, 0), (2, 2), (5, 2), (0, 7), (4, 6)):
+        expected = torus[k].item() * (2 if any(k) else 1)
+        # The torus is sampled: what it leaves out is of the size of 1 / points^2.
+        assert intermodulation(a, k, bias).item() == pytest.approx(expected, abs=1e-6), k
+
+
+def test_three_tones_against_a_torus():
+    a = [1.0, 0.6, 0.45]
+    torus = on_a_torus(a, 0.1, points=192)
+    for k in ((1, 1, 0), (0, 1, 1), (1, 1, 1), (2, 1, 1), (0, 0, 2), (3, 2, 0)):
+        assert intermodulation(a, k, 0.1).item() == pytest.approx(2 * torus[k].item(), abs=2e-6), k
+
+
+@pytest.mark.parametrize("order", [1, 2, 5, 6, 12, 20, 33])
+def test_one_tone_is_its_closed_form_and_so_is_a_tone_beside_a_silent_one(order):
+    for bias in (0.0, 0.3):
+        closed = tone_harmonics(1.0, bias, order)[-1].item()
+        assert intermodulation([1.0], [order], bias).item() == closed
+        assert intermodulation([1.0, 0.0], [order, 0], bias).item() == pytest.approx(closed, abs=1e-11)
+    assert intermodulation([1.0, 0.0], [0, order]).item() == 0
+
+
+def test_power_of_all_lines_is_the_mean_square():
+    """Parseval for two tones: ReLU keeps half of the power. Orders up to 6 leave out what falls like |k|^-3."""
+    a = torch.tensor([1.0, 0.7], dtype=torch.float64)
+    power = multitone_dc(a) ** 2
+    for first in range(7):
+        for second in range(-6 if first else 1, 7):
+            if (first + second) % 2 == 0 or abs(first) + abs(second) == 1:
+                power = power + intermodulation(a, (first, second)) ** 2 / 2
+    assert power.item() == pytest.approx((1 + 0.49) / 4, abs=5e-4)
+    assert power.item() < (1 + 0.49) / 4
+
+
+def test_small_tones_of_high_order_beside_tones_that_cancel():
+    """Here the parts of the rotated integral would cancel by 1e16; the sum is used, and the line is about a^k."""
+    line = intermodulation([1.0, 1.0, 0.1], (0, 0, 10)).item()
+    assert abs(line) < 1e-4
+    nearly = intermodulation([1.0, 0.9, 0.1], (0, 0, 10)).item()
+    assert abs(line - nearly) < 1e-4 and math.isfinite(line)
+
+
+@pytest.mark.parametrize("orders", [(1, 1), (2, 0), (1, 0), (2, 1), (0, 3), (0, 0)])
+def test_two_derivatives(orders):
+    a = torch.tensor([[0.8, 0.3], [0.5, -0.9], [0.6, 0.0]], dtype=torch.float64, requires_grad=True)
+    b = torch.tensor([0.1, -0.2, 0.0], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda a, b: intermodulation(a, orders, b), (a, b))
+    assert torch.autograd.gradgradcheck(lambda a, b: intermodulation(a[:2], orders, b[:2]), (a, b))
+
+
+def test_a_bias_that_outweighs_the_tones_leaves_the_input_or_nothing():
+    a = [1.0, 0.5]
+    assert intermodulation(a, (0, 1), 2.0).item() == 0.5 and intermodulation(a, (0, 1), -2.0).item() == 0
+    assert intermodulation(a, (1, 1), 2.0).item() == 0 and intermodulation(a, (1, 2), -2.0).item() == 0
+
+
+def test_bad_input_is_refused_with_a_reason():
+    with pytest.raises(ValueError, match="one integer a tone: 2; got 3"):
+        intermodulation([1, 1], (1, 1, 1))
+    with pytest.raises(TypeError, match="each order must be an integer; got 1.5"):
+        intermodulation([1, 1], (1, 1.5))
+    with pytest.raises(ValueError, match="non-finite"):
+        intermodulation([1, math.nan], (1, 1))
+    with pytest.raises(ValueError, match="single number"):
+        intermodulation(1.0, (1,))
