@@ -20,10 +20,20 @@ published = pytest.mark.skipif(
 )
 
 
+def random_network(seed):
+    """One whose biases and normalisation are not the zeros and ones they start as."""
+    torch.manual_seed(seed)
+    network = HeartRateCNN().eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if parameter.ndim == 1:
+                parameter.add_(0.3 * torch.randn_like(parameter))
+    return network
+
+
 @pytest.fixture
 def network():
-    torch.manual_seed(0)
-    return HeartRateCNN().double().eval()
+    return random_network(0).double()
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +122,17 @@ def test_average_pooling_keeps_the_mean_of_every_channel(network):
         assert before.max() > 0.01 and torch.allclose(before, after, rtol=1e-12, atol=1e-15)
 
 
+def test_weights_start_as_keras_starts_them():
+    torch.manual_seed(0)
+    for name, parameter in HeartRateCNN().named_parameters():
+        if name.endswith("bias"):
+            assert not parameter.any(), name
+        elif not name.startswith("norm"):
+            taps = parameter[0, 0].numel()
+            bound = (6 / (taps * (parameter.shape[0] + parameter.shape[1]))) ** 0.5
+            assert 0.8 * bound < parameter.abs().max() <= bound, name
+
+
 def test_dropout_is_for_training_alone():
     torch.manual_seed(0)
     network, x = HeartRateCNN(), torch.randn(256)
@@ -194,8 +215,7 @@ def arrays(network):
 
 @pytest.fixture
 def source():
-    torch.manual_seed(1)
-    return HeartRateCNN().eval()
+    return random_network(1)
 
 
 def write(path, contents, *, whole=True, model_config=None):
