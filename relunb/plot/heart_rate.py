@@ -85,7 +85,8 @@ def activations(
         heart: the heart's frequency in Hz.
         titles: one a layer; the names of ``said`` unless given.
     """
-    figure, axes = plt.subplots(len(said), 1, figsize=(WIDTH, 1.75 * len(said)), sharey=True)
+    figure, grid = plt.subplots(len(said), 1, figsize=(WIDTH, 1.75 * len(said)), sharey=True, squeeze=False)
+    axes = grid[:, 0]
     frequencies, pure = amplitude_spectrum(window - window.mean(), 32.0)
     for ax, (values, rate), title in zip(axes, said.values(), titles or list(said), strict=True):
         living = values[values.amax(-1) > 0]

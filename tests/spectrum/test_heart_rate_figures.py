@@ -1,0 +1,58 @@
+"""The pictures of the heart-rate chapter show what they say."""
+
+import math
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+from matplotlib import pyplot as plt
+
+from relunb.plot import heart_rate
+
+
+@pytest.fixture(autouse=True)
+def _no_window():
+    matplotlib.use("agg")
+    with matplotlib.rc_context():
+        yield
+    plt.close("all")
+
+
+def test_the_beats_lie_on_the_pulse_and_the_heart_line_at_its_frequency():
+    time = torch.arange(256, dtype=torch.float64) / 32
+    window = 3 * torch.cos(2 * torch.pi * 1.5 * time)
+    above, below = heart_rate.pulse(window, 32.0, np.array([2 / 3, 4 / 3]), 1.5).axes
+    dots = above.lines[1].get_ydata()
+    np.testing.assert_allclose(dots, 3, atol=0.1)
+    f, amplitude = below.lines[0].get_data()
+    assert f[np.argmax(amplitude)] == 1.5 and max(amplitude) == pytest.approx(3)
+    assert below.lines[1].get_xdata()[0] == 1.5, "the first dotted line is at the heart's frequency"
+
+
+def test_the_gain_is_one_at_rest_and_a_tone_arrives_below_the_new_half_rate():
+    above, below = heart_rate.pooling(lambda w: np.cos(w) * np.cos(w / 2), 4, 32.0).axes
+    stays, aliases = above.lines[0], above.lines[1]
+    assert stays.get_ydata()[0] == pytest.approx(1) and max(stays.get_xdata()) <= 4 <= min(aliases.get_xdata())
+    assert stays.get_ydata()[-1] == pytest.approx(math.cos(math.pi / 4) * math.cos(math.pi / 8), abs=0.01)
+    arrives = below.lines[1]
+    f = np.asarray(arrives.get_xdata())
+    np.testing.assert_allclose(np.interp([6, 8, 10, 12], f, arrives.get_ydata()), [2, 0, 2, 4], atol=0.02)
+
+
+def test_predictions_stand_over_their_truth():
+    truth = torch.tensor([60.0, 120.0])
+    ax = heart_rate.rates(truth, {"one": truth + 1, "two": 2 * truth}).axes[0]
+    np.testing.assert_allclose([line.get_ydata() for line in ax.lines[:2]], [[61, 121], [120, 240]])
+    np.testing.assert_allclose(ax.lines[2].get_xydata(), [(60, 60), (120, 120)])
+
+
+def test_each_living_unit_is_drawn_over_its_own_dc_and_silent_ones_are_counted_out():
+    time = torch.arange(256) / 32
+    values = torch.stack([torch.zeros(256), 2 + torch.cos(2 * torch.pi * 2 * time), torch.zeros(256)])
+    values[2, 0] = 5  # an impulse: the ceiling
+    (ax,) = heart_rate.activations(torch.cos(2 * torch.pi * 2 * time), {"layer": (values, 32.0)}, 2.0).axes
+    assert ax.get_title() == "layer: 2 of 3 units alive"
+    tone, impulse = ax.lines[0].get_ydata(), ax.lines[1].get_ydata()
+    assert tone[0] == pytest.approx(1) and tone[16] == pytest.approx(0.5) and np.delete(tone, [0, 16]).max() < 1e-5
+    np.testing.assert_allclose(impulse[1:-1], 2, rtol=1e-5)
