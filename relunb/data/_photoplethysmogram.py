@@ -11,7 +11,7 @@ from torch import Tensor
 def photoplethysmogram(
     sample_rate: float | None = None, *, seconds: tuple[float, float] | None = None
 ) -> tuple[Tensor, float]:
-    """A person's pulse as an optical sensor saw it: eleven minutes at rest, 65 to 112 beats a minute.
+    """A person's pulse as an optical sensor saw it: eleven minutes, 84 to 107 beats a minute over 8 s.
 
     The whole recording, nothing cleaned: until about 130 s the strongest beats are clipped at the sensor's upper
     limit, and some ten times the person moved.
