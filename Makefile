@@ -49,7 +49,7 @@ lint: $(READY)-lint ## ruff, pyright, and the chapters' cells
 	@$(BIN)/pyright --pythonpath $(BIN)/python
 
 bench: $(READY)-test ## run every benchmark; ARGS=--keep stores the rows
-	@for file in benchmarks/bw_*.py; do $(BIN)/python -m benchmarks.$$(basename $$file .py) $(ARGS) || exit 1; done
+	@for file in benchmarks/*_*.py; do $(BIN)/python -m benchmarks.$$(basename $$file .py) $(ARGS) || exit 1; done
 
 clean: ## delete what make made: .venv, _build, dist
 	rm -rf $(VENV) _build build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
