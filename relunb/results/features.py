@@ -79,7 +79,7 @@ def five_samples(signals: Tensor) -> Tensor:
     """Five samples that a linear network with two kernels of three taps cannot tell from the whole signal.
 
     It reads the sum of the signal and its last four samples, over the length. The weights' gradients are the same too,
-    at a fiftieth of the cost.
+    from a fiftieth of the data.
     """
     first = signals[..., :-4].sum(-1, keepdim=True)
     return torch.cat([first, signals[..., -4:]], -1) * (5 / signals.shape[-1])
