@@ -1,0 +1,61 @@
+"""The pictures of the chapter on the added constant show what they say."""
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+from matplotlib import pyplot as plt
+
+from relunb import results
+from relunb.plot import features as figures
+from relunb.results.features import VARIANTS
+
+
+@pytest.fixture(autouse=True)
+def _no_window():
+    matplotlib.use("agg")
+    with matplotlib.rc_context():
+        yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def runs():
+    return results.load("features")["variants"]
+
+
+def test_every_stored_network_has_a_name_for_readers():
+    assert set(figures.NETWORKS) == set(VARIANTS)
+
+
+def test_the_papers_figure_draws_the_means_of_three_networks(runs):
+    panels = figures.training(runs, ["relu", "linear", "label"]).axes
+    assert [panel.get_title() for panel in panels] == ["loss", "distance, first layer", "distance, second layer"]
+    for panel, quantity in zip(panels, ("loss", "first", "second"), strict=True):
+        for line, name in zip(panel.lines, ("relu", "linear", "label"), strict=True):
+            np.testing.assert_allclose(line.get_ydata(), runs[name][quantity]["mean"])
+
+
+def test_the_controls_stand_at_their_medians(runs):
+    ax = figures.near_and_able(runs).axes[0]
+    points = {line.get_label(): line for line in ax.lines if line.get_marker() in ("o", "s")}
+    for name, (label, *_) in figures.NETWORKS.items():
+        assert points[label].get_xdata()[0] == runs[name]["second"]["median"][-1]
+        assert points[label].get_ydata()[0] == runs[name]["loss"]["median"][-1]
+
+
+def test_samples_are_drawn_with_and_without_their_constant():
+    wave = torch.cos(torch.arange(8.0))
+    ax = figures.samples([wave] * 3, [0.5, 2.0, 7.0], 32.0).axes[0]
+    means = sorted(float(np.mean(line.get_ydata())) for line in ax.lines if len(line.get_xdata()) == 8)
+    base = wave.mean().item()
+    assert means == pytest.approx([base] * 3 + [base + 0.5, base + 2, base + 7], abs=1e-6)
+
+
+def test_features_and_means_are_all_drawn():
+    f = torch.linspace(1, 12, 9)
+    left, right = figures.seen(f, torch.zeros(9, 4), torch.ones(9, 4)).axes
+    assert sum(len(line.get_xdata()) == 9 for line in left.lines) == 4
+    assert all((line.get_ydata() == 1).all() for line in right.lines if len(line.get_xdata()) == 9)
+    figure = figures.leak({"a": torch.zeros(3, 5), "b": torch.ones(3, 5)})
+    assert [len(ax.lines) for ax in figure.axes] == [3, 3]
