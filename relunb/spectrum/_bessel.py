@@ -233,7 +233,7 @@ def y_near_zero(order: int, size: Tensor, angle: Tensor) -> Tensor:
     harmonic = [sum(1 / j for j in range(1, m + 1)) for m in range(_TERMS + order)]
     # The digamma function at integers is a harmonic number less Euler's constant, which joins the logarithm.
     logarithm = [share * (harmonic[m] + harmonic[m + order]) for m, share in enumerate(_shares(order))]
-    log_half = torch.log(half) + np.euler_gamma
+    log_half = torch.complex(*torch.broadcast_tensors((size / 2).log() + np.euler_gamma, angle))
     y = 2 * log_half * _series_near_zero(half, _shares(order)) - _series_near_zero(half, logarithm)
     y = y * half**order
     for m in range(order):

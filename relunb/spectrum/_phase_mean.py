@@ -54,6 +54,12 @@ def phase_mean_integral(amplitudes: Tensor, orders: Sequence[int], bias: Tensor 
         float64 (rows,).
     """
     weights = amplitudes if bias is None else torch.cat([amplitudes, bias.unsqueeze(-1)], -1)
+    block = _portion(amplitudes.device, amplitudes.shape[-1])
+    if len(amplitudes) > block:
+        biases = [None] * -(-len(amplitudes) // block) if bias is None else bias.split(block)
+        pairs = zip(amplitudes.split(block), biases, strict=True)
+        return torch.cat([phase_mean_integral(rows, orders, b) for rows, b in pairs])
+
     # The radius of the quarter circle is 1.5 in these units: no tone leaves the power series, all do not grow much.
     scale = weights.detach().amax(-1, keepdim=True).maximum(weights.detach().sum(-1, keepdim=True) / 3)
     weights = weights / scale
@@ -68,18 +74,27 @@ def phase_mean_integral(amplitudes: Tensor, orders: Sequence[int], bias: Tensor 
             rotate &= ~split[:, i] | (k * math.log(2 / _RADIUS) + math.lgamma(k) < 7 + k * weights[:, i].detach().log())
 
     total = torch.zeros_like(weights[:, 0])
-    for rows in _chunks(rotate.nonzero()[:, 0], 2 ** min(weights.shape[-1], _MOST_SPLIT)):
+    terms = 2 ** min(weights.shape[-1], _MOST_SPLIT) * _PANEL * (len(_PANELS) - 1)
+    for rows in _portions(rotate.nonzero()[:, 0], terms):
         total = total.index_put((rows,), _rotated(weights[rows], split[rows], kinds, odd))
     for length in points[~rotate].unique().tolist():
-        for rows in _chunks((~rotate & (points == length)).nonzero()[:, 0], length * weights.shape[-1] // 32):
+        for rows in _portions((~rotate & (points == length)).nonzero()[:, 0], length * weights.shape[-1]):
             total = total.index_put((rows,), _sampled(weights[rows], kinds, odd, length))
     return total * scale[:, 0]
 
 
-def _chunks(rows: Tensor, cost: int) -> Iterator[Tensor]:
-    """Rows in portions that stay in a processor's cache; a GPU takes larger ones."""
-    size = (2048 if rows.device.type == "cpu" else 262_144) // max(cost, 1)
-    return iter(rows.split(max(size, 1))) if len(rows) else iter(())
+def _portions(rows: Tensor, numbers: int) -> Iterator[Tensor]:
+    """Rows of so many numbers each, in portions of a good size."""
+    return iter(rows.split(_portion(rows.device, numbers))) if len(rows) else iter(())
+
+
+def _portion(device: torch.device, numbers: int) -> int:
+    """How many rows of so many numbers to work on at once.
+
+    On a CPU all numbers of a step stay in its cache, and are so few that torch wakes no second thread: hundreds of short
+    steps would wait for it longer than it helps, and on a busy machine for ever. A GPU takes all it can hold.
+    """
+    return max(32_768 // numbers, 4) if device.type == "cpu" else max((1 << 24) // numbers, 1)
 
 
 def _tones_to_split(weights: Tensor) -> tuple[Tensor, Tensor]:
@@ -134,7 +149,7 @@ def _rotated(weights: Tensor, split: Tensor, kinds: list[int | None], odd: bool)
     log_t, log_weight = (torch.from_numpy(v).to(device) for v in _gauss(_PANELS, _PANEL))
     t = _RADIUS * log_t.exp()
     terms = _multiply_out(_by_kind(weights, split, kinds, odd, partial(_on_axis, t=t)), chosen, chosen_split)
-    decay = torch.exp(-(net - rest).clamp_min(0).unsqueeze(-1) * t)
+    decay = _exp(-(net - rest).clamp_min(0).unsqueeze(-1) * t)
     axis = ((terms.imag * decay * on_axis.unsqueeze(-1)).sum(1) * (log_weight / t)).sum(-1)
     return -arc - 2 * axis
 
@@ -155,8 +170,10 @@ def _by_kind(
         mine = [i for i, other in enumerate(kinds) if other == kind]
         parts.append(part(kind, odd, weights[:, mine].unsqueeze(-1), split[:, mine].unsqueeze(-1)))
         places += mine
-    back = np.argsort(places).tolist()
-    whole, upper, lower = (torch.cat([p[i].to(torch.complex128) for p in parts], 1)[:, back] for i in range(3))
+    whole, upper, lower = (torch.cat([p[i].to(torch.complex128) for p in parts], 1) for i in range(3))
+    if len(parts) > 1:
+        back = np.argsort(places).tolist()
+        whole, upper, lower = whole[:, back], upper[:, back], lower[:, back]
     return whole, upper, lower
 
 
@@ -175,7 +192,7 @@ def _near_zero(kind: int | None, odd: bool, weight: Tensor, split: Tensor, angle
 def _on_axis(kind: int | None, odd: bool, weight: Tensor, split: Tensor, t: Tensor) -> Factors:
     """The factors at ``i t``: a whole tone and a lower part over ``exp(a t)``, an upper part over ``exp(-a t)``."""
     x = weight * t
-    fall = torch.exp(-2 * x)
+    fall = _exp(-2 * x)
     if kind is None:
         upper = torch.full_like(x, 0.5) * (-1j if odd else 1)
         lower = -upper if odd else upper
@@ -187,6 +204,11 @@ def _on_axis(kind: int | None, odd: bool, weight: Tensor, split: Tensor, t: Tens
     series = {0: 1 + square, 1: x / 2, 2: square / 2}.get(kind, torch.zeros_like(x))
     whole = torch.where(silent, series, ie(kind, torch.where(silent, 1.0, x))) * 1j**kind
     return whole, upper, whole - upper * fall
+
+
+def _exp(x: Tensor) -> Tensor:
+    """exp(x). torch.exp wakes all threads from 2,048 numbers on, exp2 from 32,768 on."""
+    return torch.exp2(x * math.log2(math.e))
 
 
 def _multiply_out(factors: Factors, chosen: Tensor | None, split: Tensor) -> Tensor:
@@ -215,10 +237,10 @@ def _points_on_real_axis(weights: Tensor, kinds: list[int | None]) -> Tensor:
     points = longest
     while points >= 16:
         x = weights * (2 * points * math.pi / total)
-        bound = torch.where(x < 1.5, -x.square() / 4, (-0.22 - torch.log(x) / 2).clamp_max(-0.56))
-        bound = torch.where(order > 0, torch.where(x > order, bound + math.log(2), 0).clamp_max(0), bound)
-        bound = torch.where(still, 0.0, bound).sum(-1)
-        length = torch.where(bound < math.log(1e-10), points, length)
+        square = torch.where(x < 1.5, _exp(-x.square() / 2), (2 / math.pi / x).clamp_max(0.33))
+        square = torch.where(order > 0, torch.where(x > order, (4 * square).clamp_max(1), 1), square)
+        bound = torch.where(still, 1, square).prod(-1)
+        length = torch.where(bound < 1e-20, points, length)
         points //= 2
     return length
 
