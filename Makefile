@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-com
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lab serve golden lint bench clean
+.PHONY: help book test lab serve golden lint bench results clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -47,6 +47,9 @@ lint: $(READY)-lint ## ruff, pyright, and the chapters' cells
 	@$(BIN)/ruff format --check --quiet . || { echo "make lint: run $(BIN)/ruff format ." >&2; exit 1; }
 	@$(BIN)/python book/_ext/lint_chapters.py
 	@$(BIN)/pyright --pythonpath $(BIN)/python
+
+results: $(READY)-test ## make the stored results again (about an hour; Ctrl-C is safe, the same command goes on)
+	@$(BIN)/python -m relunb.results.features $(ARGS)
 
 bench: $(READY)-test ## run every benchmark; ARGS=--keep stores the rows
 	@for file in benchmarks/*_*.py; do $(BIN)/python -m benchmarks.$$(basename $$file .py) $(ARGS) || exit 1; done

@@ -6,7 +6,10 @@ import importlib.resources
 import torch
 
 import relunb
+import relunb.results
 from relunb import BWReLU, bw_relu
+from relunb.data import photoplethysmogram
+from relunb.spectrum import multitone_dc
 from relunb.wavelet import KNOTS, VALUES
 
 assert relunb.__version__ == importlib.metadata.version("relunb")
@@ -16,4 +19,7 @@ assert torch.allclose(bw_relu(knots), torch.tensor([float(v) for v in VALUES]), 
 net = torch.nn.Sequential(torch.nn.Linear(1, 8), BWReLU(2.0, learnable=True), torch.nn.Linear(8, 1))
 net(torch.rand(40_000, 1)).square().mean().backward()
 assert all(p.grad is not None and p.grad.isfinite().all() for p in net.parameters())
+assert abs(multitone_dc([1, 0.5]).item() - 0.338536700090028602) < 1e-12
+assert photoplethysmogram()[0].shape == (68_476,)
+assert relunb.results.load("features")["provenance"]["command"]
 print(f"relunb {relunb.__version__} works with torch {torch.__version__} from {relunb.__file__}")
