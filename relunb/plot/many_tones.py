@@ -1,6 +1,7 @@
 """Pictures of the chapter "Many tones: a walk in the plane"."""
 
 import math
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -32,7 +33,7 @@ def walks(amplitudes: Tensor, angles: Tensor, shown: int = 12) -> Figure:
     histogram.hist(lengths, bins=60, density=True, color=BLUE, alpha=0.6)
     histogram.axvline(lengths.mean(), color=ORANGE, linestyle=":", label=f"mean {lengths.mean():.3f}")
     histogram.set(xlabel="length $R$", ylabel="density", xlim=(0, None))
-    histogram.legend(fontsize=9, loc="upper left")
+    histogram.legend(fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return figure
 
 
@@ -44,13 +45,13 @@ def ratios(sets: dict[int, Tensor], most: int = 20) -> Figure:
     for index, (n, amplitudes) in enumerate(sets.items()):
         rms = (amplitudes.square().sum(-1) / 2).sqrt()
         shift = torch.linspace(-0.25, 0.25, len(amplitudes))
-        label = "random amplitudes" if index == 0 else None
+        label = "random" if index == 0 else None
         ax.plot(n + shift, multitone_dc(amplitudes) / rms, ".", color=GRAY, markersize=3, label=label)
-    ax.plot(numbers, equal, "o", color=BLUE, markersize=5, label="equal amplitudes")
+    ax.plot(numbers, equal, "o", color=BLUE, markersize=5, label="equal")
     for bound, color, label in ((HIGHEST, ORANGE, r"$\sqrt{2}/\pi$"), (LOWEST, GREEN, r"$1/\sqrt{2\pi}$")):
         ax.axhline(bound, color=color, linestyle="--", linewidth=1.5, label=label)
     ax.set(xlabel="number of tones", ylabel="DC / RMS", ylim=(0.39, 0.46), xticks=[1, 5, 10, 15, 20])
-    ax.legend(fontsize=9, loc="upper right", bbox_to_anchor=(1, 0.95), ncols=2)
+    ax.legend(fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, columnspacing=1)
     return figure
 
 
@@ -130,7 +131,9 @@ def lines_over_ratio(highest: int = 6) -> Interactive:
     return Interactive(figure, "Lines of two rectified tones by frequency, with a slider for the second amplitude.")
 
 
-def phases(angles: Tensor, pairs: dict[str, Tensor], independent: float, many: Tensor, marks: dict[str, float]) -> Figure:
+def phases(
+    angles: Tensor, pairs: dict[str, Tensor], independent: float, many: Tensor, marks: dict[str, float]
+) -> Figure:
     """DC of pairs of tones over one phase; and the DC of many phases at once, as a histogram with marks."""
     figure, (curve, histogram) = plt.subplots(2, 1, figsize=(WIDTH, 5))
     for (name, values), color in zip(pairs.items(), (BLUE, ORANGE), strict=True):
@@ -146,15 +149,13 @@ def phases(angles: Tensor, pairs: dict[str, Tensor], independent: float, many: T
     return figure
 
 
-def two_paths(real: tuple[Tensor, Tensor], imaginary: tuple[Tensor, Tensor]) -> Figure:
-    """An integrand on the real axis, and the one that replaces it on the imaginary axis."""
-    figure, axes = plt.subplots(2, 1, figsize=(WIDTH, 4.2))
-    for ax, (x, y), color, label in zip(axes, (real, imaginary), (ORANGE, BLUE), ("$u$", "$t$"), strict=True):
-        ax.plot(x, y, color=color, linewidth=1.3)
-        ax.axhline(0, color=GRAY, linewidth=0.8)
-        ax.set(xlabel=label, xlim=(0, float(x[-1])))
-    axes[0].set_ylabel("real axis")
-    axes[1].set_ylabel("imaginary axis")
+def two_paths(x: Any, real: Any, imaginary: Any) -> Figure:
+    """How large an integrand is on the real axis, and the one that replaces it on the imaginary axis."""
+    figure, ax = plt.subplots(figsize=(WIDTH, 3.2))
+    ax.semilogy(x, np.abs(real), color=ORANGE, linewidth=1.2, label="real axis")
+    ax.semilogy(x, np.abs(imaginary), color=BLUE, label="imaginary axis")
+    ax.set(xlabel="$u$ and $t$", ylabel="size of the integrand", xlim=(0, float(x[-1])), ylim=(1e-10, 3))
+    ax.legend(fontsize=9, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return figure
 
 
