@@ -119,7 +119,14 @@ def lines_over_ratio(highest: int = 6) -> Interactive:
     figure.update_layout(
         sliders=[{"active": start, "steps": steps, "currentvalue": {"prefix": "second amplitude: "}, "pad": {"t": 45}}],
         xaxis={"title": "frequency, first tone = 1", "range": [-0.2, 8.7], "gridcolor": _GRID},
-        yaxis={"type": "log", "range": [-4, 0], "title": "|line|", "gridcolor": _GRID, "dtick": 1},
+        yaxis={
+            "type": "log",
+            "range": [-4, 0],
+            "title": "|line|",
+            "gridcolor": _GRID,
+            "dtick": 1,
+            "exponentformat": "power",
+        },
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         barmode="overlay",
         margin={"l": 55, "r": 10, "t": 10, "b": 10},
