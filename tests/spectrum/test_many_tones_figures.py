@@ -23,12 +23,14 @@ def test_every_walk_starts_at_zero_and_ends_at_its_sum():
     amplitudes = torch.tensor([1.0, 0.5], dtype=torch.float64)
     angles = torch.tensor([[0.0, math.pi / 2], [math.pi, math.pi]], dtype=torch.float64)
     plane, histogram = many_tones.walks(amplitudes, angles, shown=2).axes
-    first, second, ends = plane.lines[:3]
-    np.testing.assert_allclose([first.get_xdata()[0], first.get_ydata()[0]], 0)
-    np.testing.assert_allclose(ends.get_xdata(), [1, -1.5], atol=1e-12)
-    np.testing.assert_allclose(ends.get_ydata(), [0.5, 0], atol=1e-12)
-    np.testing.assert_allclose(second.get_xdata(), [0, -1, -1.5], atol=1e-12)
-    np.testing.assert_allclose(histogram.lines[0].get_xdata(), (math.sqrt(1.25) + 1.5) / 2)
+    first, second, ends, mean = (
+        np.stack([np.asarray(line.get_xdata()), np.asarray(line.get_ydata())], -1)
+        for line in [*plane.lines[:3], histogram.lines[0]]
+    )
+    np.testing.assert_allclose(first, [[0, 0], [1, 0], [1, 0.5]], atol=1e-12)
+    np.testing.assert_allclose(second, [[0, 0], [-1, 0], [-1.5, 0]], atol=1e-12)
+    np.testing.assert_allclose(ends, [[1, 0.5], [-1.5, 0]], atol=1e-12)
+    np.testing.assert_allclose(mean[:, 0], (math.sqrt(1.25) + 1.5) / 2)
 
 
 def test_equal_tones_start_at_the_upper_bound_and_are_not_monotone():
@@ -72,7 +74,7 @@ def test_without_a_second_tone_only_even_harmonics_are_left():
 def test_windows_outside_the_bounds_have_their_own_colour():
     minutes = torch.arange(3.0)
     ax = many_tones.band(minutes, torch.tensor([0.38, 0.41, 0.46]), torch.tensor([0.4, 0.41, 0.42])).axes[0]
-    points = {line.get_label(): list(line.get_xdata()) for line in ax.lines}
+    points = {line.get_label(): np.asarray(line.get_xdata()).tolist() for line in ax.lines}
     assert points["inside"] == [1]
     assert points["outside"] == [0, 2]
     assert points["independent phases"] == [0, 1, 2]
