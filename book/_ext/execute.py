@@ -33,7 +33,12 @@ def digest(files: Iterable[Path]) -> str:
 
 
 def package_files() -> list[Path]:
-    return [*ROOT.glob("relunb/**/*.py"), *ROOT.glob("relunb/**/*.json"), ROOT / "constraints.txt", ROOT / "pyproject.toml"]
+    return [
+        *ROOT.glob("relunb/**/*.py"),
+        *ROOT.glob("relunb/**/*.json"),
+        ROOT / "constraints.txt",
+        ROOT / "pyproject.toml",
+    ]
 
 
 def book_files() -> list[Path]:

@@ -24,7 +24,7 @@ def walks(amplitudes: Tensor, angles: Tensor, shown: int = 12) -> Figure:
     lengths = np.abs(places[:, -1])
     figure, (plane, histogram) = plt.subplots(1, 2, figsize=(WIDTH, 2.9))
     for place in places[:shown]:
-        plane.plot(place.real, place.imag, color=GRAY, linewidth=1)
+        plane.plot(np.real(place), np.imag(place), color=GRAY, linewidth=1)
     plane.plot(np.real(places[:shown, -1]), np.imag(places[:shown, -1]), "o", color=BLUE, markersize=5)
     plane.plot(0, 0, "o", color=ORANGE, markersize=6)
     turn = np.linspace(0, 2 * np.pi, 200)

@@ -7,6 +7,7 @@ tables are interpolated, once, from two integrals that define the functions.
 
 import functools
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,13 +18,13 @@ _SPLIT = 8.0
 _DEGREE, _FAR_DEGREE = 18, 11  # one degree less costs a digit; more only adds roundings
 
 
-def _mean_over_circle(order: int, x: np.ndarray) -> np.ndarray:
+def _mean_over_circle(order: int, x: Any) -> Any:
     """J_n(x), the mean of cos(n t - x sin t) over a circle: exact to rounding with this many points for x <= 8."""
     t = 2 * np.pi * (np.arange(64) + 0.5) / 64
     return np.cos(order * t - x[..., None] * np.sin(t)).mean(-1)
 
 
-def _slow_part(order: int, x: np.ndarray) -> np.ndarray:
+def _slow_part(order: int, x: Any) -> Any:
     """H_n(x) without its ``sqrt(2 / (pi x)) e^(i (x - n pi/2 - pi/4))``: what is left of Hankel's integral."""
     s, weights = hermite.hermgauss(120)
     values = s ** (2 * order) * (1 + 0.5j * s**2 / x[..., None]) ** (order - 0.5)
@@ -34,11 +35,11 @@ def _slow_part(order: int, x: np.ndarray) -> np.ndarray:
 def _tables(order: int) -> tuple[list[float], list[float], list[float]]:
     """Polynomials in the squares of x (up to 8) and 8/x (beyond): J_n / x^n, and the slow part, real and imaginary."""
 
-    def near(y: np.ndarray) -> np.ndarray:
+    def near(y: Any) -> Any:
         x = np.sqrt((y + 1) / 2) * _SPLIT
         return _mean_over_circle(order, x) / x**order
 
-    def far(y: np.ndarray) -> np.ndarray:
+    def far(y: Any) -> Any:
         x = _SPLIT / np.sqrt((y + 1) / 2)
         slow = _slow_part(order, x)
         return slow.real + 1j * slow.imag * x

@@ -15,7 +15,7 @@ from ._tone import tone_harmonics
 def intermodulation(amplitudes: Numbers, orders: Sequence[int] | Tensor, bias: Numbers = 0.0) -> Tensor:
     """The exact line of ``ReLU(b + sum_i a_i cos(w_i t))`` at ``sum_i k_i w_i``.
 
-    The frequencies have no common measure, so phases do not matter.
+    The frequencies are independent, as for :func:`multitone_dc`, so phases do not matter.
 
     Without a bias the parity rule holds: a line whose orders have an odd sum of 3 or more is zero, and one of sum 1 is
     half of the input's own. Sum and difference tones, (1, 1) and (1, -1), have the same amplitude.

@@ -91,8 +91,8 @@ def _portions(rows: Tensor, numbers: int) -> Iterator[Tensor]:
 def _portion(device: torch.device, numbers: int) -> int:
     """How many rows of so many numbers to work on at once.
 
-    On a CPU all numbers of a step stay in its cache, and are so few that torch wakes no second thread: hundreds of short
-    steps would wait for it longer than it helps, and on a busy machine for ever. A GPU takes all it can hold.
+    On a CPU all numbers of a step stay in its cache, and are so few that torch wakes no second thread: hundreds of
+    short steps would wait for it longer than it helps, and on a busy machine for ever. A GPU takes all it can hold.
     """
     return max(32_768 // numbers, 4) if device.type == "cpu" else max((1 << 24) // numbers, 1)
 

@@ -33,9 +33,8 @@ def tone_harmonics(amplitude: Numbers, bias: Numbers = 0.0, n_harmonics: int = 8
     amplitude = real("amplitude", amplitude)
     bias = real("bias", bias, like=amplitude)
     n_harmonics = count("n_harmonics", n_harmonics, least=0)
-    amplitude, bias = torch.broadcast_tensors(amplitude, bias)
     dtype = torch.promote_types(amplitude.dtype, bias.dtype)
-    a, b = amplitude.to(dtype).unsqueeze(-1), bias.to(dtype).unsqueeze(-1)
+    a, b = torch.broadcast_tensors(amplitude.to(dtype).unsqueeze(-1), bias.to(dtype).unsqueeze(-1))
     sign = 1 - 2 * (a < 0).to(dtype)
     a = a * sign  # |a|, with the derivative 1 at a = 0: a tone that is about to appear
     n = torch.arange(n_harmonics + 1, dtype=dtype, device=a.device)
