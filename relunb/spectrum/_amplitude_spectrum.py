@@ -10,7 +10,7 @@ def amplitude_spectrum(signal: Tensor, sample_rate: float) -> tuple[Tensor, Tens
     """One-sided amplitude spectrum of a periodic signal, calibrated.
 
     A tone ``a cos(2 pi f t + phase)`` with a whole number of periods in the signal reads a at f; a constant c reads
-    |c| at 0, and not twice itself. So does the highest frequency of an even number of samples, where a tone and its
+    ``|c|`` at 0, and not twice itself. So does the highest frequency of an even number of samples, where a tone and its
     mirror image fall on one bin.
 
     Args:

@@ -27,7 +27,7 @@ def intermodulation(amplitudes: Numbers, orders: Sequence[int] | Tensor, bias: N
         bias: b, a number or a tensor that broadcasts with shape (...).
 
     Returns:
-        Tensor of shape (...): the signed amplitude of ``cos((sum k_i w_i) t)``; the DC where all orders are zero.
+        Tensor of shape (...), the signed amplitude of ``cos((sum k_i w_i) t)``, or the DC where all orders are zero.
         Absolute error below 1e-10 times the sum of amplitudes.
 
     Raises:

@@ -13,10 +13,10 @@ from ._phase_mean import phase_mean_integral
 def multitone_dc(amplitudes: Numbers, bias: Numbers = 0.0) -> Tensor:
     """The exact DC of ``ReLU(b + sum_i a_i cos(w_i t + phase_i))`` for frequencies that are independent.
 
-    Independent frequencies: no sum of them with integer factors is zero, but that with all factors zero. Then the DC does
-    not depend on frequencies and phases. It is the mean length of a walk in the plane with steps a_i in random
-    directions, over pi, and without a bias it lies between 0.3989 and 0.4502 times the RMS. Where
-    frequencies are related, as 5 Hz and 10 Hz are, phases matter: use :func:`commensurate_dc`.
+    Frequencies are independent where no sum of them with integer factors is zero, but that with all factors zero. Then
+    the DC does not depend on frequencies and phases. It is the mean length of a walk in the plane with steps a_i in
+    random directions, over pi, and without a bias it lies between 0.3989 and 0.4502 times the RMS. Where frequencies
+    are related, as 5 Hz and 10 Hz are, phases matter: use :func:`commensurate_dc`.
 
     Args:
         amplitudes: shape (..., tones), float64 or float32; a list of numbers is taken as float64. Signs do not matter.

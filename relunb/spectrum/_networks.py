@@ -64,7 +64,7 @@ class FixedFilter(nn.Module):
             sample_rate: samples a second, positive.
 
         Returns:
-            Complex tensor of the same shape: its size is the gain, its angle the phase. Numbers give complex128.
+            Complex tensor of the same shape. Its size is the gain, its angle the phase. Numbers give complex128.
 
         Raises:
             TypeError: ``frequencies`` or ``sample_rate`` is not real.

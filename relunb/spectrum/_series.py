@@ -29,7 +29,7 @@ def abs_series_coefficients(n_terms: int) -> Tensor:
 
 
 def relu_series(x: Tensor, n_terms: int, center: Numbers | None = None) -> Tensor:
-    """ReLU with |x| replaced by the first N terms of its series around ``x^2 = center``.
+    """ReLU with its ``|x|`` replaced by the first N terms of its series around ``x^2 = center``.
 
     A polynomial of degree ``2 (n_terms - 1)`` in each sample plus ``x/2``. It converges for ``x^2 <= 2 center`` and
     nowhere else, and its worst error is at ``x = 0``: half of :func:`series_sup_error`.
@@ -84,9 +84,9 @@ def _check_center(power: Tensor, peak: Tensor) -> None:
 
 
 def series_sup_error(n_terms: int, center: float | Tensor) -> float | Tensor:
-    """The largest error of N terms of the series of |x| on ``0 <= x^2 <= 2 center``, exactly.
+    """The largest error of N terms of the series of ``|x|`` on ``0 <= x^2 <= 2 center``, exactly.
 
-    ``sqrt(center) binom(2N-2, N-1) / 4^(N-1)``, attained at ``x = 0`` alone. ReLU is half of |x|, so the error of
+    ``sqrt(center) binom(2N-2, N-1) / 4^(N-1)``, attained at ``x = 0`` alone. ReLU has half of ``|x|``, so the error of
     :func:`relu_series` is half of this. It falls like ``sqrt(center / (pi N))``.
 
     Args:
@@ -122,7 +122,8 @@ def series_tone_harmonics(amplitude: Numbers, n_terms: int, n_harmonics: int = 8
         n_harmonics: the highest harmonic, at least 0.
 
     Returns:
-        Tensor (..., n_harmonics + 1): the constant, then the signed amplitudes of ``cos t, cos 2t, ...``.
+        Tensor (..., n_harmonics + 1). The constant is first, then the signed amplitudes of ``cos t, cos 2t, ...``
+        follow.
 
     Raises:
         TypeError: a count is not an integer, or ``amplitude`` is not real.

@@ -20,8 +20,8 @@ def tone_harmonics(amplitude: Numbers, bias: Numbers = 0.0, n_harmonics: int = 8
         n_harmonics: the highest harmonic, at least 0.
 
     Returns:
-        Tensor (..., n_harmonics + 1): the constant (DC), then the signed amplitudes of ``cos t, cos 2t, ...``. Numbers
-        give float64. Differentiable twice, but where ``|b| = |a|``.
+        Tensor (..., n_harmonics + 1). The constant (DC) is first, then the signed amplitudes of ``cos t, cos 2t, ...``
+        follow. Numbers give float64. Differentiable twice, but where ``|b| = |a|``.
 
     Raises:
         TypeError: ``amplitude`` or ``bias`` is not real, or ``n_harmonics`` is not an integer.
