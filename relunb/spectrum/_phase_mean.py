@@ -24,7 +24,7 @@ from ._bessel import bessel_j, ie, j_near_zero, ke, y_near_zero
 
 _RADIUS = 1.5  # of the quarter circle, in units of one over the scale below
 _ARC = 14  # points on it
-_PANELS = (0.0, 0.7, 1.5, 3.2, 6.0, 11.0, 22.0)  # in log t, Gauss-Legendre on each
+_PANELS = (0.0, 1.5, 3.2, 6.0, 11.0, 22.0)  # in log t, Gauss-Legendre on each
 _PANEL = 9  # points on a panel; 7 would leave errors of 1e-6 in a derivative
 _MOST_SPLIT = 8  # tones that are multiplied out, at most: 2^8 terms
 _FEW = 4  # up to so many tones the terms are cheaper than any sum
@@ -131,7 +131,8 @@ def _rotated(weights: Tensor, split: Tensor, kinds: list[int | None], odd: bool)
         candidates, chosen_split = weights.gather(1, chosen), split.gather(1, chosen)
 
     signs = _signs(candidates.shape[-1]).to(device)
-    net = torch.where(chosen_split, candidates, 0.0) @ signs.T  # +-a_1 +- a_2 ... of every term
+    # +-a_1 +- a_2 ... of every term
+    net = (torch.where(chosen_split, candidates, 0.0).unsqueeze(1) * signs).sum(-1)
     # A silent tone has no growth to take out. A bias has, by its derivative, even where it is zero.
     is_bias = torch.tensor([kind is None for kind in kinds], device=device)
     heard = torch.where((weights.detach() > 0) | is_bias, weights, 0.0)
@@ -146,7 +147,9 @@ def _rotated(weights: Tensor, split: Tensor, kinds: list[int | None], odd: bool)
     turn = torch.polar(angle_weight / _RADIUS, math.pi / 2 - angle)
     arc = ((terms * on_arc.unsqueeze(-1)).sum(1) * turn).sum(-1).real
 
-    log_t, log_weight = (torch.from_numpy(v).to(device) for v in _gauss(_PANELS, _PANEL))
+    # A Hankel function of high order falls so fast at first that the first panel must be shorter.
+    panels = _PANELS if sum(kind or 0 for kind in kinds) <= 2 else (0.0, 0.7, *_PANELS[1:])
+    log_t, log_weight = (torch.from_numpy(v).to(device) for v in _gauss(panels, _PANEL))
     t = _RADIUS * log_t.exp()
     terms = _multiply_out(_by_kind(weights, split, kinds, odd, partial(_on_axis, t=t)), chosen, chosen_split)
     decay = _exp(-(net - rest).clamp_min(0).unsqueeze(-1) * t)
@@ -186,7 +189,8 @@ def _near_zero(kind: int | None, odd: bool, weight: Tensor, split: Tensor, angle
         return upper + lower, upper, lower
     y = y_near_zero(kind, torch.where(split, size, 1.0), angle)
     whole = j_near_zero(kind, size, angle)
-    return whole, (whole + 1j * y) / 2, (whole - 1j * y) / 2
+    whole, y = whole * 0.5, y * 0.5j
+    return 2 * whole, whole + y, whole - y
 
 
 def _on_axis(kind: int | None, odd: bool, weight: Tensor, split: Tensor, t: Tensor) -> Factors:
