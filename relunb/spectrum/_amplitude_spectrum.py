@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ._checks import real
+from .._checks import real
 
 
 def amplitude_spectrum(signal: Tensor, sample_rate: float) -> tuple[Tensor, Tensor]:

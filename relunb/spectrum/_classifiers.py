@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ._checks import count
+from .._checks import count
 
 ACTIVATIONS = ("relu", "linear")
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ._checks import Numbers, count, real
+from .._checks import Numbers, count, real
 
 
 def commensurate_dc(amplitudes: Numbers, harmonics: Sequence[int] | Tensor, phases: Numbers = 0.0) -> Tensor:

@@ -10,7 +10,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from ._checks import count, real
+from .._checks import count, real
 
 _CHANNELS, _POOLS = (32, 48, 64), (4, 2, 2)
 _TAPS, _DILATION, _EPS = 5, 2, 1e-3

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ._checks import Numbers, count
+from .._checks import Numbers, count
 from ._multitone import multitone_dc, rows_of_tones, sign
 from ._phase_mean import phase_mean_integral
 from ._tone import tone_harmonics

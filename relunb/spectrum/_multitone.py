@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch._C._functorch import is_batchedtensor
 
-from ._checks import Numbers, real
+from .._checks import Numbers, real
 from ._phase_mean import phase_mean_integral
 
 

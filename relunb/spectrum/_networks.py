@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from ._checks import Numbers, count, real
+from .._checks import Numbers, count, real
 
 
 class FixedFilter(nn.Module):

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, stack_module_state, vmap
 
-from ._checks import count
+from .._checks import count
 
 
 class Histories(NamedTuple):

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ._checks import Numbers, count, real
+from .._checks import Numbers, count, real
 
 
 def abs_series_coefficients(n_terms: int) -> Tensor:

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from ._checks import Numbers, count, real
+from .._checks import Numbers, count, real
 
 
 def tone_harmonics(amplitude: Numbers, bias: Numbers = 0.0, n_harmonics: int = 8) -> Tensor:

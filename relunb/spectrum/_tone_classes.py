@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ._checks import count
+from .._checks import count
 
 
 class ToneClasses(NamedTuple):

@@ -1,4 +1,4 @@
-"""What every function of this package asks of its input, and the sentence it answers bad input with."""
+"""What the public functions ask of their input, and the sentence they answer bad input with."""
 
 from collections.abc import Sequence
 from numbers import Integral
