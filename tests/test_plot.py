@@ -1,23 +1,15 @@
 """The chapters' pictures show what they say."""
 
-import matplotlib
 import numpy as np
 import pytest
 import torch
-from matplotlib import pyplot as plt
 
 from relunb import plot
 from relunb.plot import seven_relus
 from relunb.plot.introduction import three_lenses
 from relunb.wavelet import KNOTS, VALUES
 
-
-@pytest.fixture(autouse=True)
-def _no_window():
-    matplotlib.use("agg")
-    with matplotlib.rc_context():
-        yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("no_window")
 
 
 def test_the_wavelet_picture_draws_psi_and_seven_half_lines():

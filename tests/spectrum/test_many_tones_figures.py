@@ -2,21 +2,13 @@
 
 import math
 
-import matplotlib
 import numpy as np
 import pytest
 import torch
-from matplotlib import pyplot as plt
 
 from relunb.plot import many_tones
 
-
-@pytest.fixture(autouse=True)
-def _no_window():
-    matplotlib.use("agg")
-    with matplotlib.rc_context():
-        yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("no_window")
 
 
 def test_every_walk_starts_at_zero_and_ends_at_its_sum():

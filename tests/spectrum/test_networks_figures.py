@@ -1,21 +1,13 @@
 """The pictures of the chapter on the two networks show what they say."""
 
-import matplotlib
 import numpy as np
 import pytest
 import torch
-from matplotlib import pyplot as plt
 
 from relunb.plot import networks
 from relunb.spectrum import amplitude_spectrum
 
-
-@pytest.fixture(autouse=True)
-def _no_window():
-    matplotlib.use("agg")
-    with matplotlib.rc_context():
-        yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("no_window")
 
 
 def test_a_stick_stands_at_every_line_and_nowhere_else():

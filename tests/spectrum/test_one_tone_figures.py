@@ -1,21 +1,13 @@
 """The pictures of the chapter on one tone show what they say."""
 
-import matplotlib
 import numpy as np
 import pytest
 import torch
-from matplotlib import pyplot as plt
 
 from relunb.plot import one_tone
 from relunb.spectrum import amplitude_spectrum
 
-
-@pytest.fixture(autouse=True)
-def _no_window():
-    matplotlib.use("agg")
-    with matplotlib.rc_context():
-        yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("no_window")
 
 
 def test_the_sums_of_lines_approach_the_rectified_tone():

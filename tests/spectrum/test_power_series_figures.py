@@ -2,22 +2,14 @@
 
 import math
 
-import matplotlib
 import numpy as np
 import pytest
 import torch
-from matplotlib import pyplot as plt
 
 from relunb.plot import power_series
 from relunb.spectrum import relu_series, series_sup_error
 
-
-@pytest.fixture(autouse=True)
-def _no_window():
-    matplotlib.use("agg")
-    with matplotlib.rc_context():
-        yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("no_window")
 
 
 def test_each_step_of_the_slider_shows_relu_and_its_own_partial_sum():

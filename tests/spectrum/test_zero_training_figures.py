@@ -2,22 +2,14 @@
 
 import math
 
-import matplotlib
 import numpy as np
 import pytest
 import torch
-from matplotlib import pyplot as plt
 
 from relunb.plot import zero_training as figures
 from relunb.spectrum import filtered_dc, tone_classes
 
-
-@pytest.fixture(autouse=True)
-def _no_window():
-    matplotlib.use("agg")
-    with matplotlib.rc_context():
-        yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("no_window")
 
 
 def test_the_slider_shows_one_pair_of_taps_at_a_time_with_its_dc():

@@ -1,0 +1,15 @@
+"""What tests of figures share."""
+
+import pytest
+
+
+@pytest.fixture
+def no_window():
+    """Draw into memory, and leave neither open figures nor changed settings behind."""
+    import matplotlib
+    from matplotlib import pyplot as plt
+
+    matplotlib.use("agg")
+    with matplotlib.rc_context():
+        yield
+    plt.close("all")
