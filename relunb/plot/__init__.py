@@ -13,3 +13,4 @@ from ._base import curves as curves
 from ._base import learning_curves as learning_curves
 from ._base import pictures as pictures
 from ._base import style as style
+from ._conditioning import conditioning as conditioning
