@@ -140,7 +140,7 @@ def _features(network: Any, x: Any) -> Tensor:
 
 def _input_of_the_last_layer(network: nn.Module, x: Any) -> Tensor:
     """What goes into the ``nn.Linear`` whose output, perhaps in another shape, is the output of the network."""
-    network = getattr(network, "_orig_mod", network)  # torch.compile's wrapper: a compiled graph calls no layers
+    network = getattr(network, "_orig_mod", network)  # under torch.compile: a compiled graph calls no hooks
     calls: list[tuple[Tensor, Tensor, int]] = []  # all of them: memory that is freed could be used again
 
     def record(_: nn.Module, args: Any, kwargs: Any, output: Tensor) -> None:
@@ -158,7 +158,7 @@ def _input_of_the_last_layer(network: nn.Module, x: Any) -> Tensor:
             hook.remove()
     if isinstance(result, Tensor):
         place = result.untyped_storage().data_ptr()
-        for features, output, version in reversed(calls):
+        for features, output, version in calls:
             same = output.untyped_storage().data_ptr() == place and output.numel() == result.numel()
             if same and output._version == version:
                 return features
