@@ -16,6 +16,8 @@ from ._knots import WEIGHTS as WEIGHTS
 from ._knots import seven_relus as seven_relus
 from ._relu_gram import relu_condition_number as relu_condition_number
 from ._relu_gram import relu_gram as relu_gram
+from ._variation_norm import deep_variation_norm as deep_variation_norm
+from ._variation_norm import variation_norm as variation_norm
 from ._wavelet_gram import DyadicSystem as DyadicSystem
 from ._wavelet_gram import dyadic_system as dyadic_system
 from ._wavelet_gram import toeplitz_symbol as toeplitz_symbol
@@ -33,6 +35,7 @@ __all__ = [
     "GershgorinInterval",
     "bw_relu",
     "conditioning",
+    "deep_variation_norm",
     "dyadic_system",
     "feature_condition",
     "gershgorin_interval",
@@ -41,6 +44,7 @@ __all__ = [
     "relu_gram",
     "seven_relus",
     "toeplitz_symbol",
+    "variation_norm",
     "wavelet_condition_number",
     "wavelet_fourier",
     "wavelet_gram",
