@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._C._functorch import is_batchedtensor
+from torch._C._functorch import get_unwrapped, is_batchedtensor, is_gradtrackingtensor
 
 Numbers = float | Sequence[Any] | Tensor
 
@@ -33,10 +33,19 @@ def real(name: str, value: Any, *, like: Tensor | None = None) -> Tensor:
     return value
 
 
+def readable(value: Tensor) -> bool:
+    """Whether a value can be read back: not while compiling, nor under ``vmap``, also where ``grad`` is inside it."""
+    if torch.compiler.is_compiling():
+        return False
+    while is_gradtrackingtensor(value):
+        value = get_unwrapped(value)
+    return not (is_batchedtensor(value) or value.is_meta)
+
+
 def finite(name: str, value: Tensor) -> None:
     """Refuse infinities and NaN, and say where the first one is."""
-    if torch.compiler.is_compiling() or is_batchedtensor(value) or value.is_meta:
-        return  # nothing can be read back there
+    if not readable(value):
+        return
     bad = ~value.detach().isfinite()
     if bad.any():
         first = bad.nonzero()[0].tolist()
