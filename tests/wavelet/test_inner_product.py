@@ -1,0 +1,119 @@
+"""Inner products of two wavelets, Eq. (18): exact for exact input, right to rounding for tensors."""
+
+import math
+from fractions import Fraction as F
+
+import pytest
+import sympy as sp
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relunb.wavelet import KNOTS, WEIGHTS, inner_product
+
+small = st.fractions(min_value=-4, max_value=4, max_denominator=12)
+
+
+def by_antiderivatives(a: F, s: F, b: F, t: F, low: F, high: F) -> F:
+    """The same integral another way: 49 products of two ReLUs, each a cubic between the later knot and an end."""
+    total = F(0)
+    for k, c in zip(KNOTS, WEIGHTS, strict=True):
+        for m, d in zip(KNOTS, WEIGHTS, strict=True):
+            start, end = low, high
+            alive = True
+            for slope, offset in ((a, s + k), (b, t + m)):  # relu(slope x - offset)
+                if slope > 0:
+                    start = max(start, offset / slope)
+                elif slope < 0:
+                    end = min(end, offset / slope)
+                else:
+                    alive = alive and offset < 0
+            if alive and start < end:
+                cubic = [(a * b, 3), (-a * (t + m) - b * (s + k), 2), ((s + k) * (t + m), 1)]
+                total += c * d * sum((q * (end**n - start**n) / n for q, n in cubic), F(0))
+    return total
+
+
+@given(a=small, s=small, b=small, t=small, low=small, width=st.fractions(min_value=0, max_value=6, max_denominator=6))
+def test_exact_integrals_agree_with_antiderivatives(a, s, b, t, low, width):
+    value = inner_product(a, s, b, t, low, low + width)
+    assert type(value) is F
+    assert value == by_antiderivatives(a, s, b, t, low, low + width)
+
+
+@given(a=small, s=small, b=small, t=small)
+def test_tensors_agree_with_the_exact_integral(a, s, b, t):
+    inputs = [torch.tensor(float(v), dtype=torch.float64) for v in (a, s, b, t)]
+    exact = inner_product(*(F(v.item()) for v in inputs), -1, 1)
+    assert inner_product(*inputs).item() == pytest.approx(float(exact), abs=4e-15)
+
+
+def test_the_overlaps_on_the_line_and_their_signs():
+    overlaps = [inner_product(1, 0, 1, d, -math.inf, math.inf) for d in range(-4, 5)]
+    assert overlaps == [0, 0, F(-1, 216), F(5, 108), F(1, 4), F(5, 108), F(-1, 216), 0, 0]
+
+
+@pytest.mark.parametrize(("j", "i"), [(0, 1), (0, 2), (1, 3), (0, 5)])
+def test_semi_orthogonality_dyadic_scales_are_orthogonal_at_every_shift(j, i):
+    for k in range(-2, 3):
+        for m in range(2**i * (k - 3) // 2**j, 2**i * (k + 3) // 2**j + 1):
+            assert inner_product(2**j, k, 2**i, m, -math.inf, math.inf) == 0
+
+
+def test_a_ratio_that_is_not_a_power_of_two_is_not_orthogonal():
+    assert any(inner_product(1, 0, F(3, 2), m, -math.inf, math.inf) != 0 for m in range(3))
+    assert any(inner_product(1, 0, 3, m, -math.inf, math.inf) != 0 for m in range(7))
+
+
+def test_sympy_in_sympy_out():
+    value = inner_product(sp.Rational(3, 2), sp.Rational(-3, 2), 3, -3)
+    assert value == 0 and isinstance(value, sp.Basic)
+    root = inner_product(sp.sqrt(2), 0, 1, 0, -sp.oo, sp.oo)
+    assert root.has(sp.sqrt(2))
+    assert float(root) == pytest.approx(inner_product(math.sqrt(2), 0.0, 1.0, 0.0, -math.inf, math.inf), abs=1e-15)
+    assert isinstance(inner_product(1.0, 0, 1, 1, 0, 4), float)
+
+
+def test_gradients_at_generic_points():
+    inputs = [
+        torch.tensor(v, dtype=torch.float64, requires_grad=True)
+        for v in ([1.31, -0.77, 3.3], [0.21, -1.34, 1.7], [0.47, 2.15, -1.9], [-0.72, 1.03, -0.4])
+    ]
+    assert torch.autograd.gradcheck(inner_product, inputs)
+    assert torch.autograd.gradgradcheck(inner_product, inputs)
+
+
+def test_broadcasting_dtypes_and_vmap():
+    scale, shift = torch.tensor([1.0, 2.0, 4.0]), torch.tensor([0.0, 0.5])
+    table = inner_product(scale[:, None], shift, 1.5, -1.5)
+    assert table.shape == (3, 2) and table.dtype == torch.float32
+    exact = [[float(inner_product(F(int(a)), F(b), F(3, 2), F(-3, 2))) for b in (0, 0.5)] for a in scale.tolist()]
+    torch.testing.assert_close(table, torch.tensor(exact, dtype=torch.float32), rtol=1e-6, atol=1e-8)
+    mapped = torch.func.vmap(lambda a: inner_product(a, 0.0, 1.5, -1.5))(scale)
+    torch.testing.assert_close(mapped, table[:, 0])
+
+
+def test_a_zero_scale_is_a_constant():
+    assert inner_product(0, F(-3, 2), 0, F(-3, 2)) == 2 * F(25, 36)
+    assert inner_product(0.0, -1.5, 0.0, -1.5) == pytest.approx(50 / 36, abs=1e-15)
+    with pytest.raises(ValueError, match="both scales are zero"):
+        inner_product(0, -1, 0, -1, -math.inf, math.inf)
+    with pytest.raises(ValueError, match="both scales are zero"):
+        inner_product(0.0, -1.0, 0.0, -1.0, -math.inf, math.inf)
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_bad_input_is_refused(exact):
+    one = 1 if exact else 1.0
+    with pytest.raises(ValueError, match="low must not exceed high"):
+        inner_product(one, 0, 1, 0, 2, 1)
+    with pytest.raises(TypeError, match="shift_a must be"):
+        inner_product(one, "2", 1, 0)
+    with pytest.raises(TypeError, match="scale_b must be a real number; got x"):
+        inner_product(one, 0, sp.Symbol("x"), 0)
+    with pytest.raises(ValueError, match="scale_a has 1 non-finite value"):
+        inner_product(math.nan, 0, 1, 0)
+    with pytest.raises(ValueError, match="end of the interval is NaN"):
+        inner_product(one, 0, 1, 0, math.nan, 1)
+    with pytest.raises(TypeError, match="either all exact or none"):
+        inner_product(torch.tensor(1.0), 0, sp.Rational(1, 2), 0)
