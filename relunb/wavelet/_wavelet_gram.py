@@ -102,20 +102,18 @@ def wavelet_gram(
         )
     if not dtype.is_floating_point:
         raise TypeError(f"dtype must be floating point; got {dtype}.")
-    if exact:
-        gram: Any = np.full((sum(sizes), sum(sizes)), Fraction(0), dtype=object)
-    else:
-        gram = torch.zeros(sum(sizes), sum(sizes), dtype=dtype, device=device)
+    total = sum(sizes)
+    gram = np.full((total, total), Fraction(0), dtype=object) if exact else np.zeros((total, total))
     start = 0
     for j, size in enumerate(sizes):
         norm = Fraction(1) if normalized else Fraction(1, 2**j)
-        block = gram[start : start + size, start : start + size]
         for d, overlap in enumerate(_OVERLAPS):
-            _fill_diagonals(block, d, overlap * norm)
+            rows = start + np.arange(max(size - d, 0))
+            gram[rows, rows + d] = gram[rows + d, rows] = overlap * norm
         start += size
     if shifts == "all":
         _set_boundary(gram, sizes, normalized)
-    return gram
+    return gram if exact else torch.from_numpy(gram).to(device=device, dtype=dtype)
 
 
 def toeplitz_symbol(theta: Numbers) -> Tensor:
@@ -210,16 +208,7 @@ def _blocks(levels: int, shifts: str) -> list[range]:
     return [ends[shifts](j) for j in range(levels)]
 
 
-def _fill_diagonals(block: Any, offset: int, value: Fraction) -> None:
-    if isinstance(block, Tensor):
-        for side in (offset, -offset):
-            block.diagonal(side).fill_(float(value))
-        return
-    rows = np.arange(max(len(block) - offset, 0))
-    block[rows, rows + offset] = block[rows + offset, rows] = value
-
-
-def _set_boundary(gram: Any, sizes: Sequence[int], normalized: bool) -> None:
+def _set_boundary(gram: np.ndarray, sizes: Sequence[int], normalized: bool) -> None:
     """Set the inner products of wavelets that stick out: at each end the shifts -2 and -1 of every two levels.
 
     Only what two of them share inside counts. It depends on the distance of the levels, so there are four numbers for
@@ -242,4 +231,4 @@ def _set_boundary(gram: Any, sizes: Sequence[int], normalized: bool) -> None:
                     (starts[coarse] + 2 + a, starts[fine] + 2 + b),
                     (starts[coarse] + sizes[coarse] - 3 - a, starts[fine] + sizes[fine] - 3 - b),
                 ):
-                    gram[row, column] = gram[column, row] = value if isinstance(gram, np.ndarray) else float(value)
+                    gram[row, column] = gram[column, row] = value
