@@ -31,8 +31,8 @@ def variation_norm(
 
     The paper's norm is the sum ``16 * scale * sum_k |v_k| |w_k|``, which needs no bias. It is the total variation of g'
     unless kinks of different neurons fall on one another and cancel: then it is larger. ``exact=True`` merges those,
-    for networks of one input. In that case kinks closer than ``4 * eps`` times the sum of their sizes are one, with eps
-    of the inputs' dtype and the size ``(m / (2 * scale) + |bias|) / |w|`` of kink m = 0..6 of a neuron: this is what
+    for networks of one input. Then neighbouring kinks closer than ``4 * eps`` times the sum of their sizes are one, with
+    eps of the inputs' dtype and the size ``(m / (2 * scale) + |bias|) / |w|`` of kink m = 0..6 of a neuron: this is what
     rounding leaves of kinks that coincide. Fractions need no such rule.
 
     Args:
@@ -111,7 +111,8 @@ def _of_kinks(v: Tensor, w: Tensor, scale: Tensor | float, bias: Tensor, domain:
     jumps = jumps[:, order]
     if domain is not None:
         low, high = (float(end) for end in domain)
-        inside = (place - low > 4 * eps * (size + abs(low))) & (high - place > 4 * eps * (size + abs(high)))
+        low_error, high_error = (4 * eps * (size + (abs(end) if math.isfinite(end) else 0)) for end in (low, high))
+        inside = (place - low > low_error) & (high - place > high_error)
         jumps = torch.where(inside, jumps, 0.0)
     merged = torch.zeros_like(jumps).index_add(1, group, jumps)
     sizes = merged[0].abs() if len(merged) == 1 else torch.linalg.vector_norm(merged, dim=0)
