@@ -31,13 +31,15 @@ def test_the_picture_is_the_one_the_code_draws(tmp_path, pytestconfig):
 
 
 def test_the_lines_of_python_run_and_train():
-    training, value = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    training, value, condition = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     names: dict[str, object] = {}
     exec(training, names)
     assert all(p.grad is not None for p in names["net"].parameters())
     exec(value, names)
     printed = float(re.search(r"# ([\d.]+)", value)[1])
     assert abs(names["multitone_dc"]([1, 0.5]).item() - printed) < 1e-15
+    exec(condition.replace("conditioning(net", "rate = conditioning(net"), names)
+    assert 0 < names["rate"] < 1
 
 
 def test_the_two_commands_come_first():

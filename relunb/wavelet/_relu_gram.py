@@ -20,11 +20,12 @@ def relu_gram(biases: Numbers | Sequence[Rational]) -> Any:
     ``L**3/3 + (p + q) L**2/2 + p q L``. A bias above 1 gives a row of zeros: that neuron is dead on [-1, 1].
 
     Args:
-        biases: (..., K), float64 or float32; numbers and lists become float64. A list or tuple of integers and
-            ``Fraction`` gives an exact result.
+        biases: (..., K), float64 or float32; numbers and lists become float64. A list or tuple of integers, ``Fraction``
+            or SymPy rationals gives an exact result.
 
     Returns:
-        (..., K, K) tensor, same dtype and device, differentiable; or a (K, K) NumPy array of ``Fraction``.
+        (..., K, K) tensor, same dtype and device, differentiable; or a (K, K) NumPy array of ``Fraction``, of SymPy
+        numbers if they were given.
 
     Raises:
         TypeError: ``biases`` is not real.
@@ -33,7 +34,7 @@ def relu_gram(biases: Numbers | Sequence[Rational]) -> Any:
     Source: Shenouda, Zhou and Nowak (2024), Eq. (12). Derived in :doc:`/book/wavelet/ill-conditioned`.
     """
     if isinstance(biases, (list, tuple)) and biases and all(isinstance(b, Rational) for b in biases):
-        exact = [Fraction(b) for b in biases]
+        exact = [Fraction(b) if isinstance(b, int) else b for b in biases]
         return np.array([[_entry(b, c) for c in exact] for b in exact], dtype=object)
     b = real("biases", biases)
     if b.ndim == 0:
@@ -44,9 +45,9 @@ def relu_gram(biases: Numbers | Sequence[Rational]) -> Any:
     return length**3 / 3 + (p + q) * length**2 / 2 + p * q * length
 
 
-def _entry(b: Fraction, c: Fraction) -> Fraction:
-    start = max(b, c, Fraction(-1))
-    length, p, q = max(1 - start, Fraction(0)), start - b, start - c
+def _entry(b: Any, c: Any) -> Any:
+    start = max(b, c, 0 * b - 1)  # -1 of the same kind
+    length, p, q = max(1 - start, 0 * b), start - b, start - c
     return length**3 / 3 + (p + q) * length**2 / 2 + p * q * length
 
 

@@ -7,6 +7,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 import scipy.sparse as sparse
+import sympy as sp
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,6 +65,13 @@ def test_the_closed_form_is_the_integral(biases):
             assert exact[i, j] == (cubic(F(1)) - cubic(start) if start < 1 else 0)
     floating = relu_gram(torch.tensor([float(b) for b in biases], dtype=torch.float64))
     np.testing.assert_allclose(floating.numpy(), exact.astype(float), atol=1e-14)
+
+
+def test_exact_numbers_keep_their_kind():
+    assert all(type(entry) is F for entry in relu_gram([-1, 0, 2, -3]).flat)
+    of_sympy = relu_gram([sp.Rational(1, 3), sp.Integer(-1), sp.Integer(4)])
+    assert all(isinstance(entry, sp.Rational) for entry in of_sympy.flat)
+    assert (of_sympy == relu_gram([F(1, 3), -1, 4])).all()
 
 
 def test_batches_dtypes_and_gradients():
