@@ -20,8 +20,8 @@ def relu_gram(biases: Numbers | Sequence[Rational]) -> Any:
     ``L**3/3 + (p + q) L**2/2 + p q L``. A bias above 1 gives a row of zeros: that neuron is dead on [-1, 1].
 
     Args:
-        biases: (..., K), float64 or float32; numbers and lists become float64. A list or tuple of integers, ``Fraction``
-            or SymPy rationals gives an exact result.
+        biases: (..., K), float64 or float32; numbers and lists become float64. A list of integers, ``Fraction`` or
+            SymPy rationals gives an exact result.
 
     Returns:
         (..., K, K) tensor, same dtype and device, differentiable; or a (K, K) NumPy array of ``Fraction``, of SymPy
