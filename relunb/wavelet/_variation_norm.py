@@ -31,9 +31,9 @@ def variation_norm(
 
     The paper's norm is the sum ``16 * scale * sum_k |v_k| |w_k|``, which needs no bias. It is the total variation of g'
     unless kinks of different neurons fall on one another and cancel: then it is larger. ``exact=True`` merges those,
-    for networks of one input. Then neighbouring kinks closer than ``4 * eps`` times the sum of their sizes are one, with
-    eps of the inputs' dtype and the size ``(m / (2 * scale) + |bias|) / |w|`` of kink m = 0..6 of a neuron: this is what
-    rounding leaves of kinks that coincide. Fractions need no such rule.
+    for networks of one input. Then neighbouring kinks closer than ``4 * eps`` times the sum of their sizes are one,
+    with eps of the inputs' dtype and the size ``(m / (2 * scale) + |bias|) / |w|`` of kink m = 0..6 of a neuron: this
+    is what rounding leaves of kinks that coincide. Fractions need no such rule.
 
     Args:
         v: output weights, (K,), or (outputs, K) as ``last.weight`` has them. Of several outputs the Euclidean norm
