@@ -173,19 +173,18 @@ def wavelet_condition_number(levels: int, shifts: Shifts = "paper") -> float:
         return 1.0
     middle = (size + 1) / 2
     # the largest eigenvalue: cos(theta y) + B cosh(eta y), zero at y = middle and y = middle + 1
-    theta = root(lambda t: _ends(t, middle, size, flipped=False), math.pi / (2 * middle), math.pi / (2 * middle - 1))
+    theta = root(lambda t: _ends(t, middle, flipped=False), math.pi / (2 * middle), math.pi / (2 * middle - 1))
     # the smallest: (-1)^y cos(delta y) with theta = pi - delta, and a hyperbolic mode of the same parity
-    delta = root(lambda t: _ends(t, middle, size, flipped=True), math.pi / (2 * middle + 1), math.pi / (2 * middle))
+    delta = root(lambda t: _ends(t, middle, flipped=True), math.pi / (2 * middle + 1), math.pi / (2 * middle))
     top, bottom = math.cos(theta), -math.cos(delta)
     return (28 + 10 * top - 2 * top**2) / (28 + 10 * bottom - 2 * bottom**2)
 
 
-def _ends(angle: float, middle: float, size: int, *, flipped: bool) -> float:
+def _ends(angle: float, middle: float, *, flipped: bool) -> float:
     """What is left of a mode at the second place past the end of the block, after it was made zero at the first."""
     sign = -1.0 if flipped else 1.0
     eta = math.acosh(5 - sign * math.cos(angle))
-    odd = flipped and size % 2 == 0
-    gone = math.exp(-2 * eta * middle) * (-1 if odd else 1)
+    gone = sign * math.exp(-2 * eta * middle)  # odd if flipped: the number of neurons is even
     growth = math.exp(eta) * (1 + gone * math.exp(-2 * eta)) / (1 + gone)  # cosh(eta (m + 1)) / cosh(eta m), or of sinh
     return growth * math.cos(angle * middle) - sign * math.cos(angle * (middle + 1))
 
