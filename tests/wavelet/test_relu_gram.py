@@ -116,6 +116,11 @@ def test_theorem_3_1_is_not_tight_kappa_grows_with_the_fourth_power():
     assert orders == pytest.approx([1.0] * 8, abs=5e-3), "the gap closes like 1/K"
 
 
+def test_both_sides_hold_for_every_width():
+    for k in (*range(2, 200), 1000, 65_536, 10**6):
+        assert 2.4 * k**4 < relu_condition_number(k) < 4 * k**2 * (k + 1) ** 2
+
+
 def test_any_biases_have_an_eigenvalue_below_the_three_point_bound():
     generator = torch.Generator().manual_seed(0)
     for k in (3, 5, 9, 24):
