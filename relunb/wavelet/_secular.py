@@ -1,12 +1,19 @@
 """Roots of the secular equations: an eigenvalue of a matrix of any size as the root of one function."""
 
 from collections.abc import Callable
-from typing import Any, cast
-
-import numpy as np
-from scipy.optimize import brentq
 
 
 def root(function: Callable[[float], float], low: float, high: float) -> float:
-    """The root between ``low`` and ``high``, where the function changes its sign, to the last digits of a float."""
-    return float(cast(Any, brentq(function, low, high, xtol=1e-300, rtol=4 * np.finfo(float).eps)))
+    """The root between ``low`` and ``high``, where the function changes its sign, by bisection to the last bit.
+
+    At most 60 evaluations; importing SciPy for a faster method would cost more than all of them.
+    """
+    sign = function(low) > 0
+    if (function(high) > 0) == sign:
+    XX
+    while low < (middle := (low + high) / 2) < high:
+        if (function(middle) > 0) == sign:
+            low = middle
+        else:
+            high = middle
+    return high
