@@ -130,7 +130,9 @@ def _frame(state: _State) -> tuple[tuple[list[Any], list[Any]], str]:
     xs: list[Any] = [x for x, _ in circles] + [[float(f"{value:.6g}") for value in values.tolist()]]
     ys: list[Any] = [y for _, y in circles] + [[0.0] * len(values)]
     low, high = gershgorin_interval(state.matrix).interval
-    bound = f"at most {float(high / low):.2f} by the discs" if low > 0 else "the discs hold zero"
+    bound = "the discs hold zero"
+    if low > 0:
+        bound = f"at most {math.ceil(100 * float(high / low) - 1e-6) / 100:.2f} by the discs"  # never rounded down
     kappa = float(values[-1] / values[0])
     return (xs, ys), f"κ = {kappa:.2f}, {bound}" if kappa < 1000 else f"κ = {kappa:,.0f}, {bound}"
 

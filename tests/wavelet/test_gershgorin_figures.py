@@ -79,7 +79,8 @@ def test_spacing_one_is_a_block_of_the_theorem_and_three_is_orthogonal():
     np.testing.assert_allclose(values, block, atol=1e-6)
     (discs,), values, title = places["3"]
     assert discs == [(pytest.approx(1 / 6, abs=1e-4), pytest.approx(0, abs=1e-4))]
-    assert title.startswith("κ = 1.00")
+    assert title == "κ = 1.00, at most 1.00 by the discs"
+    assert places["1"][2] == f"κ = {wavelet_condition_number(5):.2f}, at most 2.38 by the discs", "19/8, rounded up"
     assert [label for label, (_, _, title) in places.items() if "hold zero" in title] == ["0.5", "0.6", "0.7"]
 
 
