@@ -10,7 +10,7 @@ def root(function: Callable[[float], float], low: float, high: float) -> float:
     """
     sign = function(low) > 0
     if (function(high) > 0) == sign:
-    XX
+        raise ArithmeticError(f"an error of ours: no change of sign between {low} and {high}.")
     while low < (middle := (low + high) / 2) < high:
         if (function(middle) > 0) == sign:
             low = middle
