@@ -1,6 +1,5 @@
 """Where Gershgorin's theorem puts the eigenvalues of a matrix."""
 
-from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,7 +43,7 @@ def gershgorin_interval(matrix: Any) -> GershgorinInterval:
     exact = None if isinstance(matrix, Tensor) else np.asarray(matrix)
     if exact is not None and exact.dtype == object:
         _check_square(exact.shape)
-        centers = np.array([_exact(value) for value in exact.diagonal()], dtype=object)
+        centers = exact.diagonal()
         radii = np.array([sum(map(abs, row)) - abs(row[i]) for i, row in enumerate(exact)], dtype=object)
         return GershgorinInterval((min(centers - radii), max(centers + radii)), GershgorinDiscs(centers, radii))
     entries = real("matrix", matrix)
@@ -52,10 +51,6 @@ def gershgorin_interval(matrix: Any) -> GershgorinInterval:
     centers = entries.diagonal(dim1=-2, dim2=-1)
     radii = (entries - centers.diag_embed()).abs().sum(-1)
     return GershgorinInterval(((centers - radii).amin(-1), (centers + radii).amax(-1)), GershgorinDiscs(centers, radii))
-
-
-def _exact(value: Any) -> Any:
-    return Fraction(value) if isinstance(value, int) else value
 
 
 def _check_square(shape: tuple[int, ...]) -> None:
