@@ -21,7 +21,7 @@ class Conditioning(NamedTuple):
         condition_number: largest over smallest of them; ``inf`` if the rank is less than min(K, N).
         rank: how many are above ``max(K, N) * eps`` times the largest, eps of the features' dtype.
         dead: which of the K neurons are zero at every sample, bool (K,).
-        rate: by which gradient descent on the output weights multiplies its error a step, at worst; in [0, 1).
+        rate: by which gradient descent on the output weights multiplies its error a step, at worst; from 0 to 1.
         step: the constant learning rate with that rate, for the loss ``1/2 * sum |output - target|**2``.
     """
 

@@ -1,0 +1,101 @@
+"""The pictures of the chapter on what the theorem leaves out show what they say."""
+
+import numpy as np
+import pytest
+import torch
+
+from relunb.plot import coverage
+from relunb.wavelet import dyadic_system
+
+pytestmark = pytest.mark.usefixtures("no_window")
+
+
+def bars(ax, color=None):
+    """(level, left, right) of every bar of a panel."""
+    found = []
+    for collection in ax.collections:
+        if hasattr(collection, "get_segments") and (color is None or _same(collection.get_color(), color)):
+            found += [(round(a[1]), a[0], b[0]) for a, b in collection.get_segments()]
+    return found
+
+
+def _same(colors, name):
+    from matplotlib.colors import to_rgba
+
+    return np.allclose(colors, to_rgba(name))
+
+
+def test_a_bar_is_the_support_of_a_neuron():
+    figure = coverage.where_they_live(3)
+    for ax, shifts in zip(figure.axes, ("paper", "interior", "all"), strict=True):
+        level, shift = dyadic_system(3, shifts)
+        wanted = sorted((j, k / 2**j, (k + 3) / 2**j) for j, k in zip(level.tolist(), shift.tolist(), strict=True))
+        drawn = sorted((j, 1.5 * (left - 0.012 + 1), 1.5 * (right + 0.012 + 1)) for j, left, right in bars(ax))
+        np.testing.assert_allclose(drawn, wanted, atol=1e-12)
+        assert ax.get_title(loc="left").endswith(f": {len(level)}")
+
+
+def test_orange_neurons_are_those_that_stick_out_two_at_each_end_of_a_level():
+    *inside, everything = coverage.where_they_live(4).axes
+    assert all(not bars(ax, coverage.ORANGE) for ax in inside)
+    orange = bars(everything, coverage.ORANGE)
+    assert len(orange) == 16
+    assert sum(left < -1 for _, left, _ in orange) == 8 and sum(right > 1 for _, _, right in orange) == 8
+
+
+def test_neighbours_of_one_row_do_not_touch():
+    for ax in coverage.where_they_live(4).axes:
+        rows = {}
+        for collection in ax.collections:
+            if hasattr(collection, "get_segments"):
+                for a, b in collection.get_segments():
+                    rows.setdefault(round(a[1], 6), []).append((a[0], b[0]))
+        for row in rows.values():
+            row.sort()
+            assert all(first[1] + 0.02 < second[0] for first, second in zip(row, row[1:], strict=False))
+
+
+def test_dots_of_dead_neurons_lie_on_the_formula_and_samples_see_fewer_neurons():
+    ax = coverage.dead(lambda c: 0.25 + (1 - 3 / c).clip(0) ** 2 / 4).axes[0]
+    exact, drawn, on_samples = (np.asarray(line.get_ydata()) for line in ax.lines)
+    assert np.abs(exact - drawn).max() < 100 * 4 * 0.5 / 20_000**0.5
+    assert (on_samples >= drawn - 1e-9).all(), "what is silent everywhere is silent on the samples"
+    assert on_samples[-1] > drawn[-1] + 10
+    np.testing.assert_allclose(exact[:3], 25)
+
+
+def test_figure_2_draws_medians_and_puts_the_infinite_on_its_line():
+    kappa = torch.tensor([[3.0, 1.0, 2.0], [torch.inf, 5.0, torch.inf]])
+    loss = torch.tensor([[0.3, 0.1, 0.2], [0.03, 0.02, 0.01]])
+    above, below = coverage.figure_2(20, {"one": kappa}, {"one": loss}).axes
+    np.testing.assert_allclose(above.lines[0].get_ydata(), [2, 1e7])
+    np.testing.assert_allclose(below.lines[0].get_ydata(), [0.2, 0.02])
+    assert list(above.lines[0].get_xdata()) == [0, 20]
+    labels = dict(zip(above.get_yticks(), (text.get_text() for text in above.get_yticklabels()), strict=True))
+    assert labels[1e7] == "infinite"
+    corners = above.collections[0].get_paths()[0].vertices
+    assert {1.0, 3.0, 5.0, 1e7} <= set(corners[:, 1].round(6))
+
+
+def test_exchanged_pairs_share_a_color_and_not_a_line():
+    loss = torch.tensor([[0.3, 0.1, 0.2], [0.03, 0.02, 0.01]])
+    figure = coverage.exchanged(10, {"top": dict.fromkeys("abcd", loss), "bottom": dict.fromkeys("abcd", loss / 2)})
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["top", "bottom"]
+    lines = figure.axes[0].lines
+    assert [line.get_linestyle() for line in lines] == ["-", "--", "-", "--"]
+    assert lines[0].get_color() == lines[1].get_color() != lines[2].get_color()
+    np.testing.assert_allclose(lines[0].get_ydata(), [0.2, 0.02])
+    np.testing.assert_allclose(figure.axes[1].lines[3].get_ydata(), [0.1, 0.01])
+
+
+def test_dots_are_measured_and_lines_predicted():
+    steps = torch.tensor([1, 10, 100])
+    predicted = {name: torch.rand(3) for name in "abcde"}
+    measured = {name: error + 1 for name, error in predicted.items()}
+    ax = coverage.prediction(steps, predicted, measured).axes[0]
+    for name, line, dots in zip("abcde", ax.lines[::2], ax.lines[1::2], strict=True):
+        assert line.get_label() == name and line.get_color() == dots.get_color()
+        assert dots.get_marker() == "o" and dots.get_linestyle() == "None"
+        np.testing.assert_allclose(line.get_ydata(), predicted[name])
+        np.testing.assert_allclose(dots.get_ydata(), measured[name])
+    assert len({(line.get_color(), line.get_linestyle()) for line in ax.lines[::2]}) == 5
