@@ -15,6 +15,7 @@ from relunb.wavelet import (
     relu_condition_number,
     wavelet_condition_number,
 )
+from tests.tolerance import DEVICES
 
 
 def matrix(values, samples=7, neurons=5, dtype=torch.float64):
@@ -100,7 +101,7 @@ def test_theorem_3_3_as_features():
     scale = 1.5 * 2.0 ** level.double()
 
     def features(x):
-        return 2 ** (level / 2) * bw_relu(scale * (x + 1) - shift)
+        return 2 ** (level.double() / 2) * bw_relu(scale * (x + 1) - shift)
 
     x = (torch.arange(9600, dtype=torch.float64)[:, None] + 0.5) / 4800 - 1
     kappa = feature_condition(features, x).item() ** 2
@@ -108,6 +109,18 @@ def test_theorem_3_3_as_features():
     knots = torch.arange(16, dtype=torch.float64) / 8 - 1
     kappa = feature_condition(lambda x: (x - knots).relu(), x).item() ** 2
     assert math.isclose(kappa, relu_condition_number(16), rel_tol=1e-3)
+
+
+@pytest.mark.usefixtures("no_window")
+@pytest.mark.parametrize("device", DEVICES)
+def test_on_each_device(device):
+    net, x = network(), samples()
+    wanted = conditioning(net, x)
+    found = conditioning(net.to(device), x.to(device))
+    assert found.singular_values.device.type == found.dead.device.type == device
+    torch.testing.assert_close(found.singular_values.cpu(), wanted.singular_values, rtol=1e-10, atol=1e-12)
+    assert feature_condition(net, x.to(device)).device.type == device
+    assert math.isclose(found.rate, wanted.rate) and plot.conditioning(found).axes
 
 
 # What it predicts
