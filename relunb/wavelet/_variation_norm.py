@@ -23,8 +23,8 @@ def variation_norm(
     w: Any,
     scale: Any = 1,
     bias: Any = None,
-    *,
     exact: bool = False,
+    *,
     domain: tuple[Any, Any] | None = None,
 ) -> Any:
     """Variation norm of ``g(x) = sum_k v_k psi(scale * (w_k x - bias_k))``, or the total variation of its slope.
