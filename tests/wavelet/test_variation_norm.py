@@ -15,6 +15,8 @@ from torch import nn
 from relunb import BWReLU, bw_relu
 from relunb.wavelet import KNOTS, VALUES, WEIGHTS, deep_variation_norm, variation_norm
 
+from tests.tolerance import DEVICES
+
 half = Fraction(1, 2)
 
 
@@ -295,7 +297,20 @@ def test_dtypes(dtype):
     assert variation_norm(list(np.array([2**62])), [4]) == 16 * 2**64, "NumPy's integers would overflow"
 
 
-# Batches and compiled functions
+# Devices, batches and compiled functions
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_on_every_device(device):
+    v, w, bias = neurons()
+    scale = torch.tensor(2.0)
+    for options in ({}, {"exact": True}, {"exact": True, "domain": (-1, 1)}):
+        there = variation_norm(v.to(device), w.to(device), scale.to(device), bias.to(device), **options)
+        assert there.device.type == device
+        torch.testing.assert_close(there.cpu(), variation_norm(v, w, scale, bias, **options))
+    assert variation_norm(v.to(device), w.tolist(), 2.0, bias.tolist(), exact=True).device.type == device
+    net = deep()
+    torch.testing.assert_close(deep_variation_norm(net.to(device)).cpu(), deep_variation_norm(net.cpu()))
 
 
 @pytest.mark.parametrize("options", [{}, {"exact": True}, {"exact": True, "domain": (-1, 1)}])
