@@ -14,7 +14,6 @@ from torch import nn
 
 from relunb import BWReLU, bw_relu
 from relunb.wavelet import KNOTS, VALUES, WEIGHTS, deep_variation_norm, variation_norm
-
 from tests.tolerance import DEVICES
 
 half = Fraction(1, 2)
