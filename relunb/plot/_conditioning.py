@@ -33,10 +33,7 @@ def conditioning(result: Conditioning | Mapping[str, Conditioning]) -> Figure:
     figure, (above, below) = plt.subplots(2, 1, figsize=(WIDTH, 4.8 + 0.2 * len(named)))
     n = np.unique(np.geomspace(1, _STEPS, 300).round())
     for index, (name, one) in enumerate(named.items()):
-        style = {
-            "color": (BLUE, ORANGE, GREEN, GRAY)[index % 4],
-            "linestyle": _LINES[(index + index // 4) % 4] if len(named) > 1 else "-",
-        }
+        style = line_style(index) if len(named) > 1 else {"color": BLUE}
         values = one.singular_values[: one.rank].double().cpu().numpy()
         label = ", ".join(part for part in (name, _kappa(one), _dead(one)) if part)
         if one.rank == 0:
@@ -53,6 +50,11 @@ def conditioning(result: Conditioning | Mapping[str, Conditioning]) -> Figure:
     above.legend(fontsize=9, loc="lower left", bbox_to_anchor=(-0.02, 1))
     below.set(xscale="log", xlim=(1, _STEPS), ylim=(0, 1.02), xlabel="steps of gradient descent", ylabel="error left")
     return figure
+
+
+def line_style(index: int) -> dict[str, str]:
+    """Color and dashes of the network with this number: sixteen that differ."""
+    return {"color": (BLUE, ORANGE, GREEN, GRAY)[index % 4], "linestyle": _LINES[(index + index // 4) % 4]}
 
 
 def _kappa(result: Conditioning) -> str:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..wavelet import bw_relu, dyadic_system
 from ._base import BLUE, GRAY, GREEN, ORANGE, WIDTH
+from ._conditioning import line_style
 
 _COLORS = (ORANGE, BLUE, GREEN, GRAY)
 _INFINITE = 1e7  # where a condition number without a place on the axis is drawn
@@ -102,9 +103,9 @@ def prediction(steps: Tensor, predicted: Mapping[str, Tensor], measured: Mapping
     """Mean squared errors of gradient descent: lines from singular values, dots from descent."""
     figure, ax = plt.subplots(figsize=(WIDTH, 3.2))
     for index, (name, error) in enumerate(predicted.items()):
-        color = _COLORS[index % 4]
-        ax.semilogx(steps, error, color=color, linestyle="-" if index < 4 else "--", label=name)
-        ax.semilogx(steps, measured[name], "o", color=color, markersize=4)
+        style = line_style(index)  # that of plot.conditioning, which the chapter shows beside it
+        ax.semilogx(steps, error, label=name, **style)
+        ax.semilogx(steps, measured[name], "o", color=style["color"], markersize=4)
     ax.set(xlabel="steps of gradient descent", ylabel="mean squared error", ylim=(0, None))
     ax.legend(fontsize=9, loc="lower left")
     return figure
