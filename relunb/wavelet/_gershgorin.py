@@ -31,8 +31,8 @@ def gershgorin_interval(matrix: Any) -> GershgorinInterval:
             eigenvalues of a symmetric matrix, and the real parts of those of any other.
 
     Returns:
-        ``GershgorinInterval(interval=(low, high), discs=(centers, radii))``: 0-dim tensors and (n,) tensors, with the
-        leading dimensions of ``matrix``; or exact numbers and object arrays.
+        ``GershgorinInterval(interval=(low, high), discs=(centers, radii))`` of 0-dim and (n,) tensors, with the leading
+        dimensions of ``matrix``; or of exact numbers and object arrays.
 
     Raises:
         TypeError: ``matrix`` is not real.
