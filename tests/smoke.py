@@ -10,7 +10,7 @@ import relunb.results
 from relunb import BWReLU, bw_relu
 from relunb.data import photoplethysmogram
 from relunb.spectrum import multitone_dc
-from relunb.wavelet import KNOTS, VALUES
+from relunb.wavelet import KNOTS, VALUES, conditioning, relu_condition_number
 
 assert relunb.__version__ == importlib.metadata.version("relunb")
 assert importlib.resources.files("relunb").joinpath("py.typed").is_file()
@@ -20,6 +20,8 @@ net = torch.nn.Sequential(torch.nn.Linear(1, 8), BWReLU(2.0, learnable=True), to
 net(torch.rand(40_000, 1)).square().mean().backward()
 assert all(p.grad is not None and p.grad.isfinite().all() for p in net.parameters())
 assert abs(multitone_dc([1, 0.5]).item() - 0.338536700090028602) < 1e-12
+assert abs(relu_condition_number(64) - 67039034.476) < 1e-3
+assert conditioning(net, torch.rand(100, 1)).rank >= 1
 assert photoplethysmogram()[0].shape == (68_476,)
 assert relunb.results.load("features")["provenance"]["command"]
 print(f"relunb {relunb.__version__} works with torch {torch.__version__} from {relunb.__file__}")

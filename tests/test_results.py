@@ -32,6 +32,8 @@ def test_a_fingerprint_sees_what_computes_and_nothing_else(tmp_path, monkeypatch
     )
     assert first != of('def f(x):\n    """Doc."""\n    if x < 0:\n        raise ValueError("no")\n    return 3 * x\n')
     assert first != of('def f(x):\n    """Doc."""\n    return 2 * x\n')
+    assert of("from ._a import f\n") == of("from .._a import f\n") != of("from ._b import f\n")
+    assert of("from ._a import f\n") != of("from _a import f\n"), "a package that is not ours"
 
 
 def test_an_unknown_result_is_refused():
