@@ -1,0 +1,5 @@
+"""The wavelet lens in use: images, scans and sounds as functions of coordinates."""
+
+from ._radon import Radon as Radon
+
+__all__ = ["Radon"]

@@ -1,0 +1,159 @@
+"""The Radon transform: scikit-image's, with an exact adjoint and derivatives."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from skimage.data import shepp_logan_phantom
+from skimage.transform import radon as skimage_radon
+from skimage.transform import resize
+
+from relunb.inr import Radon
+from tests.tolerance import DEVICES
+
+UNTYPED: Any = Radon  # for input that the types already forbid
+ANGLES = [0.0, 17.0, 45.0, 90.0, 133.7, 179.0]
+
+
+def images(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def by_rotating(image: torch.Tensor, angles: list[float], detectors: int) -> torch.Tensor:
+    """The same transform of a square image as one writes it first: rotate with grid_sample and sum, angle by angle."""
+    side, size = detectors, image.shape[-1]
+    before = side // 2 - size // 2
+    padded = F.pad(image, (before, side - size - before) * 2)[None, None]
+    index = torch.arange(side, dtype=image.dtype) - side // 2
+    along, detector = torch.meshgrid(index, index, indexing="ij")
+    columns = []
+    for angle in angles:
+        c, s = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+        x, y = c * detector + s * along + side // 2, -s * detector + c * along + side // 2
+        grid = torch.stack([x, y], -1) * 2 / (side - 1) - 1
+        columns.append(F.grid_sample(padded, grid[None], align_corners=True)[0, 0].sum(0))
+    return torch.stack(columns, -1)
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (17, 17), (33, 20), (20, 33), (2, 3)])
+def test_it_is_scikit_images_radon_of_the_whole_image(shape):
+    image = images(*shape)
+    radon = Radon(shape, ANGLES, dtype=torch.float64)
+    expected = skimage_radon(image.numpy(), ANGLES, circle=False)
+    assert expected.shape == (radon.detectors, len(ANGLES))
+    np.testing.assert_allclose(radon(image).numpy(), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [16, 17, 64])
+def test_it_is_scikit_images_radon_of_a_circle(size):
+    phantom = resize(shepp_logan_phantom(), (size, size))
+    y, x = np.ogrid[:size, :size]
+    phantom[(x - size // 2) ** 2 + (y - size // 2) ** 2 > (size // 2) ** 2] = 0
+    radon = Radon(size, ANGLES, circle=True, dtype=torch.float64)
+    assert radon.detectors == size
+    expected = skimage_radon(phantom, ANGLES, circle=True)
+    np.testing.assert_allclose(radon(torch.from_numpy(phantom)).numpy(), expected, atol=1e-12)
+
+
+def test_it_is_the_rotation_by_grid_sample_with_its_gradient():
+    image, cotangent = images(24, 24).requires_grad_(), images(34, len(ANGLES), seed=1)
+    radon = Radon(24, ANGLES, dtype=torch.float64)
+    slow = by_rotating(image, ANGLES, radon.detectors)
+    torch.testing.assert_close(radon(image), slow, rtol=0, atol=1e-12)
+    gradients = [torch.autograd.grad((f * cotangent).sum(), image)[0] for f in (radon(image), slow)]
+    torch.testing.assert_close(*gradients, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize(("dtype", "within"), [(torch.float64, 1e-14), (torch.float32, 1e-6)])
+@pytest.mark.parametrize("circle", [False, True])
+def test_the_adjoint_passes_the_dot_product_test(device, dtype, within, circle):
+    radon = Radon((40, 31), ANGLES, circle=circle, dtype=dtype).to(device)
+    x = images(3, 40, 31).to(device, dtype)
+    y = images(3, radon.detectors, len(ANGLES), seed=1).to(device, dtype)
+    forward, backward = (radon(x).double() * y.double()).sum(), (x.double() * radon.adjoint(y).double()).sum()
+    assert abs(forward / backward - 1) < within
+    (gradient,) = torch.autograd.grad((radon(x.requires_grad_()) * y).sum(), x)
+    torch.testing.assert_close(gradient, radon.adjoint(y))
+
+
+def test_rays_through_a_disc_have_the_lengths_of_its_chords():
+    """A known answer: a disc of radius r has the projection 2 sqrt(r^2 - s^2) from every side."""
+    size, r = 201, 70.0
+    y, x = np.ogrid[:size, :size]
+    disc = torch.from_numpy(np.clip(r + 0.5 - np.hypot(x - size // 2, y - size // 2), 0, 1))
+    radon = Radon(size, np.linspace(0, 180, 7, endpoint=False), circle=True, dtype=torch.float64)
+    s = torch.arange(size, dtype=torch.float64) - size // 2
+    chord = 2 * (r**2 - s**2).clamp(min=0).sqrt()
+    inside = s.abs() < 0.9 * r
+    error = (radon(disc) - chord[:, None]).abs()[inside]
+    assert error.max() < 0.02 * r
+    mass = radon(disc).sum(0)
+    torch.testing.assert_close(mass, disc.sum().expand_as(mass), rtol=2e-3, atol=0)
+
+
+def test_right_angles_are_sums_of_rows_and_columns():
+    image = images(15, 15)
+    sinogram = Radon(15, [0.0, 90.0], circle=True, dtype=torch.float64)(image)
+    torch.testing.assert_close(sinogram[:, 0], image.sum(0))
+    torch.testing.assert_close(sinogram[:, 1], image.sum(1).flip(0), rtol=0, atol=1e-12)
+
+
+def test_batches_of_any_shape_and_strides_and_vmap():
+    radon = Radon((12, 10), ANGLES, dtype=torch.float64)
+    batch = images(2, 3, 12, 10)
+    sinograms = radon(batch)
+    assert sinograms.shape == (2, 3, radon.detectors, len(ANGLES))
+    torch.testing.assert_close(sinograms[1, 2], radon(batch[1, 2]))
+    torch.testing.assert_close(radon(batch.mT.contiguous().mT), sinograms)
+    torch.testing.assert_close(torch.func.vmap(radon)(batch), sinograms)
+    torch.testing.assert_close(radon.adjoint(sinograms)[1, 2], radon.adjoint(sinograms[1, 2]))
+    assert radon(batch[:0]).shape == (0, 3, radon.detectors, len(ANGLES))
+
+
+def test_derivatives():
+    radon = Radon(5, [10.0, 80.0], dtype=torch.float64)
+    image, sinogram = images(2, 5, 5).requires_grad_(), images(2, radon.detectors, 2, seed=1).requires_grad_()
+    for function, x in ((radon, image), (radon.adjoint, sinogram)):
+        assert torch.autograd.gradcheck(function, x, check_forward_ad=True, check_batched_grad=True)
+        assert torch.autograd.gradgradcheck(lambda z, f=function: f(z).square(), x)
+    per_sample = torch.func.vmap(torch.func.grad(lambda z: radon(z).square().sum() / 2))(image.detach())
+    torch.testing.assert_close(per_sample, radon.adjoint(radon(image.detach())))
+
+
+def test_low_precision_is_computed_in_that_of_the_transform():
+    radon, image = Radon(16, ANGLES), images(16, 16)
+    half = radon(image.half())
+    assert half.dtype == torch.float16
+    torch.testing.assert_close(half, radon(image.half().float()).half(), rtol=0, atol=0)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert radon(image.float()).dtype == torch.float32
+
+
+def test_a_transform_is_no_part_of_a_saved_network():
+    assert Radon(8, ANGLES).state_dict() == {}
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "says"),
+    [
+        (lambda: Radon(1, ANGLES), ValueError, "size must be at least 2; got 1"),
+        (lambda: UNTYPED(8.0, ANGLES), TypeError, "size must be an integer"),
+        (lambda: Radon(8, []), ValueError, "angles is empty"),
+        (lambda: Radon(8, [0, math.nan]), ValueError, "angles has 1 non-finite value"),
+        (lambda: Radon(8, [0, 30, 20]), ValueError, r"angles must increase; number 2, 20, follows 30\. Sort them"),
+        (lambda: Radon(8, [0, 30, 30]), ValueError, "angles must increase"),
+        (lambda: UNTYPED(8, [[0.0]]), ValueError, r"angles must be a list, \(angles,\)"),
+        (lambda: Radon(8, ANGLES, dtype=torch.float16), TypeError, r"float32 or torch\.float64; got torch\.float16"),
+        (lambda: Radon(8, ANGLES)(torch.ones(8, 9)), ValueError, r"image must be \(\.\.\., 8, 8\); got \(8, 9\)"),
+        (lambda: Radon(8, ANGLES).adjoint(torch.ones(12)), ValueError, r"sinogram must be \(\.\.\., 12, 6\)"),
+        (lambda: Radon(8, ANGLES)(torch.ones(8, 8).long()), TypeError, "image must be a real floating-point tensor"),
+        (lambda: Radon(8, ANGLES)(torch.ones(8, 8).double()), TypeError, r"make it with dtype=torch\.float64"),
+    ],
+)
+def test_bad_input_gets_a_sentence_that_helps(make, error, says):
+    with pytest.raises(error, match=says):
+        make()
