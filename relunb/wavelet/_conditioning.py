@@ -164,7 +164,7 @@ def _input_of_the_last_layer(network: nn.Module, x: Any) -> Tensor:
                 return features
     raise ValueError(
         f"the output of this {type(network).__name__} does not come straight from an nn.Linear, whose input would be "
-        "the features: pass the feature map as a function that returns (N, K), such as lambda x: network[:-1](x)."
+        "the features. Pass the feature map as a function that returns (N, K); if it is this one, lambda x: network(x)."
     )
 
 
