@@ -51,13 +51,13 @@ lint: $(READY)-lint ## ruff, pyright, and the chapters' cells
 results: $(READY)-test ## make the stored results again (about an hour; Ctrl-C is safe, the same command goes on)
 	@$(BIN)/python -m relunb.results.features $(ARGS)
 
-bench: $(READY)-test ## run every benchmark; ARGS=--keep stores the rows
+bench: $(READY)-bench ## run every benchmark; ARGS=--keep stores the rows
 	@for file in benchmarks/*_*.py; do $(BIN)/python -m benchmarks.$$(basename $$file .py) $(ARGS) || exit 1; done
 
 clean: ## delete what make made: .venv, _build, dist
 	rm -rf $(VENV) _build build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 
-# One virtual environment, brought up to what a target needs: test, lab or lint. A changed pin installs again.
+# One virtual environment, brought up to what a target needs: test, lab, bench or lint. A changed pin installs again.
 $(READY)-%: constraints.txt pyproject.toml
 	@command -v $(PY) >/dev/null || { echo "make: Python is missing. Install Python 3.11 or newer, or name it: make PY=/path/to/python3 ..." >&2; exit 1; }
 	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: Python 3.11 or newer is needed, and $(PY) is $$($(PY) -V). Name another one: make PY=python3.12 ..." >&2; exit 1; }
