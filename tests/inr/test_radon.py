@@ -58,6 +58,15 @@ def test_it_is_scikit_images_radon_of_a_circle(size):
     np.testing.assert_allclose(radon(torch.from_numpy(phantom)).numpy(), expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("shape", [(33, 20), (20, 33), (9, 16), (16, 9)])
+def test_what_lies_outside_the_square_around_the_circle_is_not_seen(shape):
+    image = images(*shape)
+    with pytest.warns(UserWarning, match="must be zero outside"):
+        expected = skimage_radon(image.numpy(), ANGLES, circle=True)
+    radon = Radon(shape, ANGLES, circle=True, dtype=torch.float64)
+    np.testing.assert_allclose(radon(image).numpy(), expected, atol=1e-12)
+
+
 def test_it_is_the_rotation_by_grid_sample_with_its_gradient():
     image, cotangent = images(24, 24).requires_grad_(), images(34, len(ANGLES), seed=1)
     radon = Radon(24, ANGLES, dtype=torch.float64)
