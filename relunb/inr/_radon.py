@@ -16,7 +16,7 @@ class Radon(nn.Module):
     """Line integrals of an image: for each angle, the image is rotated by linear interpolation and summed by columns.
 
     This is what scikit-image's ``radon`` computes, to rounding. The interpolation weights do not depend on the image:
-    they are found once and kept as a sparse matrix, about 2.2 numbers for a pixel and an angle. The adjoint is kept as
+    they are found once and kept as a sparse matrix, about two numbers for a pixel and an angle. The adjoint is kept as
     well, so that a gradient costs what a transform costs.
 
     Args:

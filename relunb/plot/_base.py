@@ -71,6 +71,14 @@ def learning_curves(histories: Mapping[str, Sequence[float]]) -> Figure:
     return figure
 
 
+GRID = "rgba(128,128,128,.25)"  # of a plotly figure
+
+
+def slider(steps: Sequence[Mapping[str, Any]], start: int, prefix: str, *, pad: int) -> list[dict[str, Any]]:
+    """The one slider of an interactive figure, ``pad`` pixels below it, with what it shows after ``prefix``."""
+    return [{"active": start, "steps": steps, "currentvalue": {"prefix": prefix}, "pad": {"t": pad}}]
+
+
 class Interactive:
     """A plotly figure that works in the built book without a network, and in a notebook as plotly shows it there.
 
@@ -80,6 +88,8 @@ class Interactive:
     """
 
     def __init__(self, figure: Any, alt: str) -> None:
+        transparent = "rgba(0,0,0,0)"  # for light and dark pages
+        figure.update_layout(paper_bgcolor=transparent, plot_bgcolor=transparent, font={"size": 13})
         self.figure, self.alt = figure, alt
 
     def _repr_mimebundle_(self, **_: Any) -> Any:

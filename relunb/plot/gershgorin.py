@@ -19,10 +19,9 @@ from ..wavelet import (
     wavelet_fourier,
     wavelet_gram,
 )
-from ._base import BLUE, GRAY, GREEN, ORANGE, WIDTH, Interactive
+from ._base import BLUE, GRAY, GREEN, GRID, ORANGE, WIDTH, Interactive, slider
 
-_GRID = "rgba(128,128,128,.25)"
-_FILLS = {BLUE: "rgba(31,95,168,.13)", ORANGE: "rgba(200,80,10,.13)", GREEN: "rgba(46,125,50,.13)", GRAY: _GRID}
+_FILLS = {BLUE: "rgba(31,95,168,.13)", ORANGE: "rgba(200,80,10,.13)", GREEN: "rgba(46,125,50,.13)", GRAY: GRID}
 _LOWEST, _HIGHEST = 8 / 81, 2 / 9  # of the symbol
 
 
@@ -108,16 +107,13 @@ def _sliding(
     ]
     figure.add_vline(x=0, line={"color": GRAY, "dash": "dot", "width": 2})
     figure.update_layout(
-        sliders=[{"active": start, "steps": steps, "currentvalue": {"prefix": prefix}, "pad": {"t": 45}}],
-        xaxis={"title": "real part", "range": window[0], "gridcolor": _GRID, "zeroline": False},
-        yaxis={"range": window[1], "gridcolor": _GRID, "scaleanchor": "x", "zeroline": False},
+        sliders=slider(steps, start, prefix, pad=45),
+        xaxis={"title": "real part", "range": window[0], "gridcolor": GRID, "zeroline": False},
+        yaxis={"range": window[1], "gridcolor": GRID, "scaleanchor": "x", "zeroline": False},
         showlegend=False,
         title={"text": titles[start], "x": 0.02, "y": 0.97, "yanchor": "top", "font": {"size": 15}},
         margin={"l": 40, "r": 10, "t": 45, "b": 10},
         height=440,
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"size": 13},
     )
     return Interactive(figure, alt)
 

@@ -11,9 +11,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ..wavelet import relu_condition_number, relu_gram
-from ._base import BLUE, GRAY, GREEN, ORANGE, WIDTH, Interactive
+from ._base import BLUE, GRAY, GREEN, GRID, ORANGE, WIDTH, Interactive, slider
 
-_GRID = "rgba(128,128,128,.25)"
 LIMIT = 3.8827527204856  # of kappa / K^4
 
 
@@ -114,17 +113,14 @@ def modes(k: int = 24) -> Interactive:
         for n in range(k)
     ]
     figure.update_layout(
-        sliders=[{"active": start, "steps": steps, "currentvalue": {"prefix": "mode: "}, "pad": {"t": 45}}],
+        sliders=slider(steps, start, "mode: ", pad=45),
         legend={"orientation": "h", "y": 1.08, "yanchor": "bottom", "x": 0},
         margin={"l": 40, "r": 10, "t": 60, "b": 10},
         height=520,
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"size": 13},
     )
-    figure.update_xaxes(range=[-1.06, 1.06], gridcolor=_GRID, zeroline=False)
+    figure.update_xaxes(range=[-1.06, 1.06], gridcolor=GRID, zeroline=False)
     figure.update_xaxes(title="x", title_standoff=4, row=2, col=1)
-    figure.update_yaxes(range=[-1.1, 1.1], gridcolor=_GRID, zerolinecolor="rgba(128,128,128,.5)")
+    figure.update_yaxes(range=[-1.1, 1.1], gridcolor=GRID, zerolinecolor="rgba(128,128,128,.5)")
     alt = (
         "Modes of the Gram matrix of 24 ReLUs, with a slider. The first is a slow bend that takes one step; each has "
         "one wave more, follows a beam at first, and the last is a zigzag that takes over a million steps."

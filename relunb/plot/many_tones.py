@@ -10,9 +10,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ..spectrum import intermodulation, multitone_dc
-from ._base import BLUE, GRAY, GREEN, ORANGE, WIDTH, Interactive
+from ._base import BLUE, GRAY, GREEN, GRID, ORANGE, WIDTH, Interactive, slider
 
-_GRID = "rgba(128,128,128,.25)"
 OWN = [(1, 0), (0, 1)]
 LOWEST, HIGHEST = 1 / math.sqrt(2 * math.pi), math.sqrt(2) / math.pi  # of DC / RMS, phases independent
 
@@ -117,13 +116,13 @@ def lines_over_ratio(highest: int = 6) -> Interactive:
         for i, value in enumerate(round(v, 3) for v in ratio.tolist())
     ]
     figure.update_layout(
-        sliders=[{"active": start, "steps": steps, "currentvalue": {"prefix": "second amplitude: "}, "pad": {"t": 45}}],
-        xaxis={"title": "frequency, first tone = 1", "range": [-0.2, 8.7], "gridcolor": _GRID},
+        sliders=slider(steps, start, "second amplitude: ", pad=45),
+        xaxis={"title": "frequency, first tone = 1", "range": [-0.2, 8.7], "gridcolor": GRID},
         yaxis={
             "type": "log",
             "range": [-4, 0],
             "title": "|line|",
-            "gridcolor": _GRID,
+            "gridcolor": GRID,
             "dtick": 1,
             "exponentformat": "power",
         },
@@ -131,9 +130,6 @@ def lines_over_ratio(highest: int = 6) -> Interactive:
         barmode="overlay",
         margin={"l": 55, "r": 10, "t": 10, "b": 10},
         height=440,
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"size": 13},
     )
     return Interactive(figure, "Lines of two rectified tones by frequency, with a slider for the second amplitude.")
 

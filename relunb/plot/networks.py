@@ -11,9 +11,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ..spectrum import amplitude_spectrum, differentiator
-from ._base import BLUE, GRAY, GREEN, ORANGE, WIDTH, Interactive
-
-_GRID = "rgba(128,128,128,.25)"
+from ._base import BLUE, GRAY, GREEN, GRID, ORANGE, WIDTH, Interactive, slider
 
 
 def _lines(ax: Axes, spectrum: tuple[Tensor, Tensor], *, color: str, upto: float, width: float = 2.0) -> None:
@@ -78,18 +76,15 @@ def layers_of_a_tone() -> Interactive:
         for layer in range(depth + 1)
     ]
     figure.update_layout(
-        sliders=[{"active": start, "steps": steps, "currentvalue": {"prefix": "layer: "}, "pad": {"t": 50}}],
+        sliders=slider(steps, start, "layer: ", pad=50),
         showlegend=False,
         bargap=0.5,
         margin={"l": 40, "r": 10, "t": 30, "b": 10},
         height=500,
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"size": 13},
     )
-    figure.update_xaxes(title="sample", gridcolor=_GRID, zeroline=False, title_standoff=4, row=1, col=1)
-    figure.update_xaxes(title="harmonic of the tone", gridcolor=_GRID, zeroline=False, title_standoff=4, row=2, col=1)
-    figure.update_yaxes(gridcolor=_GRID, zerolinecolor="rgba(128,128,128,.5)")
+    figure.update_xaxes(title="sample", gridcolor=GRID, zeroline=False, title_standoff=4, row=1, col=1)
+    figure.update_xaxes(title="harmonic of the tone", gridcolor=GRID, zeroline=False, title_standoff=4, row=2, col=1)
+    figure.update_yaxes(gridcolor=GRID, zerolinecolor="rgba(128,128,128,.5)")
     figure.update_yaxes(range=[-1.1, 1.1], row=1, col=1)
     figure.update_yaxes(range=[0, 1.05], row=2, col=1)
     alt = (

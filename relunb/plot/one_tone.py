@@ -6,9 +6,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ..spectrum import series_tone_harmonics, tone_harmonics
-from ._base import BLUE, GRAY, GREEN, ORANGE, WIDTH, Interactive
-
-_GRID = "rgba(128,128,128,.25)"
+from ._base import BLUE, GRAY, GREEN, GRID, ORANGE, WIDTH, Interactive, slider
 
 
 def lines_of_a_tone() -> Figure:
@@ -48,15 +46,12 @@ def lines_over_bias() -> Interactive:
         for ratio, row in zip(ratios, heights, strict=True)
     ]
     figure.update_layout(
-        sliders=[{"active": start, "steps": steps, "currentvalue": {"prefix": "b/a = "}, "pad": {"t": 30}}],
-        xaxis={"title": "harmonic", "tickmode": "array", "tickvals": list(range(9)), "gridcolor": _GRID},
-        yaxis={"range": [-0.25, 1.25], "title": "line", "gridcolor": _GRID, "zerolinecolor": "rgba(128,128,128,.7)"},
+        sliders=slider(steps, start, "b/a = ", pad=30),
+        xaxis={"title": "harmonic", "tickmode": "array", "tickvals": list(range(9)), "gridcolor": GRID},
+        yaxis={"range": [-0.25, 1.25], "title": "line", "gridcolor": GRID, "zerolinecolor": "rgba(128,128,128,.7)"},
         showlegend=False,
         margin={"l": 50, "r": 10, "t": 10, "b": 10},
         height=380,
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"size": 13},
     )
     return Interactive(figure, "Lines of a rectified tone against the harmonic, with a slider for its bias.")
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ..spectrum import abs_series_coefficients, amplitude_spectrum, series_sup_error
-from ._base import BLUE, GRAY, GREEN, ORANGE, WIDTH, Interactive
+from ._base import BLUE, GRAY, GREEN, GRID, ORANGE, WIDTH, Interactive, slider
 
 TERMS = (1, 2, 3, 4, 6, 8, 12, 20, 50, 200)
 _PEAK = 0.5  # A: the series converges on [-1, 1]
@@ -39,17 +39,13 @@ def partial_sums() -> Interactive:
         }
         for terms in TERMS
     ]
-    grid = "rgba(128,128,128,.25)"
     figure.update_layout(
-        sliders=[{"active": start, "steps": steps, "currentvalue": {"prefix": "N = "}, "pad": {"t": 30}}],
-        xaxis={"title": "x", "range": [-1.3, 1.3], "gridcolor": grid, "zeroline": False},
-        yaxis={"range": [-0.4, 1.5], "gridcolor": grid, "zerolinecolor": "rgba(128,128,128,.5)"},
+        sliders=slider(steps, start, "N = ", pad=30),
+        xaxis={"title": "x", "range": [-1.3, 1.3], "gridcolor": GRID, "zeroline": False},
+        yaxis={"range": [-0.4, 1.5], "gridcolor": GRID, "zerolinecolor": "rgba(128,128,128,.5)"},
         legend={"orientation": "h", "y": 1.12},
         margin={"l": 40, "r": 10, "t": 10, "b": 10},
         height=380,
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"size": 13},
     )
     return Interactive(figure, "ReLU and the first N terms of its power series, with a slider for N from 1 to 200.")
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ..wavelet import KNOTS, VALUES, WEIGHTS
-from ._base import BLUE, GRAY, ORANGE, WIDTH, Interactive
+from ._base import BLUE, GRAY, GRID, ORANGE, WIDTH, Interactive, slider
 
 
 def with_its_terms() -> Figure:
@@ -80,15 +80,12 @@ def one_by_one() -> Interactive:
         for n in range(8)
     ]
     figure.update_layout(
-        sliders=[{"active": start, "steps": steps, "currentvalue": {"prefix": "ReLUs summed: "}, "pad": {"t": 30}}],
-        xaxis={"title": "x", "range": [-0.5, 4.5], "gridcolor": "rgba(128,128,128,.25)", "zeroline": False},
-        yaxis={"range": [-1.2, 1.5], "gridcolor": "rgba(128,128,128,.25)", "zerolinecolor": "rgba(128,128,128,.5)"},
+        sliders=slider(steps, start, "ReLUs summed: ", pad=30),
+        xaxis={"title": "x", "range": [-0.5, 4.5], "gridcolor": GRID, "zeroline": False},
+        yaxis={"range": [-1.2, 1.5], "gridcolor": GRID, "zerolinecolor": "rgba(128,128,128,.5)"},
         legend={"orientation": "h", "y": 1.12},
         margin={"l": 40, "r": 10, "t": 10, "b": 10},
         height=380,
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"size": 13},
     )
     return Interactive(figure, "Sum of the first n of the seven scaled ReLUs, with a slider for n from 0 to 7.")
 

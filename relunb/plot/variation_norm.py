@@ -11,9 +11,7 @@ from matplotlib.ticker import NullFormatter, ScalarFormatter
 from torch import Tensor
 
 from ..wavelet import KNOTS, VALUES, WEIGHTS, variation_norm
-from ._base import BLUE, GRAY, GREEN, ORANGE, WIDTH, Interactive
-
-_GRID = "rgba(128,128,128,.25)"
+from ._base import BLUE, GRAY, GREEN, GRID, ORANGE, WIDTH, Interactive, slider
 
 
 def jumps() -> Figure:
@@ -79,16 +77,13 @@ def shifted_pair() -> Interactive:
         for place, total, curves in zip(places, totals, drawn, strict=True)
     ]
     figure.update_layout(
-        sliders=[{"active": start, "steps": steps, "currentvalue": {"prefix": "shift: "}, "pad": {"t": 45}}],
+        sliders=slider(steps, start, "shift: ", pad=45),
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         margin={"l": 45, "r": 10, "t": 10, "b": 10},
         height=500,
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"size": 13},
     )
-    figure.update_xaxes(gridcolor=_GRID, zeroline=False)
-    figure.update_yaxes(gridcolor=_GRID, zerolinecolor=_GRID)
+    figure.update_xaxes(gridcolor=GRID, zeroline=False)
+    figure.update_yaxes(gridcolor=GRID, zerolinecolor=GRID)
     figure.update_xaxes(title="x", range=[-0.5, 6.8], row=1, col=1)
     figure.update_xaxes(title="shift", range=[-0.1, 3.6], row=2, col=1)
     figure.update_yaxes(range=[-1.2, 1.8], row=1, col=1)

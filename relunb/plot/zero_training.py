@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ._base import BLUE, GRAY, GREEN, ORANGE, WIDTH, Interactive
+from ._base import BLUE, GRAY, GREEN, GRID, ORANGE, WIDTH, Interactive, slider
 
 CLASSES = {3.0: BLUE, 5.0: ORANGE, 10.0: GREEN}  # Hz
 RATE = 32.0
@@ -75,15 +75,12 @@ def turning_taps() -> Interactive:
         visible = [k // 2 == number for k in range(2 * len(angles))]
         steps.append({"method": "update", "label": f"({w0:.2f}, {w1:.2f})", "args": [{"visible": visible}]})
     figure.update_layout(
-        sliders=[{"active": start, "steps": steps, "currentvalue": {"prefix": "taps (w0, w1) = "}, "pad": {"t": 45}}],
-        xaxis={"title": "f (Hz)", "range": [0, 16], "gridcolor": "rgba(128,128,128,.25)", "zeroline": False},
-        yaxis={"range": [0, 1.6], "gridcolor": "rgba(128,128,128,.25)", "zerolinecolor": "rgba(128,128,128,.5)"},
+        sliders=slider(steps, start, "taps (w0, w1) = ", pad=45),
+        xaxis={"title": "f (Hz)", "range": [0, 16], "gridcolor": GRID, "zeroline": False},
+        yaxis={"range": [0, 1.6], "gridcolor": GRID, "zerolinecolor": "rgba(128,128,128,.5)"},
         legend={"orientation": "h", "y": 1.14},
         margin={"l": 40, "r": 10, "t": 10, "b": 10},
         height=420,
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"size": 13},
     )
     alt = (
         "Frequency response of two taps on the unit circle, with a slider for their angle and the classes at 3, 5 and "
