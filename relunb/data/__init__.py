@@ -2,5 +2,6 @@
 
 from ._photographs import PHOTOGRAPHS as PHOTOGRAPHS
 from ._photographs import photograph as photograph
-from ._photographs import pixel_grid as pixel_grid
 from ._photoplethysmogram import photoplethysmogram as photoplethysmogram
+from ._scans import ct_slice as ct_slice
+from ._scans import phantom as phantom

@@ -6,18 +6,19 @@ from torch import Tensor
 PHOTOGRAPHS = ("astronaut", "camera", "chelsea", "coffee", "rocket")
 
 
-def photograph(name: str = "chelsea", *, window: tuple[int, int, int] | None = None) -> Tensor:
+def photograph(name: str = "chelsea", *, window: tuple[int, int, int] | None = None, shrink: int = 1) -> Tensor:
     """A photograph as gray values.
 
     Args:
         name: one of ``PHOTOGRAPHS``.
         window: ``(top, left, side)`` in pixels: a square part of it. Default: the whole picture.
+        shrink: replace blocks of ``shrink * shrink`` pixels by their means.
 
     Returns:
         float32 tensor (height, width), values in [0, 1].
 
     Raises:
-        ValueError: there is no such photograph, or the window leaves it.
+        ValueError: there is no such photograph, the window leaves it, or ``shrink`` does not divide its sides.
 
     Source: scikit-image's data module. Used in :doc:`/book/wavelet/seven-relus`.
     """
@@ -28,31 +29,18 @@ def photograph(name: str = "chelsea", *, window: tuple[int, int, int] | None = N
     pixels = getattr(data, name)()
     gray = color.rgb2gray(pixels) if pixels.ndim == 3 else pixels / 255
     picture = torch.from_numpy(gray).float()
-    if window is None:
-        return picture
-    top, left, side = window
+    if window is not None:
+        top, left, side = window
+        height, width = picture.shape
+        if min(top, left) < 0 or side < 1 or top + side > height or left + side > width:
+            raise ValueError(f"window {window} leaves the picture, which has {height} x {width} pixels.")
+        picture = picture[top : top + side, left : left + side].contiguous()
+    return shrunk(picture, shrink)
+
+
+def shrunk(picture: Tensor, factor: int) -> Tensor:
+    """Means of blocks of ``factor * factor`` pixels."""
     height, width = picture.shape
-    if min(top, left) < 0 or side < 1 or top + side > height or left + side > width:
-        raise ValueError(f"window {window} leaves the picture, which has {height} x {width} pixels.")
-    return picture[top : top + side, left : left + side].contiguous()
-
-
-def pixel_grid(height: int, width: int) -> Tensor:
-    """The coordinates of every pixel of a picture, the input of a coordinate network.
-
-    Args:
-        height: rows.
-        width: columns.
-
-    Returns:
-        float32 tensor of shape (height * width, 2) with the row and column of each pixel in [-1, 1], row by row.
-
-    Raises:
-        ValueError: a side has no pixel.
-
-    Used in :doc:`/book/wavelet/seven-relus`.
-    """
-    if height < 1 or width < 1:
-        raise ValueError(f"a picture needs at least one pixel a side; got {height} x {width}.")
-    rows, columns = torch.linspace(-1, 1, height), torch.linspace(-1, 1, width)
-    return torch.cartesian_prod(rows, columns)
+    if factor < 1 or height % factor or width % factor:
+        raise ValueError(f"shrink must be a common divisor of the sides, {height} x {width}; got {factor}.")
+    return picture.reshape(height // factor, factor, width // factor, factor).mean((1, 3))

@@ -30,6 +30,14 @@ def psnr(estimate: Tensor, reference: Tensor, data_range: float = 1.0) -> Tensor
 
     Source: what Shenouda, Zhou and Nowak (2024) report in Section 5.
     """
+    checked_images(estimate, reference, data_range)
+    wide = torch.promote_types(torch.promote_types(estimate.dtype, reference.dtype), torch.float32)
+    error = (estimate.to(wide) - reference.to(wide)).square().mean()
+    return 20 * math.log10(data_range) - 10 * error.log10()
+
+
+def checked_images(estimate: Tensor, reference: Tensor, data_range: float) -> None:
+    """Refuse what cannot be compared."""
     for name, image in (("estimate", estimate), ("reference", reference)):
         if not isinstance(image, Tensor) or not image.is_floating_point():
             kind: Any = image.dtype if isinstance(image, Tensor) else type(image).__name__
@@ -43,6 +51,3 @@ def psnr(estimate: Tensor, reference: Tensor, data_range: float = 1.0) -> Tensor
         raise TypeError(f"data_range must be a number; got {data_range!r:.60}.")
     if not 0 < data_range < math.inf:
         raise ValueError(f"data_range must be positive and finite; got {data_range}.")
-    wide = torch.promote_types(torch.promote_types(estimate.dtype, reference.dtype), torch.float32)
-    error = (estimate.to(wide) - reference.to(wide)).square().mean()
-    return 20 * math.log10(data_range) - 10 * error.log10()

@@ -20,6 +20,24 @@ SOURCES = {
         "spectrum/_repetitions.py",
         "spectrum/_tone_classes.py",
     ),
+    "imaging": (
+        "results/imaging.py",
+        "data/_photographs.py",
+        "data/_scans.py",
+        "inr/_activations.py",
+        "inr/_encoding.py",
+        "inr/_fit.py",
+        "inr/_grid.py",
+        "inr/_network.py",
+        "inr/_presets.py",
+        "inr/_problems.py",
+        "inr/_psnr.py",
+        "inr/_radon.py",
+        "inr/_ssim.py",
+        "ops/_blocked_network.py",
+        "ops/_bw_relu.py",
+        "wavelet/_variation_norm.py",
+    ),
 }
 
 

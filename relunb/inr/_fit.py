@@ -1,0 +1,397 @@
+"""Train a network on a problem: the paper's schedule, a progress bar, and checkpoints that survive a kill."""
+
+import contextlib
+import hashlib
+import io
+import math
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .._checks import count
+from ..ops import BlockedNetwork, kept_memory
+from ._network import CoordinateNetwork
+from ._problems import Problem
+
+_READ_EVERY = 20  # steps: reading a loss makes a GPU wait
+PRECISIONS = ("float32", "tf32", "bfloat16")
+
+
+@dataclass
+class History:
+    """What :func:`relunb.inr.fit` saw.
+
+    Attributes:
+        loss: after 0, 1, ..., n steps; the last one belongs to the weights as they are.
+        psnr: at the same moments, in decibels; NaN where the problem has no reference.
+        seconds: spent training, over all parts of a run that was resumed.
+        route: "fused", by blocks without autograd, or "autograd".
+        stopped: whether ``stop_loss`` was reached.
+    """
+
+    loss: list[float] = field(default_factory=list)
+    psnr: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+    route: str = "autograd"
+    stopped: bool = False
+
+
+def fit(
+    network: nn.Module,
+    problem: Problem,
+    *,
+    steps: int = 1000,
+    lr: float = 1e-3,
+    decay: float = 0.1,
+    stop_loss: float | None = None,
+    checkpoint: str | Path | None = None,
+    checkpoint_every: int = 100,
+    fused: bool | None = None,
+    precision: str = "float32",
+    compile: bool = False,
+    progress: bool = True,
+) -> History:
+    """Train ``network`` on ``problem`` with Adam, all points in every step, at the rate ``lr * decay**(t / steps)``.
+
+    On a CPU a :class:`relunb.inr.CoordinateNetwork` trains by blocks of rows without autograd where it can: with every
+    activation but ``wire``, in float32 or float64, without ``compile`` and in full precision. The history's ``route``
+    says which way was taken; both give the same losses to rounding.
+
+    Ctrl-C ends after the step that runs, with a checkpoint where one was asked for; a second Ctrl-C ends at once.
+
+    Args:
+        network: takes (points, coordinates) and gives (points, out_features). It is trained in place.
+        problem: a :class:`relunb.inr.Problem` on the same device.
+        steps: T of the schedule.
+        lr: the first learning rate.
+        decay: the last learning rate is ``lr * decay``.
+        stop_loss: end as soon as the loss is at most this.
+        checkpoint: a file. If it exists, the run goes on from there, with the numbers of a run that was never broken;
+            after a run it remains.
+        checkpoint_every: steps between two checkpoints.
+        fused: False takes autograd everywhere; True refuses where the fused step does not apply. Default: by itself.
+        precision: "float32" leaves the network's own precision, float64 too; "tf32" lets a CUDA device round factors
+            of matrix products; "bfloat16" is autocast.
+        compile: train ``torch.compile(network)``.
+        progress: show a bar with loss and PSNR.
+
+    Returns:
+        :class:`relunb.inr.History`.
+
+    Raises:
+        TypeError: a count is not an integer.
+        ValueError: a parameter is out of range, network and problem do not fit, the fused step is asked for where it
+            does not apply, or the checkpoint belongs to another run; the message says what differs.
+        FloatingPointError: the loss became NaN or infinite.
+        OSError: a checkpoint could not be written; the one before is still there.
+
+    Source: Shenouda, Zhou and Nowak (2024), Appendix D. Used in :doc:`/book/inr/photograph`.
+    """
+    if not isinstance(problem, Problem):
+        raise TypeError(f"problem must be a relunb.inr.Problem; got {type(problem).__name__}.")
+    run = _Run(network, problem, count("steps", steps), _positive("lr", lr), _positive("decay", decay))
+    every = count("checkpoint_every", checkpoint_every)
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be one of {', '.join(map(repr, PRECISIONS))}; got {precision!r}.")
+    run.choose_route(fused, precision, compile)
+    file = None if checkpoint is None else Path(checkpoint)
+    if file is not None:
+        run.resume(file)
+        _folder(file)
+    saved = run.done
+    with _bar(run, progress) as show, _interrupts() as interrupted, _precision(precision), kept_memory():
+        while True:
+            loss, error = run.evaluate(last=run.done == steps)
+            run.note(loss, error)
+            reached = stop_loss is not None and float(loss) <= stop_loss
+            if run.done % _READ_EVERY == 0 or reached or run.done == steps or interrupted():
+                run.read()
+                show()
+            if reached or run.done == steps:
+                run.history.stopped = reached
+                break
+            run.step()
+            if file is not None and (run.done - saved >= every or interrupted()):
+                run.save(file)
+                saved = run.done
+            if interrupted():
+                raise KeyboardInterrupt
+        if file is not None:
+            run.save(file)
+        if interrupted():
+            raise KeyboardInterrupt
+    return run.history
+
+
+class _Run:
+    """A training run: where it is, and how it makes a step."""
+
+    def __init__(self, network: nn.Module, problem: Problem, steps: int, lr: float, decay: float) -> None:
+        self.network, self.problem, self.steps, self.lr, self.decay = network, problem, steps, lr, decay
+        _check_fit(network, problem)
+        self.parameters = [p for p in network.parameters() if p.requires_grad]
+        if not self.parameters:
+            raise ValueError("the network has no parameters to train.")
+        fused = all(p.device.type in ("cpu", "cuda") for p in self.parameters)
+        self.optimizer = torch.optim.Adam(self.parameters, lr=lr, fused=fused)
+        self.history, self.done = History(), 0
+        self.unread: list[tuple[Tensor, Tensor | None]] = []
+        self.blocked: BlockedNetwork | None = None
+        self.points = problem.coordinates
+        self.forward: Callable[[Tensor], Tensor] = network
+        self.started = time.perf_counter()
+
+    def choose_route(self, fused: bool | None, precision: str, compile: bool) -> None:
+        reason = self._why_not_fused(precision, compile)
+        if fused and reason:
+            raise ValueError(f"the fused step does not apply: {reason}.")
+        if fused is not False and reason is None:
+            assert isinstance(self.network, CoordinateNetwork)
+            self.blocked = self.network.blocked()
+            self.history.route = "fused"
+            with torch.no_grad():
+                self.points = self.network.encoding(self.points)
+        self.autocast = (
+            torch.autocast(self.points.device.type, dtype=torch.bfloat16)
+            if precision == "bfloat16"
+            else contextlib.nullcontext()
+        )
+        if compile:
+            self.forward = torch.compile(self.network)
+
+    def _why_not_fused(self, precision: str, compile: bool) -> str | None:
+        if not isinstance(self.network, CoordinateNetwork):
+            return f"it is made for CoordinateNetwork, and this is a {type(self.network).__name__}"
+        if compile or precision != "float32":
+            return "it neither compiles nor rounds"
+        if self.network.activation == "wire":
+            return "it has no complex layers, which activation 'wire' needs"
+        if len(self.parameters) != len(list(self.network.parameters())):
+            return "some parameters are frozen"
+        if self.network.blocked() is None:
+            return "it runs on a CPU, in float32 or float64"
+        return None
+
+    def evaluate(self, last: bool) -> tuple[Tensor, Tensor | None]:
+        """Loss and mean squared error of the weights as they are, and gradients unless it is the last time."""
+        if last:
+            values = self.problem.values(self.network)
+            return self.problem.loss(values), self.problem.error(values)
+        if self.blocked is None:
+            self.optimizer.zero_grad()
+            with self.autocast:
+                values = self.forward(self.points)
+            loss = self.problem.loss(values.to(self.points.dtype))
+            loss.backward()
+            return loss.detach(), self.problem.error(values.detach().to(self.points.dtype))
+        if self.problem.target is not None:
+            return self.blocked.squared_error(self.points, self.problem.target, self.problem.weight)
+        values = self.blocked.values(self.points).requires_grad_()
+        loss = self.problem.loss(values)
+        (cotangent,) = torch.autograd.grad(loss, values)
+        self.blocked.backward(self.points, cotangent)
+        return loss.detach(), self.problem.error(values.detach())
+
+    def step(self) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.lr * self.decay ** (self.done / self.steps)
+        self.optimizer.step()
+        self.done += 1
+
+    def note(self, loss: Tensor, error: Tensor | None) -> None:
+        self.unread.append((loss, error))
+
+    def read(self) -> None:
+        """Move what was noted into the history, and look whether it is sound."""
+        for loss, error in self.unread:
+            value = float(loss)
+            if not math.isfinite(value):
+                raise FloatingPointError(
+                    f"the loss is {value} after {len(self.history.loss)} steps: use a lower lr "
+                    f"than {self.lr:g}, or a lower scale."
+                )
+            self.history.loss.append(value)
+            self.history.psnr.append(math.nan if error is None else self.problem.decibels(float(error)))
+        self.unread.clear()
+        now = time.perf_counter()
+        self.history.seconds += now - self.started
+        self.started = now
+
+    def save(self, file: Path) -> None:
+        """Write the whole checkpoint beside the old one, then put it in its place."""
+        self.read()
+        state = {
+            "run": self._description(),
+            "done": self.done,
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "random": torch.get_rng_state(),
+            "loss": self.history.loss[: self.done + 1],
+            "psnr": self.history.psnr[: self.done + 1],
+            "seconds": self.history.seconds,
+        }
+        memory = io.BytesIO()
+        torch.save(state, memory)
+        part = file.with_name(file.name + ".part")
+        try:
+            with part.open("wb") as out:
+                out.write(memory.getbuffer())
+                out.flush()
+                os.fsync(out.fileno())
+            part.replace(file)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                part.unlink()
+            raise OSError(
+                error.errno,
+                f"the checkpoint after {self.done} steps could not be written ({error.strerror}); "
+                f"{'the one before is still there' if file.exists() else 'there is none yet'}. "
+                "Make room, or name another file",
+                str(file),
+            ) from error
+
+    def resume(self, file: Path) -> None:
+        """Go on from a checkpoint, if there is one."""
+        if not file.exists():
+            return
+        try:
+            state = torch.load(file, map_location=self.points.device, weights_only=True)
+            theirs, done = state["run"], state["done"]
+        except Exception as error:  # pickle, zip and key errors: whatever a damaged file makes of itself
+            raise ValueError(f"{file} is not a checkpoint of fit, or is damaged: delete it or name another.") from error
+        ours = self._description()
+        differing = [key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key)]
+        if differing:
+            told = "; ".join(f"{key} is {theirs.get(key)} there and {ours.get(key)} here" for key in differing[:3])
+            raise ValueError(f"{file} is of another run: {told}. Name another file, or delete this one to start anew.")
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["random"].cpu())
+        self.done = done
+        # The loss after the last step is computed again: it belongs to the step that follows.
+        self.history.loss, self.history.psnr = state["loss"][:done], state["psnr"][:done]
+        self.history.seconds = state["seconds"]
+        self.started = time.perf_counter()
+
+    def _description(self) -> dict[str, Any]:
+        """What must be the same for a run to go on."""
+        data = hashlib.sha256()
+        for name, tensor in self.problem.state_dict().items():
+            data.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+        layers = {
+            f"the network's {name or 'kind'}": f"{type(module).__name__}({_told(module)})"
+            for name, module in self.network.named_modules()
+        }
+        shapes = {f"the network's {name}": str(tuple(p.shape)) for name, p in self.network.named_parameters()}
+        return {
+            **layers,
+            **shapes,
+            "the problem": type(self.problem).__name__,
+            "the digest of its data": data.hexdigest()[:16],
+            "steps": self.steps,
+            "lr": self.lr,
+            "decay": self.decay,
+        }
+
+
+def _told(module: nn.Module) -> str:
+    """What a module says of itself, unless it learns: then that may be its state."""
+    return "" if module._parameters else module.extra_repr()
+
+
+def _check_fit(network: nn.Module, problem: Problem) -> None:
+    points = problem.coordinates
+    for name, parameter in network.named_parameters():
+        if parameter.device != points.device:
+            raise ValueError(
+                f"the network's {name} is on {parameter.device} and the problem on {points.device}: "
+                "move one with .to()."
+            )
+        if parameter.dtype != points.dtype:
+            raise ValueError(
+                f"the network's {name} is {parameter.dtype} and the problem's data {points.dtype}: "
+                "convert one, for example network.to(torch.float64)."
+            )
+    with torch.no_grad():
+        values = network(points[:2])
+    if values.shape != (2, problem.out_features):
+        raise ValueError(
+            f"the network gives {tuple(values.shape)} for 2 points and the problem needs (2, {problem.out_features}): "
+            f"use out_features={problem.out_features}."
+        )
+
+
+def _positive(name: str, value: float) -> float:
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name} must be positive and finite; got {value}.")
+    return float(value)
+
+
+def _folder(file: Path) -> None:
+    if not file.parent.is_dir():
+        raise ValueError(f"the folder of the checkpoint, {file.parent}, does not exist: make it first.")
+
+
+@contextlib.contextmanager
+def _bar(run: _Run, progress: bool) -> Iterator[Callable[[], None]]:
+    if not progress:
+        yield lambda: None
+        return
+    from tqdm.auto import tqdm
+
+    way = "fused step" if run.blocked else "autograd"
+    with tqdm(total=run.steps, initial=run.done, unit="step", desc=f"{way}, resumed" if run.done else way) as bar:
+
+        def show() -> None:
+            numbers = {"loss": f"{run.history.loss[-1]:.2e}"}
+            if not math.isnan(run.history.psnr[-1]):
+                numbers["PSNR"] = f"{run.history.psnr[-1]:.2f} dB"
+            bar.set_postfix(numbers, refresh=False)
+            bar.update(run.done - bar.n)
+
+        yield show
+
+
+@contextlib.contextmanager
+def _interrupts() -> Iterator[Callable[[], bool]]:
+    """The first Ctrl-C is told and does not strike in the middle of a step; the second one does."""
+    caught: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler:  # someone else decides what Ctrl-C means
+        yield lambda: False
+        return
+
+    def handle(number: int, frame: Any) -> None:
+        if caught:
+            raise KeyboardInterrupt
+        caught.append(number)
+
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield lambda: bool(caught)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def _precision(precision: str) -> Iterator[None]:
+    if precision != "tf32":
+        yield
+        return
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
