@@ -48,8 +48,8 @@ lint: $(READY)-lint ## ruff, pyright, and the chapters' cells
 	@$(BIN)/python book/_ext/lint_chapters.py
 	@$(BIN)/pyright --pythonpath $(BIN)/python
 
-results: $(READY)-test ## make the stored results again (about an hour; Ctrl-C is safe, the same command goes on)
-	@$(BIN)/python -m relunb.results.features $(ARGS)
+results: $(READY)-test ## make stored results whose code has changed (an hour each; Ctrl-C is safe, the same command goes on)
+	@$(BIN)/python -m relunb.results $(ARGS)
 
 bench: $(READY)-bench ## run every benchmark; ARGS=--keep stores the rows
 	@for file in benchmarks/*_*.py; do $(BIN)/python -m benchmarks.$$(basename $$file .py) $(ARGS) || exit 1; done

@@ -9,6 +9,7 @@ import relunb
 import relunb.results
 from relunb import BWReLU, bw_relu
 from relunb.data import photoplethysmogram
+from relunb.inr import CoordinateNetwork, ImageProblem, fit
 from relunb.spectrum import multitone_dc
 from relunb.wavelet import KNOTS, VALUES, conditioning, relu_condition_number
 
@@ -23,5 +24,8 @@ assert abs(multitone_dc([1, 0.5]).item() - 0.338536700090028602) < 1e-12
 assert abs(relu_condition_number(64) - 67039034.476) < 1e-3
 assert conditioning(net, torch.rand(100, 1)).rank >= 1
 assert photoplethysmogram()[0].shape == (68_476,)
+history = fit(CoordinateNetwork(2, hidden_features=8), ImageProblem(torch.rand(9, 9)), steps=5)
+assert history.route == "fused" and history.loss[-1] < history.loss[0]
+assert relunb.results.load("imaging")["provenance"]["command"] and relunb.results.pictures("imaging")
 assert relunb.results.load("features")["provenance"]["command"]
 print(f"relunb {relunb.__version__} works with torch {torch.__version__} from {relunb.__file__}")

@@ -5,7 +5,7 @@ from importlib.resources import files
 import pytest
 import torch
 
-from relunb.data import PHOTOGRAPHS, photograph, photoplethysmogram, pixel_grid
+from relunb.data import PHOTOGRAPHS, phantom, photograph, photoplethysmogram
 
 
 @pytest.mark.parametrize("name", PHOTOGRAPHS)
@@ -20,10 +20,12 @@ def test_a_window_is_that_part():
     assert torch.equal(photograph("chelsea", window=(70, 120, 96)), whole[70:166, 120:216])
 
 
-def test_the_grid_names_each_pixel_row_by_row():
-    grid = pixel_grid(3, 5)
-    assert grid.shape == (15, 2)
-    assert grid[0].tolist() == [-1, -1] and grid[1].tolist() == [-1, -0.5] and grid[-1].tolist() == [1, 1]
+def test_a_shrunk_picture_has_the_means_of_its_blocks():
+    whole, small = photograph("camera"), photograph("camera", shrink=4)
+    assert small.shape == (128, 128)
+    assert small[3, 5].item() == pytest.approx(whole[12:16, 20:24].mean().item(), rel=1e-6)
+    torch.testing.assert_close(phantom(100)[50, 40], phantom()[200:204, 160:164].mean())
+    assert phantom().shape == (400, 400) and phantom().max() == 1 and phantom().min() == 0
 
 
 @pytest.mark.parametrize(
@@ -32,7 +34,8 @@ def test_the_grid_names_each_pixel_row_by_row():
         (lambda: photograph("cat"), "'astronaut', 'camera', 'chelsea'.*got 'cat'"),
         (lambda: photograph("chelsea", window=(290, 0, 96)), "leaves the picture, which has 300 x 451"),
         (lambda: photograph("chelsea", window=(0, 0, 0)), "leaves the picture"),
-        (lambda: pixel_grid(0, 3), "got 0 x 3"),
+        (lambda: photograph("camera", shrink=3), "common divisor of the sides, 512 x 512; got 3"),
+        (lambda: phantom(300), "side must be a divisor of 400; got 300"),
     ],
 )
 def test_a_mistake_gets_a_sentence(call, words):

@@ -31,7 +31,7 @@ def test_the_picture_is_the_one_the_code_draws(tmp_path, pytestconfig):
 
 
 def test_the_lines_of_python_run_and_train():
-    training, value, condition = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    training, value, condition, picture = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     names: dict[str, object] = {}
     exec(training, names)
     assert all(p.grad is not None for p in names["net"].parameters())
@@ -40,6 +40,10 @@ def test_the_lines_of_python_run_and_train():
     assert abs(names["multitone_dc"]([1, 0.5]).item() - printed) < 1e-15
     exec(condition.replace("conditioning(net", "rate = conditioning(net"), names)
     assert 0 < names["rate"] < 1
+    short = picture.replace("steps=300", "steps=3, progress=False")
+    assert short != picture
+    exec(short, names)
+    assert names["history"].route == "fused" and len(names["history"].loss) == 4
 
 
 def test_the_two_commands_come_first():

@@ -1,9 +1,16 @@
 """Stored results: made by the code as it stands, and made again where that is quick."""
 
+import math
+import statistics
+
+import numpy as np
 import pytest
 import torch
 
 from relunb import results
+from relunb.inr import psnr
+from relunb.inr._fit import _Run
+from relunb.results import imaging
 from relunb.results.features import VARIANTS, experiment
 
 
@@ -37,8 +44,10 @@ def test_a_fingerprint_sees_what_computes_and_nothing_else(tmp_path, monkeypatch
 
 
 def test_an_unknown_result_is_refused():
-    with pytest.raises(ValueError, match="'features'; got 'feature'"):
+    with pytest.raises(ValueError, match="'features', 'imaging'; got 'feature'"):
         results.load("feature")
+    with pytest.raises(ValueError, match="one of 'imaging'; got 'features'"):
+        results.pictures("features")
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -64,3 +73,61 @@ def test_every_repetition_is_there_and_finite():
             numbers = torch.tensor(row[quantity]["repetitions"])
             assert numbers.shape == (count, len(stored["kept_epochs"])) and numbers.isfinite().all()
             assert numbers.mean(0)[-1].item() == pytest.approx(row[quantity]["mean"][-1], rel=1e-3)
+
+
+@pytest.mark.parametrize("task", imaging.COMPARED)
+@pytest.mark.parametrize("method", imaging.METHODS)
+def test_the_first_steps_of_a_comparison_come_out_again(task, method):
+    stored = results.load("imaging")
+    size, row = stored["provenance"]["size"], stored["compared"][task][method]
+    factor, seed = stored["factors"][task][method], len(row["psnr"]) - 1
+    what = imaging.problem(task, size)
+    network = imaging.build(task, method, seed, size, factor, imaging._shape(what))
+    _, training = imaging.settings(task, method, size, factor)
+    run = _Run(network, what, training["steps"], training["lr"], training["decay"])
+    run.choose_route(None, "float32", False)
+    for step in range(3):
+        run.note(*run.evaluate(last=False))
+        run.step()
+        assert row["moments"][step] == step
+    run.read()
+    assert run.history.route == row["route"]
+    assert run.history.psnr == pytest.approx(row["curve"][seed][:3], abs=0.01)
+    assert sum(p.numel() for p in network.parameters()) == row["parameters"]
+
+
+@pytest.mark.parametrize("task", imaging.LOW_NORM)
+def test_a_low_norm_run_comes_out_again(task):
+    """The quickest of them, whole: its number of steps, norm and PSNR, within what rounding does to a training run."""
+    stored = results.load("imaging")
+    found = stored["low_norm"][task][0]
+    scale = min(found["scales"], key=lambda c: found["scales"][c]["steps"][0])
+    row = found["scales"][scale]
+    again = imaging.low_norm(stored["provenance"]["size"], "cpu", None, task, float(scale), 0, found["loss"])
+    assert again["stopped"] and abs(again["steps"] - row["steps"][0]) <= max(2, 0.1 * row["steps"][0])
+    assert again["norm"] == pytest.approx(row["norm"][0], rel=0.05)
+    assert again["psnr"] == pytest.approx(row["psnr"][0], abs=0.5)
+
+
+def test_every_imaging_run_is_there_and_agrees_with_its_picture():
+    stored, pictures = results.load("imaging"), results.pictures("imaging")
+    seeds = len(imaging.SEEDS)
+    for task in imaging.COMPARED:
+        rows, truth = stored["compared"][task], pictures[f"{task}-truth"]
+        assert set(imaging.METHODS) <= rows.keys()
+        for method, row in rows.items():
+            count = seeds if method in imaging.METHODS and method != "grid" else 1
+            assert len(row["psnr"]) == len(row["ssim"]) == count
+            # A picture is stored in bytes, which alone costs 58.9 dB, and clipped to [0, 1], which costs nothing.
+            both = -10 * math.log10(10 ** (-row["psnr"][0] / 10) + 1 / 12 / 255**2)
+            assert psnr(pictures[f"{task}-{method}"], truth).item() > both - 0.1
+            assert -1 < min(row["ssim"]) <= max(row["ssim"]) <= 1
+            if "best_psnr" in row:
+                assert all(b >= p - 1e-3 for b, p in zip(row["best_psnr"], row["psnr"], strict=True))
+    for task, level, loss, scale in imaging.low_norm_cases():
+        row = stored["low_norm"][task][level]["scales"][f"{scale:g}"]
+        assert stored["low_norm"][task][level]["loss"] == loss
+        assert len(row["psnr"]) == len(row["norm"]) == len(row["stopped"]) == seeds
+        for reached, final in zip(row["stopped"], row["loss"], strict=True):
+            assert reached == (final <= loss * 1.0001)
+        assert statistics.fmean(row["norm"]) > 0 and np.isfinite(row["norm"]).all()

@@ -10,6 +10,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+from torch import Tensor
+
 HERE = Path(__file__).parent
 # What each result depends on, from the folder of the package.
 SOURCES = {
@@ -50,6 +54,20 @@ def load(name: str) -> dict[str, Any]:
     if name not in SOURCES:
         raise ValueError(f"name must be one of {', '.join(map(repr, SOURCES))}; got {name!r}.")
     return json.loads((HERE / f"{name}.json").read_text(encoding="utf8"))
+
+
+def pictures(name: str) -> dict[str, Tensor]:
+    """The pictures beside a stored result, by name: float32 tensors (height, width) in [0, 1], 256 gray levels.
+
+    Raises:
+        ValueError: there is no such result, or it has no pictures.
+    """
+    file = HERE / f"{name}.npz"
+    if not file.exists():
+        having = sorted(found.stem for found in HERE.glob("*.npz"))
+        raise ValueError(f"name must be one of {', '.join(map(repr, having))}; got {name!r}.")
+    with np.load(file) as stored:
+        return {key: torch.from_numpy(stored[key]).float() / 255 for key in stored.files}
 
 
 def fingerprint(name: str) -> str:

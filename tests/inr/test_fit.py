@@ -1,0 +1,332 @@
+"""Training: both routes agree, a broken run goes on with the same numbers, and what goes wrong is said."""
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from relunb.data import photograph
+from relunb.inr import CoordinateNetwork, CTProblem, Grid, ImageProblem, SuperResolutionProblem, fit
+from tests.tolerance import DEVICES
+
+UNTYPED: Any = fit
+PHOTO = photograph("camera", window=(0, 64, 384), shrink=16)  # 24 x 24
+ROUTES = {"bw_relu": "fused", "siren": "fused", "gauss": "fused", "relu": "fused", "wire": "autograd"}
+
+
+def network(activation="bw_relu", seed=0, **options):
+    torch.manual_seed(seed)
+    return CoordinateNetwork(2, hidden_features=12, hidden_layers=2, activation=activation, **options)
+
+
+def problems(dtype=torch.float32):
+    image = PHOTO.to(dtype)
+    mask = torch.arange(24 * 24).reshape(24, 24) % 3 > 0
+    return {
+        "image": ImageProblem(image),
+        "masked": ImageProblem(image, mask),
+        "scan": CTProblem.from_image(image, torch.arange(6) * 30.0),
+        "super-resolution": SuperResolutionProblem.from_image(image, 4),
+    }
+
+
+def run(net, problem, **options):
+    return fit(net, problem, **{"steps": 30, "lr": 5e-3, "progress": False, **options})
+
+
+def close(first, second, rel):
+    return first == pytest.approx(second, rel=rel, nan_ok=True)
+
+
+# Values -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("problem", problems())
+@pytest.mark.parametrize("activation", ROUTES)
+def test_the_fused_step_and_autograd_give_the_same_run(activation, problem):
+    """In float64 all the way; in float32 the first losses to 1e-6, after which a point may cross a kink earlier."""
+    for dtype, steps, rel in ((torch.float64, 30, 1e-9), (torch.float32, 3, 1e-6)):
+        what, options = problems(dtype)[problem], {"octaves": 1, "skip": True, "learnable_scale": activation != "relu"}
+        first, second = (network(activation, **options).to(dtype) for _ in range(2))
+        history, plain = run(first, what), run(second, what, fused=False)
+        assert (history.route, plain.route) == (ROUTES[activation], "autograd")
+        assert len(history.loss) == len(history.psnr) == 31
+        assert close(history.loss[:steps], plain.loss[:steps], rel)
+        assert close(history.psnr[:steps], plain.psnr[:steps], 1e-4)
+        if dtype == torch.float64:
+            for p, q in zip(first.parameters(), second.parameters(), strict=True):
+                torch.testing.assert_close(p, q, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("activation", ["bw_relu", "wire"])
+@pytest.mark.parametrize("problem", problems())
+def test_it_is_the_loop_that_one_would_write(activation, problem):
+    what, net, same = problems(torch.float64)[problem], network(activation).double(), network(activation).double()
+    optimizer = torch.optim.Adam(same.parameters(), lr=5e-3)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda t: 0.3 ** (t / 30))
+    losses, decibels = [], []
+    for _ in range(30):
+        optimizer.zero_grad()
+        values = same(what.coordinates)
+        loss = what.loss(values)
+        loss.backward()
+        losses.append(loss.item())
+        decibels.append(what.psnr(values.detach()))
+        optimizer.step()
+        schedule.step()
+    history = run(net, what, decay=0.3)
+    assert close(history.loss[:-1], losses, 1e-8) and close(history.psnr[:-1], decibels, 1e-6)
+    values = same(what.coordinates).detach()
+    assert close(history.loss[-1], what.loss(values).item(), 1e-8)
+    assert close(history.psnr[-1], what.psnr(values), 1e-6)
+    assert history.loss[-1] < history.loss[0] and history.seconds > 0 and not history.stopped
+
+
+@pytest.mark.parametrize("activation", ["siren", "wire"])
+def test_it_stops_at_a_loss_with_the_weights_that_reached_it(activation):
+    what, net = problems()["image"], network(activation)
+    whole = run(network(activation), what, steps=200)
+    wanted = whole.loss[50]
+    history = run(net, what, steps=200, stop_loss=wanted)
+    assert history.stopped and history.loss == whole.loss[: len(history.loss)]
+    assert history.loss[-1] <= wanted < min(history.loss[:-1])
+    assert what.loss(what.values(net)).item() == pytest.approx(history.loss[-1], rel=1e-5)
+    again = run(net, what, steps=200, stop_loss=wanted)
+    assert len(again.loss) == 1, "nothing left to do"
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_options_that_round_or_compile_are_close(device):
+    what = problems()["image"].to(device)
+    plain = run(network().to(device), what, fused=False)
+    half = run(network().to(device), what, precision="bfloat16")
+    assert half.route == "autograd"
+    assert half.loss[0] == pytest.approx(plain.loss[0], rel=0.02) and half.loss[0] != plain.loss[0]
+    tf32 = run(network().to(device), what, precision="tf32")
+    assert close(tf32.loss[:3], plain.loss[:3], 1e-2)
+    assert torch.get_float32_matmul_precision() == "highest", "as before"
+
+
+def test_a_compiled_network_gives_the_same_run():
+    what = problems(torch.float64)["image"]
+    plain, compiled = (run(network().double(), what, steps=3, fused=False, compile=c) for c in (False, True))
+    assert compiled.route == "autograd" and close(compiled.loss, plain.loss, 1e-9)
+
+
+def test_a_bar_tells_the_route_the_loss_and_the_psnr(capsys):
+    fit(network(), problems()["image"], steps=20)
+    told = capsys.readouterr().err
+    assert "fused step" in told and "20/20" in told and "PSNR" in told and "loss" in told
+
+
+# Broken runs ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("problem", problems())
+@pytest.mark.parametrize("activation", ["bw_relu", "wire"])
+@pytest.mark.parametrize("every", [1, 7])
+def test_a_run_that_was_cut_goes_on_with_the_same_numbers(activation, problem, every, tmp_path, monkeypatch):
+    from relunb.inr import _fit
+
+    what, file = problems()[problem], tmp_path / "run"
+    whole_network = network(activation, learnable_scale=True)
+    whole = run(whole_network, what)
+    step = _fit._Run.step
+
+    def killed(self):
+        if self.done == 17:
+            raise RuntimeError("the machine is gone")
+        step(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_fit._Run, "step", killed)
+        with pytest.raises(RuntimeError, match="the machine is gone"):
+            run(network(activation, learnable_scale=True), what, checkpoint=file, checkpoint_every=every)
+    resumed_network = network(activation, seed=5, learnable_scale=True)
+    seen = []
+    with monkeypatch.context() as patch:
+        patch.setattr(_fit._Run, "step", lambda self: (seen.append(self.done), step(self)))
+        resumed = run(resumed_network, what, checkpoint=file)
+    assert seen[0] == 17 // every * every, "from the last checkpoint"
+    assert resumed.loss == whole.loss and close(resumed.psnr, whole.psnr, 0)
+    for p, q in zip(resumed_network.parameters(), whole_network.parameters(), strict=True):
+        assert torch.equal(p, q)
+    finished = run(network(activation, seed=6, learnable_scale=True), what, checkpoint=file)
+    assert finished.loss == whole.loss, "a finished run is read and not made again"
+    assert [f.name for f in tmp_path.iterdir()] == ["run"]
+
+
+SCRIPT = """
+import sys, torch
+from relunb.inr import CoordinateNetwork, ImageProblem, fit
+torch.manual_seed(0)
+torch.set_num_threads(1)
+image = torch.linspace(0, 1, 48 * 48).reshape(48, 48) ** 2
+network = CoordinateNetwork(2, hidden_features=32)
+print("ready", flush=True)
+history = fit(network, ImageProblem(image), steps=int(sys.argv[2]), checkpoint=sys.argv[1], checkpoint_every=5)
+print(history.loss[-1].hex(), len(history.loss))
+"""
+
+
+def start(file: Path, steps: int) -> subprocess.Popen:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(file), str(steps)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_real_kill_and_a_real_ctrl_c_lose_nothing(number, tmp_path):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    expected, _ = start(whole, 400).communicate(timeout=100)
+    process = start(cut, 400)
+    until = time.monotonic() + 60
+    while not cut.exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    os.kill(process.pid, number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode != 0 and out == ""
+    assert ("KeyboardInterrupt" in err) == (number == signal.SIGINT)
+    assert 0 < torch.load(cut)["done"] < 400
+    resumed, _ = start(cut, 400).communicate(timeout=100)
+    assert resumed == expected != ""
+
+
+def test_a_full_disk_is_said_and_the_checkpoint_before_survives(tmp_path):
+    """The system refuses files of more than 60 kB, as a full disk would: the optimizer's state no longer fits."""
+    file = tmp_path / "run"
+    limit = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))\n"
+    small = SCRIPT.replace("hidden_features=32", "hidden_features=8")
+    for script, size, told in ((small, 10**9, "none"), (small, 6000, "is still there"), (small, 6000, "there is none")):
+        if told == "there is none":
+            file.unlink()
+        arguments = [sys.executable, "-c", limit.replace("limit, limit", f"{size}, {size}") + script, str(file)]
+        found = subprocess.run([*arguments, "10"], capture_output=True, text=True)
+        if told == "none":
+            assert found.returncode == 0
+            kept = file.read_bytes()
+            assert len(kept) > 6000
+            state = torch.load(file)  # as after 5 of the 10 steps, so that there is something left to do
+            state["done"] = 5
+            torch.save(state, file)
+            kept = file.read_bytes()
+            continue
+        assert found.returncode != 0
+        assert "could not be written" in found.stderr and told in found.stderr and "Make room" in found.stderr
+        assert [f.name for f in tmp_path.iterdir()] == (["run"] if told == "is still there" else [])
+        if told == "is still there":
+            assert file.read_bytes() == kept
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"net": lambda: network(scale=5.0)}, r"layers\.1 is BWReLU\(scale=3.* there and BWReLU\(scale=5.* here"),
+        ({"net": lambda: network("siren")}, "layers.1 is BWReLU.* there and Sine"),
+        ({"net": lambda: network(skip=True)}, "skip is None there and Linear"),
+        ({"net": lambda: Grid((24, 24))}, "kind is CoordinateNetwork.* there and Grid"),
+        ({"steps": 31}, "steps is 30 there and 31 here"),
+        ({"lr": 1e-3}, "lr is 0.005 there and 0.001 here"),
+        ({"decay": 0.5}, "decay is 0.1 there and 0.5 here"),
+        ({"what": lambda: ImageProblem(PHOTO.flip(0))}, "the digest of its data is"),
+        ({"what": lambda: problems()["scan"]}, "the problem is ImageProblem there and CTProblem here"),
+    ],
+)
+def test_a_checkpoint_of_another_run_is_refused_and_kept(change, says, tmp_path):
+    file = tmp_path / "run"
+    run(network(), problems()["image"], checkpoint=file)
+    kept = file.read_bytes()
+    net = change.pop("net", network)()
+    what = change.pop("what", lambda: problems()["image"])()
+    with pytest.raises(ValueError, match=says) as caught:
+        run(net, what, checkpoint=file, **change)
+    assert "is of another run" in str(caught.value) and "Name another file" in str(caught.value)
+    assert file.read_bytes() == kept
+
+
+@pytest.mark.parametrize("damage", [b"", b"no checkpoint", "half", "other"])
+def test_a_damaged_checkpoint_is_refused(damage, tmp_path):
+    file = tmp_path / "run"
+    run(network(), problems()["image"], checkpoint=file)
+    if damage == "other":
+        torch.save({"weights": torch.zeros(3)}, file)
+    else:
+        file.write_bytes(damage if isinstance(damage, bytes) else file.read_bytes()[:2000])
+    with pytest.raises(ValueError, match="is not a checkpoint of fit, or is damaged: delete it or name another"):
+        run(network(), problems()["image"], checkpoint=file)
+
+
+# Bad input --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fused", [None, False])
+def test_a_loss_that_is_not_finite_is_said(fused):
+    net = network()
+    with torch.no_grad():
+        list(net.parameters())[-1].fill_(math.nan)
+    with pytest.raises(FloatingPointError, match="the loss is nan after 0 steps: use a lower lr than 0.005"):
+        run(net, problems()["image"], fused=fused)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "says"),
+    [
+        (lambda: run(network(), PHOTO), TypeError, "problem must be a relunb.inr.Problem; got Tensor"),
+        (lambda: run(network(), problems()["image"], steps=0), ValueError, "steps must be at least 1; got 0"),
+        (lambda: run(network(), problems()["image"], lr=0.0), ValueError, "lr must be positive and finite; got 0"),
+        (lambda: run(network(), problems()["image"], decay=-1.0), ValueError, "decay must be positive"),
+        (lambda: run(network(), problems()["image"], checkpoint_every=0), ValueError, "checkpoint_every must be at"),
+        (
+            lambda: run(network(), problems()["image"], precision="float16"),
+            ValueError,
+            "'float32', 'tf32', 'bfloat16'; got 'float16'",
+        ),
+        (
+            lambda: run(network(), problems()["image"], checkpoint="/nowhere/run"),
+            ValueError,
+            "the folder of the checkpoint, /nowhere, does not exist",
+        ),
+        (
+            lambda: run(network("wire"), problems()["image"], fused=True),
+            ValueError,
+            "it has no complex layers",
+        ),
+        (lambda: run(Grid((24, 24)), problems()["image"], fused=True), ValueError, "made for CoordinateNetwork"),
+        (lambda: run(network(), problems()["image"], fused=True, compile=True), ValueError, "neither compiles nor"),
+        (
+            lambda: run(network(out_features=3), problems()["image"]),
+            ValueError,
+            r"gives \(2, 3\) for 2 points and the problem needs \(2, 1\): use out_features=1",
+        ),
+        (
+            lambda: run(network(), problems(torch.float64)["image"]),
+            ValueError,
+            r"layers\.0\.weight is torch\.float32 and the problem's data torch\.float64",
+        ),
+        (lambda: run(network().requires_grad_(False), problems()["image"]), ValueError, "no parameters to train"),
+    ],
+)
+def test_bad_input_gets_a_sentence_that_helps(call, error, says):
+    with pytest.raises(error, match=says):
+        call()
+
+
+def test_frozen_parameters_stay_and_take_autograd():
+    net = network()
+    first = list(net.parameters())[0].requires_grad_(False)
+    before = first.clone()
+    history = run(net, problems()["image"])
+    assert history.route == "autograd" and torch.equal(first, before)

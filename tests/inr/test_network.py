@@ -1,0 +1,188 @@
+"""Coordinate networks: formulas, initial weights by depth, and the sentences that bad input gets."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from relunb import bw_relu
+from relunb.inr import CoordinateNetwork, Gabor, Gaussian, PositionalEncoding, Sine
+from relunb.inr._network import ACTIVATIONS
+from relunb.wavelet import deep_variation_norm
+from tests.tolerance import DEVICES
+
+UNTYPED: Any = CoordinateNetwork  # for input that the types already forbid
+POINTS = torch.rand(1000, 2, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+def make(activation, **options):
+    torch.manual_seed(0)
+    return CoordinateNetwork(2, activation=activation, **{"hidden_features": 16, **options})
+
+
+@pytest.mark.parametrize(
+    ("activation", "options", "formula"),
+    [
+        ("bw_relu", {"scale": 2.0}, lambda z: bw_relu(z, 2.0)),
+        ("siren", {"scale": 2.0}, lambda z: (2 * z).sin()),
+        ("gauss", {"scale": 2.0}, lambda z: (-4 * z**2).exp()),
+        ("relu", {}, torch.relu),
+        ("wire", {"scale": 2.0, "sigma": 3.0}, lambda z: torch.exp(2j * z - 9 * z.abs() ** 2)),
+    ],
+)
+def test_a_network_is_the_formula_written_out(activation, options, formula):
+    network = make(activation, hidden_layers=2, **options)
+    a = POINTS
+    for layer in list(network.layers)[::2][:-1]:
+        a = formula(layer(a))
+    expected = list(network.layers)[-1](a)
+    expected = expected.real if expected.is_complex() else expected
+    torch.testing.assert_close(network(POINTS), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_wire_layer_has_as_many_real_numbers_as_the_others():
+    real, wire = (sum(p.numel() for p in make(a, hidden_features=300).parameters()) for a in ("relu", "wire"))
+    assert wire == pytest.approx(real, rel=0.02)
+    assert real == 2 * 300 + 300 + 2 * (300**2 + 300) + 300 + 1 == 181_801
+
+
+def squares(activation, *, hidden_layers=4, networks=12, **options):
+    """Mean squares of the arguments and outputs of each activation, over networks and points."""
+    arguments, outputs = torch.zeros(2, hidden_layers, dtype=torch.float64)
+    for seed in range(networks):
+        torch.manual_seed(seed)
+        network = CoordinateNetwork(
+            2, hidden_features=256, hidden_layers=hidden_layers, activation=activation, **options
+        )
+        a = POINTS
+        for index, layer in enumerate(list(network.layers)[:-1]):
+            a = layer(a).detach()
+            (outputs if index % 2 else arguments)[index // 2] += a.abs().square().double().mean() / networks
+    return arguments, outputs
+
+
+@pytest.mark.parametrize("activation", ["bw_relu", "gauss", "relu", "siren", "wire"])
+def test_the_first_arguments_are_those_of_the_first_weights(activation):
+    """E z^2 = E |x|^2 / 3 n + 1 / 3 n: uniform weights within 1/sqrt(n), n = 2 inputs; SIREN's within 1/n."""
+    arguments, _ = squares(activation, hidden_layers=1, networks=40)
+    inputs = POINTS.square().sum(1).mean().double()
+    weights = 1 / 12 if activation == "siren" else 1 / 6
+    torch.testing.assert_close(arguments[0], inputs * weights + 1 / 6, rtol=0.05, atol=0)
+
+
+@pytest.mark.parametrize("activation", ["bw_relu", "gauss", "relu"])
+def test_arguments_by_depth_follow_from_the_outputs_before(activation):
+    """E z^2 = E a^2 / 3 + 1 / (3 width) with PyTorch's weights."""
+    arguments, outputs = squares(activation)
+    expected = outputs[:-1] / 3 + 1 / (3 * 256)
+    torch.testing.assert_close(arguments[1:], expected, rtol=0.12, atol=0)
+    if activation == "relu":
+        assert (outputs[1:] < outputs[:-1] / 3).all(), "a ReLU network falls silent with depth"
+
+
+def test_complex_arguments_by_depth_follow_from_the_outputs_before():
+    """A complex weight has twice the variance: E |z|^2 = 2 E |a|^2 / 3 + 2 / (3 width), width = 256 / sqrt(2)."""
+    arguments, outputs = squares("wire")
+    torch.testing.assert_close(arguments[1:], 2 * outputs[:-1] / 3 + 2 / (3 * 181), rtol=0.12, atol=0)
+
+
+@pytest.mark.parametrize("scale", [12.0, 30.0, 50.0])
+def test_sirens_arguments_have_variance_one_and_its_sines_one_half_at_every_depth(scale):
+    """Theorem 1.8 of Sitzmann et al. (2020), with PyTorch's biases a little more than one."""
+    arguments, outputs = squares("siren", hidden_layers=6, scale=scale)
+    biases = scale**2 / (3 * 256)
+    torch.testing.assert_close(
+        scale**2 * arguments[1:], torch.full((5,), 1.0, dtype=torch.float64) + biases, rtol=0.1, atol=0
+    )
+    torch.testing.assert_close(outputs[1:], torch.full((5,), 0.5, dtype=torch.float64), rtol=0.12, atol=0)
+
+
+def test_activations_alone():
+    z = torch.linspace(-2, 2, 41, dtype=torch.float64)
+    w = torch.complex(z, z.flip(0) / 3)
+    torch.testing.assert_close(Sine(3.0)(z), torch.sin(3 * z))
+    torch.testing.assert_close(Gaussian(3.0)(z), torch.exp(-9 * z**2))
+    for argument in (z, w):
+        torch.testing.assert_close(Gabor(3.0, 2.0)(argument), torch.exp(3j * argument - 4 * argument.abs() ** 2))
+    w.requires_grad_()
+    assert torch.autograd.gradcheck(Gabor(3.0, 1.0), w)
+    assert torch.autograd.gradgradcheck(Gabor(3.0, 1.0), w)
+
+
+def test_the_encoding_is_written_out():
+    x = torch.tensor([[0.25, -0.5]], dtype=torch.float64)
+    encoding = PositionalEncoding(2, 2)
+    angles = [math.pi * 0.25, 2 * math.pi * 0.25, -math.pi * 0.5, -2 * math.pi * 0.5]
+    expected = [0.25, -0.5, *map(math.sin, angles), *map(math.cos, angles)]
+    assert encoding.out_features == len(expected)
+    torch.testing.assert_close(encoding(x), torch.tensor([expected], dtype=torch.float64))
+    assert make("relu", octaves=3).layers[0].in_features == 14
+    assert make("relu", octaves=3)(POINTS).shape == (1000, 1)
+
+
+def test_a_skip_connection_adds_a_linear_layer():
+    network = make("bw_relu", skip=True, out_features=3)
+    assert network.skip is not None
+    torch.testing.assert_close(network(POINTS), network.layers(POINTS) + network.skip(POINTS))
+
+
+@pytest.mark.parametrize("activation", ["bw_relu", "siren", "gauss", "wire"])
+def test_a_learned_scale_is_one_parameter_a_layer_and_has_a_gradient(activation):
+    network = make(activation, learnable_scale=True, hidden_layers=2)
+    scales = [p for name, p in network.named_parameters() if name.endswith("scale")]
+    assert len(scales) == 2
+    network(POINTS).square().sum().backward()
+    assert all(p.grad is not None and p.grad.abs() > 0 for p in scales)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_promises_of_a_network(activation, device):
+    network = make(activation, skip=True, octaves=1).to(device)
+    points = POINTS[:6].to(device)
+    values = network(points)
+    assert values.shape == (6, 1) and values.dtype == torch.float32
+    torch.testing.assert_close(network(points.reshape(2, 3, 2)), values.reshape(2, 3, 1))
+    torch.testing.assert_close(torch.func.vmap(network)(points), values, rtol=1e-4, atol=1e-5)
+    assert network(points[:0]).shape == (0, 1)
+    other = make(activation, skip=True, octaves=1).to(device)
+    with torch.no_grad():
+        for p in other.parameters():
+            p.add_(1)
+    other.load_state_dict(network.state_dict())
+    torch.testing.assert_close(other(points), values)
+    torch.testing.assert_close(network.double()(points.double()).float(), values, rtol=1e-3, atol=1e-4)
+    if activation != "bw_relu":  # its second derivative is zero between the kinks
+        x = points[:2].double().requires_grad_()
+        assert torch.autograd.gradcheck(network, x)
+
+
+def test_the_variation_norm_reads_a_network_of_wavelets():
+    network = make("bw_relu")
+    plain = nn.Sequential(*network.layers)
+    assert deep_variation_norm(network).item() == deep_variation_norm(plain).item() > 0
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "says"),
+    [
+        (lambda: make("sine"), ValueError, "one of 'bw_relu', 'siren', 'wire', 'gauss', 'relu'; got 'sine'"),
+        (lambda: make("relu", scale=3.0), ValueError, "'relu' has no scale.* 'bw_relu', 'siren', 'wire', 'gauss'"),
+        (lambda: make("relu", learnable_scale=True), ValueError, "'relu' has no scale"),
+        (lambda: make("siren", sigma=3.0), ValueError, "sigma belongs to activation 'wire' alone; got .*'siren'"),
+        (lambda: make("siren", scale=-3.0), ValueError, "scale must be positive and finite; got -3"),
+        (lambda: make("wire", sigma=0.0), ValueError, "must be positive and finite; got 0"),
+        (lambda: make("relu", hidden_layers=0), ValueError, "hidden_layers must be at least 1; got 0"),
+        (lambda: make("relu", hidden_features=2.5), TypeError, "hidden_features must be an integer"),
+        (lambda: make("relu", octaves=-1), ValueError, "octaves must be at least 0"),
+        (lambda: UNTYPED("2"), TypeError, "in_features must be an integer"),
+        (lambda: make("relu")(POINTS[:, :1]), ValueError, r"coordinates must be \(\.\.\., 2\); got \(1000, 1\)"),
+        (lambda: make("relu")(POINTS.long()), TypeError, r"coordinates must be a real .* got torch\.int64"),
+        (lambda: make("relu")([[0.0, 0.0]]), TypeError, "coordinates must be a real floating-point tensor; got list"),
+    ],
+)
+def test_bad_input_gets_a_sentence_that_helps(call, error, says):
+    with pytest.raises(error, match=says):
+        call()
