@@ -189,14 +189,19 @@ Runs = dict[str, tuple[Any, ...]]
 def first_runs(size: str) -> Runs:
     """Name, function and arguments of the runs that need no others: Figures 7 to 9, and those that choose scales."""
     todo: Runs = {}
-    for task in ("super-resolution", "image", "ct-30") if size == "small" else ():
-        for method in METHODS:
-            for factor in FACTORS if method not in ("relu", "grid") else ():
-                todo[f"tune-{task}-{method}-{factor:g}"] = compare, task, method, TUNING_SEED, factor
+    for task, method, factor in tuning_cases(size):
+        todo[f"tune-{task}-{method}-{factor:g}"] = compare, task, method, TUNING_SEED, factor
     for task, level, stop_loss, scale in low_norm_cases():
         for seed in SEEDS:
             todo[f"norm-{task}-{level}-{scale:g}-{seed}"] = low_norm, task, scale, seed, stop_loss
     return todo
+
+
+def tuning_cases(size: str) -> list[tuple[str, str, float]]:
+    """Task, method and factor of the runs that choose scales."""
+    tasks = ("super-resolution", "image", "ct-30") if size == "small" else ()
+    methods = [method for method in METHODS if method not in ("relu", "grid")]
+    return [(task, method, factor) for task in tasks for method in methods for factor in FACTORS]
 
 
 def low_norm_cases() -> list[tuple[str, int, float, float]]:
@@ -325,7 +330,11 @@ def gathered(done: dict[str, Any], size: str) -> dict[str, Any]:
     for task, level, _, scale in low_norm_cases():
         found = [done[f"norm-{task}-{level}-{scale:g}-{seed}"] for seed in SEEDS]
         norms[task][level]["scales"][f"{scale:g}"] = _row(found)
-    return {"compared": compared, "low_norm": norms}
+    tuning: dict[str, Any] = {}
+    for task, method, factor in tuning_cases(size):
+        found = done[f"tune-{task}-{method}-{factor:g}"]
+        tuning.setdefault(task, {}).setdefault(method, {})[f"{factor:g}"] = _short(found["psnr"])
+    return {"tuning_psnr": tuning, "compared": compared, "low_norm": norms}
 
 
 def _row(found: list[dict[str, Any]]) -> dict[str, Any]:

@@ -1,22 +1,24 @@
 """Training: both routes agree, a broken run goes on with the same numbers, and what goes wrong is said."""
 
+import contextlib
 import math
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
 from relunb.data import photograph
 from relunb.inr import CoordinateNetwork, CTProblem, Grid, ImageProblem, SuperResolutionProblem, fit
+from relunb.inr._fit import _Run
 from tests.tolerance import DEVICES
 
-UNTYPED: Any = fit
+STEP = _Run.step
 PHOTO = photograph("camera", window=(0, 64, 384), shrink=16)  # 24 x 24
 ROUTES = {"bw_relu": "fused", "siren": "fused", "gauss": "fused", "relu": "fused", "wire": "autograd"}
 
@@ -133,26 +135,23 @@ def test_a_bar_tells_the_route_the_loss_and_the_psnr(capsys):
 @pytest.mark.parametrize("activation", ["bw_relu", "wire"])
 @pytest.mark.parametrize("every", [1, 7])
 def test_a_run_that_was_cut_goes_on_with_the_same_numbers(activation, problem, every, tmp_path, monkeypatch):
-    from relunb.inr import _fit
-
     what, file = problems()[problem], tmp_path / "run"
     whole_network = network(activation, learnable_scale=True)
     whole = run(whole_network, what)
-    step = _fit._Run.step
 
     def killed(self):
         if self.done == 17:
             raise RuntimeError("the machine is gone")
-        step(self)
+        STEP(self)
 
     with monkeypatch.context() as patch:
-        patch.setattr(_fit._Run, "step", killed)
+        patch.setattr(_Run, "step", killed)
         with pytest.raises(RuntimeError, match="the machine is gone"):
             run(network(activation, learnable_scale=True), what, checkpoint=file, checkpoint_every=every)
     resumed_network = network(activation, seed=5, learnable_scale=True)
     seen = []
     with monkeypatch.context() as patch:
-        patch.setattr(_fit._Run, "step", lambda self: (seen.append(self.done), step(self)))
+        patch.setattr(_Run, "step", lambda self: (seen.append(self.done), STEP(self)))
         resumed = run(resumed_network, what, checkpoint=file)
     assert seen[0] == 17 // every * every, "from the last checkpoint"
     assert resumed.loss == whole.loss and close(resumed.psnr, whole.psnr, 0)
@@ -168,10 +167,10 @@ import sys, torch
 from relunb.inr import CoordinateNetwork, ImageProblem, fit
 torch.manual_seed(0)
 torch.set_num_threads(1)
-image = torch.linspace(0, 1, 48 * 48).reshape(48, 48) ** 2
+image = torch.linspace(0, 1, 32 * 32).reshape(32, 32) ** 2
 network = CoordinateNetwork(2, hidden_features=32)
 print("ready", flush=True)
-history = fit(network, ImageProblem(image), steps=int(sys.argv[2]), checkpoint=sys.argv[1], checkpoint_every=5)
+history = fit(network, ImageProblem(image), steps=int(sys.argv[2]), checkpoint=sys.argv[1], checkpoint_every=20)
 print(history.loss[-1].hex(), len(history.loss))
 """
 
@@ -188,47 +187,61 @@ def start(file: Path, steps: int) -> subprocess.Popen:
     return process
 
 
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    """What a run prints that nobody disturbs."""
+    out, _ = start(tmp_path_factory.mktemp("whole") / "run", 200).communicate(timeout=110)
+    assert out
+    return out
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_a_real_kill_and_a_real_ctrl_c_lose_nothing(number, tmp_path):
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    expected, _ = start(whole, 400).communicate(timeout=100)
-    process = start(cut, 400)
-    until = time.monotonic() + 60
-    while not cut.exists() and time.monotonic() < until:
+def test_a_real_kill_and_a_real_ctrl_c_lose_nothing(number, tmp_path, unbroken):
+    file = tmp_path / "run"
+    process = start(file, 200)
+    until = time.monotonic() + 110
+    while not file.exists() and time.monotonic() < until:
         time.sleep(0.01)
     os.kill(process.pid, number)
     out, err = process.communicate(timeout=60)
     assert process.returncode != 0 and out == ""
     assert ("KeyboardInterrupt" in err) == (number == signal.SIGINT)
-    assert 0 < torch.load(cut)["done"] < 400
-    resumed, _ = start(cut, 400).communicate(timeout=100)
-    assert resumed == expected != ""
+    assert 0 < torch.load(file)["done"] < 200
+    resumed, _ = start(file, 200).communicate(timeout=110)
+    assert resumed == unbroken
 
 
-def test_a_full_disk_is_said_and_the_checkpoint_before_survives(tmp_path):
-    """The system refuses files of more than 60 kB, as a full disk would: the optimizer's state no longer fits."""
-    file = tmp_path / "run"
-    limit = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))\n"
-    small = SCRIPT.replace("hidden_features=32", "hidden_features=8")
-    for script, size, told in ((small, 10**9, "none"), (small, 6000, "is still there"), (small, 6000, "there is none")):
-        if told == "there is none":
-            file.unlink()
-        arguments = [sys.executable, "-c", limit.replace("limit, limit", f"{size}, {size}") + script, str(file)]
-        found = subprocess.run([*arguments, "10"], capture_output=True, text=True)
-        if told == "none":
-            assert found.returncode == 0
-            kept = file.read_bytes()
-            assert len(kept) > 6000
-            state = torch.load(file)  # as after 5 of the 10 steps, so that there is something left to do
-            state["done"] = 5
-            torch.save(state, file)
-            kept = file.read_bytes()
-            continue
-        assert found.returncode != 0
-        assert "could not be written" in found.stderr and told in found.stderr and "Make room" in found.stderr
-        assert [f.name for f in tmp_path.iterdir()] == (["run"] if told == "is still there" else [])
-        if told == "is still there":
-            assert file.read_bytes() == kept
+@pytest.fixture
+def full_disk():
+    """Inside, the system refuses files of more than 4 kB, as a full disk would; Python does not die of the signal."""
+
+    @contextlib.contextmanager
+    def full():
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return full
+
+
+def test_a_full_disk_is_said_and_the_checkpoint_before_survives(tmp_path, full_disk):
+    file, what = tmp_path / "run", problems()["image"]
+    with full_disk(), pytest.raises(OSError, match="after 5 steps could not be written .*there is none yet. Make room"):
+        run(network(), what, checkpoint=file, checkpoint_every=5)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_Run, "step", lambda self: 1 / 0 if self.done == 12 else STEP(self))
+        with pytest.raises(ZeroDivisionError):
+            run(network(), what, checkpoint=file, checkpoint_every=5)
+    kept = file.read_bytes()
+    assert len(kept) > 4096 and torch.load(file)["done"] == 10
+    with full_disk(), pytest.raises(OSError, match="after 15 steps .*; the one before is still there"):
+        run(network(), what, checkpoint=file, checkpoint_every=5)
+    assert file.read_bytes() == kept and [f.name for f in tmp_path.iterdir()] == ["run"]
+    assert run(network(), what, checkpoint=file).loss == run(network(), what).loss
 
 
 @pytest.mark.parametrize(
