@@ -55,7 +55,8 @@ def rates_by_frequency() -> Interactive:
     ticks = [0.5, 1, 2, 4, 8, 16, 32, 64]
     figure.update_xaxes(type="log", title="periods on a picture", tickvals=ticks, gridcolor=GRID, zeroline=False)
     figure.update_yaxes(type="log", title="rate of learning", range=[-6.2, 0.4], gridcolor=GRID, zeroline=False)
-    figure.update_yaxes(tickvals=[10.0**n for n in range(-6, 1)], exponentformat="power")
+    powers = range(-6, 1)
+    figure.update_yaxes(tickvals=[10.0**n for n in powers], ticktext=[f"10<sup>{n}</sup>" for n in powers])
     return Interactive(
         figure, "The rate of learning over frequency for ReLU, the wavelet, a Gaussian and a sine, with a slider for c."
     )
