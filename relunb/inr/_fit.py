@@ -63,7 +63,8 @@ def fit(
 
     On a CPU a :class:`relunb.inr.CoordinateNetwork` trains by blocks of rows without autograd where it can: with every
     activation but ``wire``, in float32 or float64, without ``compile`` and in full precision. The history's ``route``
-    says which way was taken; both give the same losses to rounding.
+    says which way was taken; both give the same losses to rounding. In float32 rounding may put a point on the other
+    side of a kink of psi, so that at a large scale two runs part after some steps, whichever way they go.
 
     Ctrl-C ends after the step that runs, with a checkpoint where one was asked for; a second Ctrl-C ends at once.
 

@@ -47,7 +47,8 @@ class CoordinateNetwork(nn.Module):
     ========= ========================= ================ ===================================================
 
     With PyTorch's weights ``E z^2 = (E a^2) / 3 + 1 / (3 width)`` behind a layer with outputs a. With SIREN's the
-    argument of every sine but the first has variance one, and every sine variance one half, at any depth.
+    argument of every sine but the first has the mean square ``2 E a^2 + c^2 / (3 width)``, one and what the biases add,
+    and every sine one half, at any depth.
 
     Args:
         in_features: how many coordinates a point has.

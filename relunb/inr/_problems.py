@@ -144,7 +144,7 @@ class AudioProblem(Problem):
     Args:
         samples: (time,) or (time, channels), floating point, in [-1, 1], at least two.
         extent: time runs from ``-extent`` to ``extent``. A sound has so many periods that on [-1, 1] no activation
-            of a usual scale could follow.
+            of a usual scale could follow. Sines like a wide extent; activations with a place, as the wavelet, get lost.
 
     Raises:
         TypeError: ``samples`` is not a real floating-point tensor.
