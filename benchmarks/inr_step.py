@@ -45,12 +45,11 @@ CUDA = torch.cuda.is_available()
 
 @torch.jit.script
 def seven(x: Tensor, scale: float) -> Tensor:
-    """The wavelet as the paper's Eq. (2) has it, compiled as the public code compiles its own."""
+    """The paper's Eq. (31) term by term, compiled as the public code compiles its own."""
     z = scale * x
-    ends = torch.relu(z) + torch.relu(z - 3)
-    second = torch.relu(z - 0.5) + torch.relu(z - 2.5)
-    third = torch.relu(z - 1) + torch.relu(z - 2)
-    return ends / 6 - 8 / 6 * second + 23 / 6 * third - 16 / 3 * torch.relu(z - 1.5)
+    left = torch.relu(z) / 6 - 8 / 6 * torch.relu(z - 0.5) + 23 / 6 * torch.relu(z - 1)
+    right = 23 / 6 * torch.relu(z - 2) - 8 / 6 * torch.relu(z - 2.5) + torch.relu(z - 3) / 6
+    return left - 16 / 3 * torch.relu(z - 1.5) + right
 
 
 class Seven(nn.Module):
