@@ -50,9 +50,8 @@ class Problem(nn.Module):
         out_features: values at a point.
 
     Attributes:
-        target: (points, out_features) where the loss is the mean squared difference from it, else None: then
-            :func:`relunb.inr.fit` goes through the points once a step and not twice.
-        weight: (points, 1), what each point counts in that loss, or None.
+        target: (points, out_features), the values of an image or a sound; None elsewhere.
+        weight: (points, 1), what each of them counts, or None.
     """
 
     coordinates: Tensor

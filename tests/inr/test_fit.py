@@ -116,6 +116,18 @@ def test_options_that_round_or_compile_are_close(device):
     assert torch.get_float32_matmul_precision() == "highest", "as before"
 
 
+def test_a_loss_of_ones_own_on_an_image_is_the_one_that_is_made_small():
+    """A subclass keeps the image as its target; the single pass for squared errors would overlook what it adds."""
+
+    class Smooth(ImageProblem):
+        def loss(self, values):
+            return super().loss(values) + self.shaped(values).diff().square().mean()
+
+    histories = [run(network(), Smooth(PHOTO), steps=3, fused=fused) for fused in (None, False)]
+    assert histories[0].route == "fused" and close(histories[0].loss, histories[1].loss, 1e-5)
+    assert histories[0].loss[0] > run(network(), ImageProblem(PHOTO), steps=1).loss[0] * (1 + 1e-6)
+
+
 def test_a_compiled_network_gives_the_same_run():
     what = problems(torch.float64)["image"]
     plain, compiled = (run(network().double(), what, steps=3, fused=False, compile=c) for c in (False, True))
