@@ -90,13 +90,11 @@ def test_complex_arguments_by_depth_follow_from_the_outputs_before():
 
 @pytest.mark.parametrize("scale", [12.0, 30.0, 50.0])
 def test_sirens_arguments_have_variance_one_and_its_sines_one_half_at_every_depth(scale):
-    """Theorem 1.8 of Sitzmann et al. (2020), with PyTorch's biases a little more than one."""
+    """Theorem 1.8 of Sitzmann et al. (2020): twice the sines' mean square, which is one half, and PyTorch's biases."""
     arguments, outputs = squares("siren", hidden_layers=6, scale=scale)
     biases = scale**2 / (3 * 256)
-    torch.testing.assert_close(
-        scale**2 * arguments[1:], torch.full((5,), 1.0, dtype=torch.float64) + biases, rtol=0.1, atol=0
-    )
-    torch.testing.assert_close(outputs[1:], torch.full((5,), 0.5, dtype=torch.float64), rtol=0.12, atol=0)
+    torch.testing.assert_close(scale**2 * arguments[1:], 2 * outputs[:-1] + biases, rtol=0.12, atol=0)
+    torch.testing.assert_close(outputs, torch.full((6,), 0.5, dtype=torch.float64), rtol=0.2, atol=0)
 
 
 def test_activations_alone():
