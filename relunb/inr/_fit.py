@@ -19,12 +19,10 @@ from torch import Tensor, nn
 from .._checks import count
 from ..ops import BlockedNetwork, kept_memory
 from ._network import CoordinateNetwork
-from ._problems import AudioProblem, ImageProblem, Problem
+from ._problems import Problem, SquaredError
 
 _READ_EVERY = 20  # steps: reading a loss makes a GPU wait
 PRECISIONS = ("float32", "tf32", "bfloat16")
-# Losses that are the mean squared difference from ``target``, and errors that go with them: no subclass's own.
-_POINTWISE = ((ImageProblem.loss, ImageProblem.error), (AudioProblem.loss, AudioProblem.error))
 
 
 @dataclass
@@ -195,7 +193,7 @@ class _Run:
             loss = self.problem.loss(values.to(self.points.dtype))
             loss.backward()
             return loss.detach(), self.problem.error(values.detach().to(self.points.dtype))
-        if self.problem.target is not None and (type(self.problem).loss, type(self.problem).error) in _POINTWISE:
+        if isinstance(self.problem, SquaredError) and not self.problem.has_its_own():
             return self.blocked.squared_error(self.points, self.problem.target, self.problem.weight)
         values = self.blocked.values(self.points).requires_grad_()
         loss = self.problem.loss(values)
@@ -268,6 +266,8 @@ class _Run:
         try:
             state = torch.load(file, map_location=self.points.device, weights_only=True)
             theirs, done = state["run"], state["done"]
+        except OSError:  # the file may be sound: it could not be read
+            raise
         except Exception as error:  # pickle, zip and key errors: whatever a damaged file makes of itself
             raise ValueError(f"{file} is not a checkpoint of fit, or is damaged: delete it or name another.") from error
         ours = self._description()

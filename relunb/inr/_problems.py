@@ -1,6 +1,7 @@
 """What a coordinate network is fitted to: a picture, a sound, a scan, or a picture of lower resolution."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,15 +13,16 @@ from ._radon import Radon
 _ROWS = 8192  # evaluated at a time: 10 MB a layer of width 300
 
 
-def pixel_grid(height: int, width: int) -> Tensor:
+def pixel_grid(height: int, width: int, dtype: torch.dtype = torch.float32) -> Tensor:
     """The coordinates of every pixel of a picture, the input of a coordinate network.
 
     Args:
         height: rows.
         width: columns.
+        dtype: of the coordinates.
 
     Returns:
-        float32 tensor of shape (height * width, 2) with the row and column of each pixel in [-1, 1], row by row.
+        Tensor of shape (height * width, 2) with the row and column of each pixel in [-1, 1], row by row.
 
     Raises:
         TypeError: a side is not an integer.
@@ -28,8 +30,8 @@ def pixel_grid(height: int, width: int) -> Tensor:
 
     Used in :doc:`/book/wavelet/seven-relus`.
     """
-    rows, columns = (torch.linspace(-1, 1, count(n, k)) for n, k in (("height", height), ("width", width)))
-    return torch.cartesian_prod(rows, columns)
+    sides = (count(name, n) for name, n in (("height", height), ("width", width)))
+    return torch.cartesian_prod(*(torch.linspace(-1, 1, n, dtype=dtype) for n in sides))
 
 
 class Problem(nn.Module):
@@ -48,22 +50,14 @@ class Problem(nn.Module):
     Args:
         coordinates: (points, coordinates), where the network is evaluated.
         out_features: values at a point.
-
-    Attributes:
-        target: (points, out_features), the values of an image or a sound; None elsewhere.
-        weight: (points, 1), what each of them counts, or None.
     """
 
     coordinates: Tensor
-    target: Tensor | None
-    weight: Tensor | None
     _range = 1.0
 
     def __init__(self, coordinates: Tensor, out_features: int = 1) -> None:
         super().__init__()
         self.register_buffer("coordinates", coordinates)
-        self.register_buffer("target", None)
-        self.register_buffer("weight", None)
         self.out_features = out_features
 
     def loss(self, values: Tensor) -> Tensor:
@@ -99,7 +93,42 @@ class Problem(nn.Module):
         return values
 
 
-class ImageProblem(Problem):
+class SquaredError(Problem):
+    """A problem whose values are known: its loss is the mean squared difference from them.
+
+    :func:`relunb.inr.fit` then goes through the points once a step and not twice.
+    """
+
+    target: Tensor
+    weight: Tensor | None
+
+    def __init__(self, coordinates: Tensor, data: Tensor, weight: Tensor | None = None) -> None:
+        target = data.detach().reshape(len(coordinates), -1)
+        super().__init__(coordinates, target.shape[1])
+        self._shape = data.shape
+        self.register_buffer("target", target)
+        self.register_buffer("weight", weight)
+
+    def loss(self, values: Tensor) -> Tensor:
+        square = (values - self.target).square()
+        if self.weight is None:
+            return square.mean()
+        return (square * self.weight).sum() / (self.weight.sum() * self.out_features)
+
+    @classmethod
+    def has_its_own(cls) -> bool:
+        """Whether a subclass defines another loss or error, which a single pass would overlook."""
+        return cls.loss is not SquaredError.loss or cls.error is not SquaredError.error
+
+    def error(self, values: Tensor) -> Tensor:
+        """Over all points, also those without weight."""
+        return (values - self.target).square().mean()
+
+    def shaped(self, values: Tensor) -> Tensor:
+        return values.reshape(self._shape)
+
+
+class ImageProblem(SquaredError):
     """An image from its pixels, all of them or those of a mask.
 
     Args:
@@ -115,29 +144,13 @@ class ImageProblem(Problem):
     Source: Shenouda, Zhou and Nowak (2024), Section 5.2. Used in :doc:`/book/inr/photograph`.
     """
 
-    target: Tensor
-
     def __init__(self, image: Tensor, mask: Tensor | None = None, data_range: float = 1.0) -> None:
-        image = _image("image", image)
-        self._shape, self._range = image.shape, _range(data_range)
-        height, width = image.shape[:2]
-        target = image.reshape(height * width, -1)
-        super().__init__(_like(pixel_grid(height, width), image), target.shape[1])
-        self.target = target
-        self.weight = None if mask is None else _mask(mask, image).to(target).reshape(-1, 1)
-
-    def loss(self, values: Tensor) -> Tensor:
-        return _weighted(values - self.target, self.weight)
-
-    def error(self, values: Tensor) -> Tensor:
-        """Over all pixels, also those that a mask hides."""
-        return (values - self.target).square().mean()
-
-    def shaped(self, values: Tensor) -> Tensor:
-        return values.reshape(self._shape)
+        image, self._range = _image("image", image), _range(data_range)
+        weight = None if mask is None else _mask(mask, image).to(image).reshape(-1, 1)
+        super().__init__(_grid(image.shape, image), image, weight)
 
 
-class AudioProblem(Problem):
+class AudioProblem(SquaredError):
     """A sound from its samples.
 
     Args:
@@ -153,7 +166,6 @@ class AudioProblem(Problem):
     Used in :doc:`/book/inr/spectral-bias`.
     """
 
-    target: Tensor
     _range = 2.0
 
     def __init__(self, samples: Tensor, extent: float = 100.0) -> None:
@@ -163,19 +175,8 @@ class AudioProblem(Problem):
         _varied("samples", samples)
         if not 0 < extent < math.inf:
             raise ValueError(f"extent must be positive and finite; got {extent}.")
-        self._shape = samples.shape
-        target = samples.detach().reshape(len(samples), -1)
-        super().__init__(_like(torch.linspace(-extent, extent, len(samples))[:, None], samples), target.shape[1])
-        self.target = target
-
-    def loss(self, values: Tensor) -> Tensor:
-        return _weighted(values - self.target, None)
-
-    def error(self, values: Tensor) -> Tensor:
-        return (values - self.target).square().mean()
-
-    def shaped(self, values: Tensor) -> Tensor:
-        return values.reshape(self._shape)
+        time = torch.linspace(-extent, extent, len(samples), dtype=samples.dtype, device=samples.device)
+        super().__init__(time[:, None], samples)
 
 
 class SuperResolutionProblem(Problem):
@@ -200,7 +201,7 @@ class SuperResolutionProblem(Problem):
     def __init__(self, low: Tensor, factor: int, reference: Tensor | None = None, data_range: float = 1.0) -> None:
         low, self.factor, self._range = _image("low", low), count("factor", factor, least=2), _range(data_range)
         self._shape = torch.Size([factor * low.shape[0], factor * low.shape[1], *low.shape[2:]])
-        super().__init__(_like(pixel_grid(*self._shape[:2]), low), low[0, 0].numel())
+        super().__init__(_grid(self._shape, low), low[0, 0].numel())
         self.register_buffer("low", low)
         self.register_buffer("reference", None if reference is None else _fitting(reference, self._shape, low))
 
@@ -280,7 +281,7 @@ class CTProblem(Problem):
             )
         _varied("sinogram", sinogram)
         self._range = _range(data_range)
-        super().__init__(_like(pixel_grid(*radon.size), sinogram))
+        super().__init__(_grid(radon.size, sinogram))
         self.radon = radon
         self.register_buffer("sinogram", sinogram.detach())
         size_ = torch.Size(radon.size)
@@ -340,11 +341,6 @@ def _means(image: Tensor, factor: int) -> Tensor:
     return image.reshape(height // factor, factor, width // factor, factor, *rest).mean((1, 3))
 
 
-def _weighted(difference: Tensor, weight: Tensor | None) -> Tensor:
-    square = difference.square()
-    return square.mean() if weight is None else (square * weight).sum() / (weight.sum() * difference.shape[1])
-
-
 def _floating(name: str, value: Any) -> None:
     if not isinstance(value, Tensor) or not value.is_floating_point():
         kind = value.dtype if isinstance(value, Tensor) else type(value).__name__
@@ -393,5 +389,6 @@ def _range(data_range: float) -> float:
     return float(data_range)
 
 
-def _like(coordinates: Tensor, data: Tensor) -> Tensor:
-    return coordinates.to(data)
+def _grid(shape: Sequence[int], data: Tensor) -> Tensor:
+    """The coordinates of pixels, in the precision and on the device of the data."""
+    return pixel_grid(shape[0], shape[1], data.dtype).to(data.device)

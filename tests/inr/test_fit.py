@@ -294,6 +294,12 @@ def test_a_damaged_checkpoint_is_refused(damage, tmp_path):
         run(network(), problems()["image"], checkpoint=file)
 
 
+def test_a_checkpoint_that_cannot_be_read_is_not_called_damaged(tmp_path):
+    """Advice to delete it would be wrong: here the name is that of a folder."""
+    with pytest.raises(IsADirectoryError):
+        run(network(), problems()["image"], checkpoint=tmp_path)
+
+
 # Bad input --------------------------------------------------------------------------------------------------------
 
 
