@@ -41,6 +41,18 @@ def test_an_interactive_figure_asks_nobody_in_the_book_and_has_alt_text(monkeypa
     assert "application/vnd.plotly.v1+json" in seven_relus.one_by_one()._repr_mimebundle_()
 
 
+@pytest.mark.parametrize("columns", [2, 3, 4])
+def test_pictures_gray_or_in_color_stand_under_their_names(columns):
+    images = {"gray": torch.rand(4, 5), "color\n2": torch.rand(4, 5, 3), "bright": torch.rand(4, 5) * 3 - 1}
+    images |= {str(n): torch.rand(4, 4) for n in range(4)}
+    axes = plot.pictures(images, columns).axes
+    assert len(axes) == {2: 8, 3: 9, 4: 8}[columns]
+    for ax, (name, image) in zip(axes, images.items(), strict=False):
+        assert ax.get_title() == name and ax.images[0].get_clim() == (0, 1)
+        np.testing.assert_allclose(np.asarray(ax.images[0].get_array()), image.clamp(0, 1))
+    assert not any(ax.images for ax in axes[len(images) :])
+
+
 def test_pictures_are_shown_with_their_true_gray_values():
     image = torch.tensor([[0.0, 0.25], [0.5, 1.5]])
     ax = plot.pictures({"one": image, "two": image, "three": image}).axes[0]

@@ -51,15 +51,17 @@ def curves(ax: Axes, x: Any, lines: Mapping[str, Any], *, xlabel: str = "$x$") -
     ax.legend()
 
 
-def pictures(images: Mapping[str, Tensor]) -> Figure:
-    """Gray pictures with values in [0, 1], two in a row, each under its name."""
-    rows = -(-len(images) // 2)
-    figure, axes = plt.subplots(rows, 2, figsize=(WIDTH, rows * (WIDTH / 2 + 0.35)), squeeze=False)
+def pictures(images: Mapping[str, Tensor], columns: int = 2) -> Figure:
+    """Pictures with values in [0, 1], gray or in color, ``columns`` in a row, each under its name."""
+    rows, lines = -(-len(images) // columns), 1 + max(name.count("\n") for name in images)
+    size = (WIDTH, rows * (WIDTH / columns + 0.18 + 0.17 * lines))
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
     for ax in axes.flat:
         ax.axis("off")
     for ax, (name, image) in zip(axes.flat, images.items(), strict=False):
         ax.imshow(image.detach().clamp(0, 1).numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        ax.set_title(name, fontsize=10, color=GRAY)  # a gray that reads on white and on black: photographs keep theirs
+        # a gray that reads on white and on black: photographs keep theirs
+        ax.set_title(name, fontsize=10 if columns < 3 else 9, color=GRAY)
     return figure
 
 

@@ -6,7 +6,6 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
-from torch import Tensor
 
 from ._base import BLUE, GRAY, GREEN, ORANGE, WIDTH
 
@@ -75,17 +74,4 @@ def stored_curves(rows: Mapping[str, Mapping[str, Any]]) -> Figure:
         ax.plot(steps[later], mean, color=color, linestyle=line, label=name, linewidth=1.8)
     ax.set(xscale="log", xlabel="step", ylabel="PSNR (dB)")
     ax.legend(fontsize=9, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
-    return figure
-
-
-def gallery(images: Mapping[str, Tensor], columns: int = 3) -> Figure:
-    """Pictures with values in [0, 1], gray or in color, each under its name."""
-    rows = -(-len(images) // columns)
-    side = WIDTH / columns
-    figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, rows * (side + 0.3)), squeeze=False)
-    for ax in axes.flat:
-        ax.axis("off")
-    for ax, (name, image) in zip(axes.flat, images.items(), strict=False):
-        ax.imshow(image.detach().clamp(0, 1).numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        ax.set_title(name, fontsize=9, color=GRAY)
     return figure

@@ -84,18 +84,6 @@ def what_is_left(shares: Mapping[str, Tensor], bands: Sequence[str]) -> Figure:
     return figure
 
 
-def small_pictures(images: Mapping[str, Tensor]) -> Figure:
-    """Gray pictures with values in [0, 1], four in a row, each under its name."""
-    rows = -(-len(images) // 4)
-    figure, axes = plt.subplots(rows, 4, figsize=(WIDTH, rows * (WIDTH / 4 + 0.3)), squeeze=False)
-    for ax in axes.flat:
-        ax.axis("off")
-    for ax, (name, image) in zip(axes.flat, images.items(), strict=False):
-        ax.imshow(image.detach().clamp(0, 1).numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        ax.set_title(name, fontsize=8.5, color=GRAY)
-    return figure
-
-
 def pulses(seconds: Tensor, pulse: Tensor, fits: Mapping[str, Tensor]) -> Figure:
     """A recording, dashed, and what each network made of it."""
     figure, axes = plt.subplots(len(fits), 1, figsize=(WIDTH, 0.5 + 1.45 * len(fits)), sharex=True, sharey=True)

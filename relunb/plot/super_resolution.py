@@ -7,7 +7,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
-from torch import Tensor
 
 from ._base import BLUE, GRAY, GREEN, GRID, ORANGE, WIDTH, Interactive, slider
 
@@ -104,19 +103,6 @@ def kernels() -> Figure:
     above.set(xlabel="distance $s$ in pixels of the low image", ylabel="$u(s)$")
     above.legend(fontsize=9)
     below.set(xlabel="place", ylabel="error on a ramp", ylim=(-0.06, 0.06))
-    return figure
-
-
-def gallery(images: Mapping[str, Tensor], columns: int = 3) -> Figure:
-    """Gray pictures with values in [0, 1], three in a row, each under its name."""
-    rows = -(-len(images) // columns)
-    side = WIDTH / columns
-    figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, rows * (side + 0.42)), squeeze=False)
-    for ax in axes.flat:
-        ax.axis("off")
-    for ax, (name, image) in zip(axes.flat, images.items(), strict=False):
-        ax.imshow(image.detach().clamp(0, 1).numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        ax.set_title(name, fontsize=9, color=GRAY)
     return figure
 
 

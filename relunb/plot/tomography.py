@@ -37,20 +37,6 @@ def scan(image: Tensor, sinogram: Tensor, angles: Tensor) -> Figure:
     return figure
 
 
-def gallery(images: Mapping[str, Tensor], columns: int = 3) -> Figure:
-    """Gray pictures with values in [0, 1], some in a row, each under its name."""
-    rows = -(-len(images) // columns)
-    side = WIDTH / columns
-    lines = 1 + max(name.count("\n") for name in images)
-    figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, rows * (side + 0.17 * lines)), squeeze=False)
-    for ax in axes.flat:
-        ax.axis("off")
-    for ax, (name, image) in zip(axes.flat, images.items(), strict=False):
-        ax.imshow(image.detach().clamp(0, 1).numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        ax.set_title(name, fontsize=9.5, color=GRAY)
-    return figure
-
-
 def blur(distance: Any, truth: Any, unfiltered: Any) -> Figure:
     """A blob and its back-projection without a filter, each over its own peak, against the distance from the center."""
     figure, ax = plt.subplots()

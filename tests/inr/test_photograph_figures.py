@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 
 from relunb.plot import photograph as figures
 
@@ -47,13 +46,3 @@ def test_stored_curves_are_means_with_a_band_over_the_seeds():
     corners = ax.collections[0].get_paths()[0].vertices
     np.testing.assert_allclose(corners[:, 1].min(), 2)
     np.testing.assert_allclose(corners[:, 1].max(), 9)
-
-
-def test_the_gallery_shows_gray_and_color_under_their_names():
-    images = {"gray": torch.rand(4, 5), "color": torch.rand(4, 5, 3), "bright": torch.full((4, 5), 2.0)}
-    axes = figures.gallery(images, columns=2).axes
-    assert len(axes) == 4
-    for ax, (name, image) in zip(axes, images.items(), strict=False):
-        assert ax.get_title() == name
-        np.testing.assert_allclose(np.asarray(ax.images[0].get_array()), image.clamp(0, 1))
-    assert not axes[3].images

@@ -50,15 +50,6 @@ def test_each_network_has_a_panel_and_each_band_a_line():
     assert not figure.axes[3].axison
 
 
-def test_pictures_stand_under_their_names():
-    images = {str(n): torch.rand(4, 4) * 2 for n in range(6)}
-    figure = figures.small_pictures(images)
-    assert len(figure.axes) == 8
-    for ax, (name, image) in zip(figure.axes, images.items(), strict=False):
-        assert ax.get_title() == name
-        np.testing.assert_allclose(ax.images[0].get_array(), image.clamp(0, 1))
-
-
 def test_pulses_show_recording_and_network():
     t = torch.linspace(0, 1, 11)
     figure = figures.pulses(t, t**2, {"one": t, "two": t**3})

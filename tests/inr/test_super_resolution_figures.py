@@ -50,17 +50,6 @@ def test_the_kernel_is_that_of_pytorch():
     np.testing.assert_allclose(bent, s * (1 - s) * (2 * s - 1) * -0.5, atol=1e-12)
 
 
-def test_the_gallery_holds_every_picture_under_its_name():
-    pictures = {f"picture {k}": torch.rand(5, 5) for k in range(5)}
-    axes = figures.gallery(pictures).axes
-    assert len(axes) == 6
-    for ax, (name, picture) in zip(axes, pictures.items(), strict=False):
-        assert ax.get_title() == name
-        np.testing.assert_allclose(ax.images[0].get_array(), picture)
-        assert ax.images[0].get_clim() == (0, 1)
-    assert not axes[5].images
-
-
 def test_losses_and_quality_have_one_look_a_network():
     losses = {f"network {k}": [1.0, 0.1 / k] for k in range(1, 7)}
     quality = {name: [10.0, 20.0 + k] for k, name in enumerate(losses)}

@@ -18,16 +18,6 @@ def test_a_scan_shows_the_slice_and_one_column_an_angle():
     assert right.images[0].get_extent() == [-22.5, 157.5, 4.5, -4.5]
 
 
-def test_a_gallery_shows_every_picture_under_its_name():
-    images = {f"number {n}": torch.full((3, 5), n / 2 - 0.25) for n in range(4)}
-    axes = figures.gallery(images).axes
-    assert len(axes) == 6
-    for ax, (name, image) in zip(axes, images.items(), strict=False):
-        np.testing.assert_allclose(ax.images[0].get_array(), image.clamp(0, 1))
-        assert ax.get_title() == name
-    assert not any(ax.images for ax in axes[4:])
-
-
 def test_the_blob_and_its_blur_are_those_given():
     x = np.linspace(0, 4, 9)
     (ax,) = figures.blur(x, np.exp(-(x**2)), np.exp(-x)).axes
