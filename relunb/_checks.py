@@ -1,7 +1,8 @@
 """What the public functions ask of their input, and the sentence they answer bad input with."""
 
+import math
 from collections.abc import Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import torch
@@ -60,3 +61,22 @@ def count(name: str, value: Any, *, least: int = 1) -> int:
     if value < least:
         raise ValueError(f"{name} must be at least {least}; got {value}.")
     return int(value)
+
+
+def positive(name: str, value: Any) -> float:
+    """``value`` as a positive, finite number."""
+    if not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number; got {value!r:.60}.")
+    number = float(value)
+    if not 0 < number < math.inf:
+        raise ValueError(f"{name} must be positive and finite; got {number:g}.")
+    return number
+
+
+def points(name: str, value: Any, coordinates: int) -> None:
+    """Refuse what is not a tensor of points with so many coordinates each."""
+    if not isinstance(value, Tensor) or not value.is_floating_point():
+        kind = value.dtype if isinstance(value, Tensor) else type(value).__name__
+        raise TypeError(f"{name} must be a real floating-point tensor; got {kind}.")
+    if value.ndim == 0 or value.shape[-1] != coordinates:
+        raise ValueError(f"{name} must be (..., {coordinates}); got {tuple(value.shape)}.")

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from .._checks import count
+
 PHOTOGRAPHS = ("astronaut", "camera", "chelsea", "coffee", "rocket")
 
 
@@ -41,6 +43,6 @@ def photograph(name: str = "chelsea", *, window: tuple[int, int, int] | None = N
 def shrunk(picture: Tensor, factor: int) -> Tensor:
     """Means of blocks of ``factor * factor`` pixels."""
     height, width = picture.shape
-    if factor < 1 or height % factor or width % factor:
+    if height % count("shrink", factor) or width % factor:
         raise ValueError(f"shrink must be a common divisor of the sides, {height} x {width}; got {factor}.")
     return picture.reshape(height // factor, factor, width // factor, factor).mean((1, 3))

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from .._checks import count
 from ._photographs import shrunk
 
 
@@ -44,6 +45,6 @@ def phantom(side: int = 400) -> Tensor:
     """
     from skimage.data import shepp_logan_phantom
 
-    if side < 1 or 400 % side:
+    if 400 % count("side", side):
         raise ValueError(f"side must be a divisor of 400; got {side}.")
     return shrunk(torch.from_numpy(shepp_logan_phantom()).float(), 400 // side)

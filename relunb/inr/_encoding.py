@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from .._checks import count
+from .._checks import count, points
 
 
 class PositionalEncoding(nn.Module):
@@ -34,6 +34,7 @@ class PositionalEncoding(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., in_features) to (..., out_features), same dtype and device."""
+        points("x", x, self.in_features)
         frequency = math.pi * 2.0 ** torch.arange(self.octaves, dtype=x.dtype, device=x.device)
         angle = (x[..., None] * frequency).flatten(-2)  # (..., in_features * octaves)
         return torch.cat([x, angle.sin(), angle.cos()], -1)

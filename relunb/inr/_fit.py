@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .._checks import count
+from .._checks import count, positive
 from ..ops import BlockedNetwork, kept_memory
 from ._network import CoordinateNetwork
 from ._problems import Problem, SquaredError
@@ -88,7 +88,7 @@ def fit(
         :class:`relunb.inr.History`.
 
     Raises:
-        TypeError: a count is not an integer.
+        TypeError: a parameter is of another type.
         ValueError: a parameter is out of range, network and problem do not fit, the fused step is asked for where it
             does not apply, or the checkpoint belongs to another run; the message says what differs.
         FloatingPointError: the loss became NaN or infinite.
@@ -96,10 +96,14 @@ def fit(
 
     Source: Shenouda, Zhou and Nowak (2024), Appendix D. Used in :doc:`/book/inr/photograph`.
     """
+    if not isinstance(network, nn.Module):
+        raise TypeError(f"network must be a torch.nn.Module; got {type(network).__name__}.")
     if not isinstance(problem, Problem):
         raise TypeError(f"problem must be a relunb.inr.Problem; got {type(problem).__name__}.")
-    run = _Run(network, problem, count("steps", steps), _positive("lr", lr), _positive("decay", decay))
+    run = _Run(network, problem, count("steps", steps), positive("lr", lr), positive("decay", decay))
     every = count("checkpoint_every", checkpoint_every)
+    if stop_loss is not None:
+        positive("stop_loss", stop_loss)
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(map(repr, PRECISIONS))}; got {precision!r}.")
     run.choose_route(fused, precision, compile)
@@ -177,6 +181,8 @@ class _Run:
             return "it has no complex layers, which activation 'wire' needs"
         if len(self.parameters) != len(list(self.network.parameters())):
             return "some parameters are frozen"
+        if not self.network.is_as_made():
+            return "the network's layers, hooks or forward are not those that CoordinateNetwork makes"
         if self.network.blocked() is None:
             return "it runs on a CPU, in float32 or float64"
         return None
@@ -330,12 +336,6 @@ def _check_fit(network: nn.Module, problem: Problem) -> None:
             f"the network gives {tuple(values.shape)} for 2 points and the problem needs (2, {problem.out_features}): "
             f"use out_features={problem.out_features}."
         )
-
-
-def _positive(name: str, value: float) -> float:
-    if not 0 < value < math.inf:
-        raise ValueError(f"{name} must be positive and finite; got {value}.")
-    return float(value)
 
 
 def _folder(file: Path) -> None:

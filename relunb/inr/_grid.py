@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from .._checks import count
+from .._checks import count, points
 
 
 class Grid(nn.Module):
@@ -52,14 +52,14 @@ class Grid(nn.Module):
         """(..., coordinates) in [-1, 1] to (..., out_features); outside, the nearest value on the border.
 
         Raises:
+            TypeError: ``coordinates`` are not real floating-point numbers.
             ValueError: a point has another number of coordinates.
         """
-        if coordinates.shape[-1] != self.in_features:
-            raise ValueError(f"coordinates must be (..., {self.in_features}); got {tuple(coordinates.shape)}.")
-        points, values = coordinates.reshape(-1, self.in_features).flip(-1), self.values
+        points("coordinates", coordinates, self.in_features)
+        places, values = coordinates.reshape(-1, self.in_features).flip(-1), self.values
         if self.in_features == 1:  # torch interpolates in two or three dimensions
-            points, values = torch.cat([points, torch.zeros_like(points)], -1), values[:, None]
-        lifted = points.reshape(1, *[1] * (points.shape[1] - 1), *points.shape)
+            places, values = torch.cat([places, torch.zeros_like(places)], -1), values[:, None]
+        lifted = places.reshape(1, *[1] * (places.shape[1] - 1), *places.shape)
         sampled = nn.functional.grid_sample(values[None], lifted, padding_mode="border", align_corners=True)
         return sampled.reshape(self.out_features, -1).T.reshape(*coordinates.shape[:-1], self.out_features)
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .._checks import count
+from .._checks import count, points
 from ..ops import BlockedNetwork
 from ..wavelet import BWReLU
 from ._activations import ComplexLinear, Gabor, Gaussian, Sine
@@ -29,6 +29,9 @@ ACTIVATIONS = {
     "gauss": _Activation(10.0),
     "relu": _Activation(None),
 }
+
+
+_KINDS: dict[str, Any] = {"bw_relu": BWReLU, "siren": Sine, "wire": Gabor, "gauss": Gaussian, "relu": nn.ReLU}
 
 
 class CoordinateNetwork(nn.Module):
@@ -137,11 +140,7 @@ class CoordinateNetwork(nn.Module):
             TypeError: ``coordinates`` are not real floating-point numbers.
             ValueError: a point has another number of coordinates.
         """
-        if not isinstance(coordinates, Tensor) or not coordinates.is_floating_point():
-            kind: Any = getattr(coordinates, "dtype", type(coordinates).__name__)
-            raise TypeError(f"coordinates must be a real floating-point tensor; got {kind}.")
-        if coordinates.ndim == 0 or coordinates.shape[-1] != self.in_features:
-            raise ValueError(f"coordinates must be (..., {self.in_features}); got {tuple(coordinates.shape)}.")
+        points("coordinates", coordinates, self.in_features)
         values = self.layers(self.encoding(coordinates))
         if values.is_complex():
             values = values.real
@@ -149,6 +148,19 @@ class CoordinateNetwork(nn.Module):
 
     def _linears(self) -> list[nn.Linear]:
         return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
+
+    def is_as_made(self) -> bool:
+        """Whether nothing was put in, exchanged or hooked on since: what computes is what ``activation`` names."""
+        layers, kind = list(self.layers), _KINDS[self.activation]
+        plain = [layer for layer in layers[1::2] if type(layer) is kind]
+        hooks = any(module._forward_hooks or module._forward_pre_hooks for module in self.modules())
+        return (
+            type(self) is CoordinateNetwork
+            and not hooks
+            and len(plain) == len(layers) // 2
+            and all(type(layer) in (nn.Linear, ComplexLinear) for layer in layers[::2])
+            and type(self.skip) in (nn.Linear, type(None))
+        )
 
     def blocked(self) -> BlockedNetwork | None:
         """The same weights for the fused training step; None where it does not apply: complex layers, or no CPU."""
@@ -168,5 +180,4 @@ def _activation(name: str, scale: float | None, sigma: float | None, learnable: 
     if name == "wire":
         assert sigma is not None
         return Gabor(scale, sigma, learnable)
-    kinds: dict[str, Any] = {"bw_relu": BWReLU, "siren": Sine, "gauss": Gaussian}
-    return kinds[name](scale, learnable)
+    return _KINDS[name](scale, learnable)

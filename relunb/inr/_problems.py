@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .._checks import count, finite
+from .._checks import count, finite, positive
 from ._radon import Radon
 
 _ROWS = 8192  # evaluated at a time: 10 MB a layer of width 300
@@ -50,6 +50,10 @@ class Problem(nn.Module):
     Args:
         coordinates: (points, coordinates), where the network is evaluated.
         out_features: values at a point.
+
+    Raises:
+        TypeError: ``coordinates`` is not a real floating-point tensor, or ``out_features`` not an integer.
+        ValueError: ``coordinates`` have another shape or are not finite, or ``out_features`` is below 1.
     """
 
     coordinates: Tensor
@@ -57,8 +61,11 @@ class Problem(nn.Module):
 
     def __init__(self, coordinates: Tensor, out_features: int = 1) -> None:
         super().__init__()
+        _floating("coordinates", coordinates)
+        if coordinates.ndim != 2:
+            raise ValueError(f"coordinates must be (points, coordinates); got {tuple(coordinates.shape)}.")
         self.register_buffer("coordinates", coordinates)
-        self.out_features = out_features
+        self.out_features = count("out_features", out_features)
 
     def loss(self, values: Tensor) -> Tensor:
         """What is made small, a 0-dim tensor, of the network's values, (points, out_features)."""
@@ -145,7 +152,7 @@ class ImageProblem(SquaredError):
     """
 
     def __init__(self, image: Tensor, mask: Tensor | None = None, data_range: float = 1.0) -> None:
-        image, self._range = _image("image", image), _range(data_range)
+        image, self._range = _image("image", image), positive("data_range", data_range)
         weight = None if mask is None else _mask(mask, image).to(image).reshape(-1, 1)
         super().__init__(_grid(image.shape, image), image, weight)
 
@@ -173,8 +180,7 @@ class AudioProblem(SquaredError):
         if samples.ndim not in (1, 2) or len(samples) < 2:
             raise ValueError(f"samples must be (time,) or (time, channels), at least two; got {tuple(samples.shape)}.")
         _varied("samples", samples)
-        if not 0 < extent < math.inf:
-            raise ValueError(f"extent must be positive and finite; got {extent}.")
+        extent = positive("extent", extent)
         time = torch.linspace(-extent, extent, len(samples), dtype=samples.dtype, device=samples.device)
         super().__init__(time[:, None], samples)
 
@@ -199,7 +205,8 @@ class SuperResolutionProblem(Problem):
     reference: Tensor | None
 
     def __init__(self, low: Tensor, factor: int, reference: Tensor | None = None, data_range: float = 1.0) -> None:
-        low, self.factor, self._range = _image("low", low), count("factor", factor, least=2), _range(data_range)
+        low, self.factor = _image("low", low), count("factor", factor, least=2)
+        self._range = positive("data_range", data_range)
         self._shape = torch.Size([factor * low.shape[0], factor * low.shape[1], *low.shape[2:]])
         super().__init__(_grid(self._shape, low), low[0, 0].numel())
         self.register_buffer("low", low)
@@ -280,7 +287,7 @@ class CTProblem(Problem):
                 f"got {tuple(sinogram.shape)}."
             )
         _varied("sinogram", sinogram)
-        self._range = _range(data_range)
+        self._range = positive("data_range", data_range)
         super().__init__(_grid(radon.size, sinogram))
         self.radon = radon
         self.register_buffer("sinogram", sinogram.detach())
@@ -381,12 +388,6 @@ def _fitting(reference: Any, shape: torch.Size, like: Tensor) -> Tensor:
     if reference.shape != shape:
         raise ValueError(f"reference must be {tuple(shape)}; got {tuple(reference.shape)}.")
     return reference.detach().to(like)
-
-
-def _range(data_range: float) -> float:
-    if not 0 < data_range < math.inf:
-        raise ValueError(f"data_range must be positive and finite; got {data_range}.")
-    return float(data_range)
 
 
 def _grid(shape: Sequence[int], data: Tensor) -> Tensor:

@@ -1,13 +1,12 @@
 """Peak signal-to-noise ratio, without a hidden normalisation."""
 
 import math
-from numbers import Real
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from .._checks import finite
+from .._checks import finite, positive
 
 
 def psnr(estimate: Tensor, reference: Tensor, data_range: float = 1.0) -> Tensor:
@@ -47,7 +46,4 @@ def checked_images(estimate: Tensor, reference: Tensor, data_range: float) -> No
         raise ValueError(f"the images differ in shape: {tuple(estimate.shape)} and {tuple(reference.shape)}.")
     if estimate.numel() == 0:
         raise ValueError(f"the images are empty: their shape is {tuple(estimate.shape)}.")
-    if not isinstance(data_range, Real):
-        raise TypeError(f"data_range must be a number; got {data_range!r:.60}.")
-    if not 0 < data_range < math.inf:
-        raise ValueError(f"data_range must be positive and finite; got {data_range}.")
+    positive("data_range", data_range)

@@ -5,6 +5,7 @@ forward and back before the next one starts, in buffers that are allocated once.
 folded into the weights of its layer: for psi, ``u = 2 c (W a + b) - 3`` leaves seven operations forward and seven back.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,7 @@ class _Pointwise:
     factor: float = 1.0
     shift: float = 0.0
     size: float = 1.0
+    positive: bool = False  # whether the scale must be
 
 
 def _bw_relu(u: Tensor, out: Tensor, part: Tensor, scratch: Tensor) -> None:
@@ -71,7 +73,7 @@ def _gauss_weigh(u: Tensor, f: Tensor, gradient: Tensor, part: Tensor, scratch: 
 
 
 POINTWISE = {
-    "bw_relu": _Pointwise(_bw_relu, _bw_relu_weigh, factor=2.0, shift=-3.0, size=1 / 12),
+    "bw_relu": _Pointwise(_bw_relu, _bw_relu_weigh, factor=2.0, shift=-3.0, size=1 / 12, positive=True),
     "relu": _Pointwise(_relu, _relu_weigh),
     "siren": _Pointwise(_sine, _sine_weigh),
     "gauss": _Pointwise(_gauss, _gauss_weigh),
@@ -175,7 +177,15 @@ class BlockedNetwork:
             size = self.f.size
 
     def _factor(self, index: int) -> float:
-        return self.f.factor * float(self.scales[index]) if index < len(self.scales) else 1.0
+        if index == len(self.scales):
+            return 1.0
+        scale = float(self.scales[index])
+        if self.f.positive and not 0 < scale < math.inf:
+            raise ValueError(
+                f"scale must be positive and finite; got {scale:g}. If it is learned, a step took it there: "
+                "use a lower learning rate for it, or learn its logarithm."
+            )
+        return self.f.factor * scale
 
     def _forward(self, block: Tensor, out: Tensor, *, keep: bool) -> None:
         a, rows = block, len(block)

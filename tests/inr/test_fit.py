@@ -128,6 +128,56 @@ def test_a_loss_of_ones_own_on_an_image_is_the_one_that_is_made_small():
     assert histories[0].loss[0] > run(network(), ImageProblem(PHOTO), steps=1).loss[0] * (1 + 1e-6)
 
 
+class Louder(CoordinateNetwork):
+    def forward(self, coordinates):
+        return 2 * super().forward(coordinates)
+
+
+def exchanged():
+    net = network()
+    net.layers[1] = torch.nn.ReLU()
+    return net
+
+
+def with_dropout():
+    net = network()
+    net.layers.insert(2, torch.nn.Dropout(0.0))
+    return net
+
+
+def hooked():
+    net = network()
+    net.layers[1].register_forward_hook(lambda module, given, out: 2 * out)
+    return net
+
+
+def normalised():
+    net = network()
+    torch.nn.utils.parametrizations.weight_norm(net.layers[2])
+    return net
+
+
+@pytest.mark.parametrize("make", [lambda: Louder(2, hidden_features=8), exchanged, with_dropout, hooked, normalised])
+def test_a_network_that_was_changed_is_trained_as_it_is(make):
+    """The step by blocks knows the layers that CoordinateNetwork makes; what else was put in it would not see."""
+    torch.manual_seed(0)
+    net, what = make(), problems()["image"]
+    expected = what.loss(net(what.coordinates)).item()
+    history = run(net, what)
+    assert history.route == "autograd" and history.loss[0] == pytest.approx(expected, rel=1e-6)
+    with pytest.raises(ValueError, match="does not apply: the network's layers, hooks or forward are not those"):
+        run(make(), what, fused=True)
+
+
+@pytest.mark.parametrize("fused", [None, False])
+def test_a_learned_scale_that_falls_below_zero_is_said(fused):
+    net = network(learnable_scale=True)
+    with torch.no_grad():
+        net.layers[3].scale.fill_(-1)
+    with pytest.raises(ValueError, match="scale must be positive and finite; got -1.* a step took it there"):
+        run(net, problems()["image"], fused=fused)
+
+
 def test_a_compiled_network_gives_the_same_run():
     what = problems(torch.float64)["image"]
     plain, compiled = (run(network().double(), what, steps=3, fused=False, compile=c) for c in (False, True))
@@ -316,6 +366,9 @@ def test_a_loss_that_is_not_finite_is_said(fused):
     ("call", "error", "says"),
     [
         (lambda: run(network(), PHOTO), TypeError, "problem must be a relunb.inr.Problem; got Tensor"),
+        (lambda: run(lambda x: x, problems()["image"]), TypeError, "network must be a torch.nn.Module; got function"),
+        (lambda: run(network(), problems()["image"], stop_loss=math.nan), ValueError, "stop_loss must be positive"),
+        (lambda: run(network(), problems()["image"], lr="fast"), TypeError, "lr must be a number; got 'fast'"),
         (lambda: run(network(), problems()["image"], steps=0), ValueError, "steps must be at least 1; got 0"),
         (lambda: run(network(), problems()["image"], lr=0.0), ValueError, "lr must be positive and finite; got 0"),
         (lambda: run(network(), problems()["image"], decay=-1.0), ValueError, "decay must be positive"),

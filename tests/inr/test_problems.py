@@ -15,6 +15,7 @@ from relunb.inr import (
     CTProblem,
     Grid,
     ImageProblem,
+    PositionalEncoding,
     Problem,
     SuperResolutionProblem,
     fit,
@@ -26,6 +27,8 @@ from relunb.inr import (
 from tests.tolerance import DEVICES
 
 UNTYPED: Any = ImageProblem
+UNTYPED_PROBLEM: Any = Problem
+UNTYPED_AUDIO: Any = AudioProblem
 PHOTO = photograph("camera", window=(0, 64, 384), shrink=16).double()  # 24 x 24
 COLOR = torch.stack([PHOTO, PHOTO.flip(0), PHOTO.T], -1)
 ANGLES = [0.0, 40.0, 80.0, 120.0, 160.0]
@@ -294,6 +297,11 @@ HOLE[2, 17] = math.nan
         (lambda: Grid((5,) * 4), ValueError, "one to three of them"),
         (lambda: Grid((5, 1)), ValueError, "size must be at least 2; got 1"),
         (lambda: Grid((5, 5))(torch.zeros(3, 1)), ValueError, r"coordinates must be \(\.\.\., 2\); got \(3, 1\)"),
+        (lambda: Grid((5, 5))(torch.zeros(3, 2).long()), TypeError, r"coordinates must be a real .* got torch\.int64"),
+        (lambda: PositionalEncoding(2, 3)(torch.zeros(3, 1)), ValueError, r"x must be \(\.\.\., 2\); got \(3, 1\)"),
+        (lambda: Problem(torch.zeros(3)), ValueError, r"coordinates must be \(points, coordinates\); got \(3,\)"),
+        (lambda: UNTYPED_PROBLEM([[0.0]]), TypeError, "coordinates must be a real floating-point tensor; got list"),
+        (lambda: UNTYPED_AUDIO(PHOTO[0], extent="long"), TypeError, "extent must be a number; got 'long'"),
         (lambda: preset("denoising", "siren"), ValueError, "'image', 'super-resolution', 'ct'; got 'denoising'"),
         (lambda: preset("ct", "gauss"), ValueError, "'wire', 'relu_pe', 'relu'; got 'gauss'"),
         (lambda: ssim(PHOTO[:5], PHOTO[:5]), ValueError, "7 pixels a side; got"),
