@@ -170,12 +170,15 @@ def test_a_network_that_was_changed_is_trained_as_it_is(make):
 
 
 @pytest.mark.parametrize("fused", [None, False])
-def test_a_learned_scale_that_falls_below_zero_is_said(fused):
-    net = network(learnable_scale=True)
-    with torch.no_grad():
-        net.layers[3].scale.fill_(-1)
+def test_a_learned_scale_that_a_step_takes_below_zero_is_said(fused, monkeypatch):
+    def too_far(self):
+        STEP(self)
+        with torch.no_grad():
+            self.network.layers[3].scale.fill_(-1)
+
+    monkeypatch.setattr(_Run, "step", too_far)
     with pytest.raises(ValueError, match="scale must be positive and finite; got -1.* a step took it there"):
-        run(net, problems()["image"], fused=fused)
+        run(network(learnable_scale=True), problems()["image"], fused=fused, steps=3)
 
 
 def test_a_compiled_network_gives_the_same_run():
