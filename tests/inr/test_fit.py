@@ -171,14 +171,18 @@ def test_a_network_that_was_changed_is_trained_as_it_is(make):
 
 @pytest.mark.parametrize("fused", [None, False])
 def test_a_learned_scale_that_a_step_takes_below_zero_is_said(fused, monkeypatch):
+    made = []
+
     def too_far(self):
         STEP(self)
+        made.append(self.done)
         with torch.no_grad():
             self.network.layers[3].scale.fill_(-1)
 
     monkeypatch.setattr(_Run, "step", too_far)
     with pytest.raises(ValueError, match="scale must be positive and finite; got -1.* a step took it there"):
-        run(network(learnable_scale=True), problems()["image"], fused=fused, steps=3)
+        run(network(learnable_scale=True), problems()["image"], fused=fused)
+    assert made == [1], "at once, and not when the run ends"
 
 
 def test_a_compiled_network_gives_the_same_run():
