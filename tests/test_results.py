@@ -2,6 +2,7 @@
 
 import math
 import statistics
+import subprocess
 
 import numpy as np
 import pytest
@@ -131,3 +132,44 @@ def test_every_imaging_run_is_there_and_agrees_with_its_picture():
         for reached, final in zip(row["stopped"], row["loss"], strict=True):
             assert reached == (final <= loss * 1.0001)
         assert statistics.fmean(row["norm"]) > 0 and np.isfinite(row["norm"]).all()
+
+
+def test_a_run_is_kept_whole_and_not_made_again(tmp_path, monkeypatch):
+    """A sweep that was killed loses nothing: a finished run is a file, and one that is missing is the only one made."""
+    todo = {
+        "norm-face": (imaging.low_norm, "super-resolution", 5.0, 0, 1.5e-3),
+        "kept": (imaging.low_norm, "super-resolution", 5.0, 1, 1.5e-3),
+    }
+    call, *arguments = todo["norm-face"]
+    imaging.part(call, tuple(arguments), "small", "cpu", tmp_path / "norm-face.pt")
+    assert [f.name for f in tmp_path.iterdir()] == ["norm-face.pt"], "neither a part nor a checkpoint is left"
+    torch.save({"psnr": 1.0}, tmp_path / "kept.pt")
+    monkeypatch.setattr(imaging, "part", lambda *_: pytest.fail("made again"))
+    done = imaging.make(todo, "small", "cpu", 1, tmp_path, "runs")
+    assert done["kept"] == {"psnr": 1.0} and done["norm-face"]["stopped"]
+
+
+@pytest.mark.parametrize(
+    ("options", "stale", "made"),
+    [
+        ([], (), []),
+        ([], ("imaging",), [["relunb.results.imaging"]]),
+        (["--all"], (), [["relunb.results.features"], ["relunb.results.imaging"]]),
+        (
+            ["--device", "cuda"],
+            (),
+            [["relunb.results.features", "--device", "cuda"], ["relunb.results.imaging", "--device", "cuda"]],
+        ),
+    ],
+)
+def test_make_results_makes_what_its_code_has_left_behind(options, stale, made, monkeypatch, capsys):
+    from relunb.results import __main__ as command
+
+    calls = []
+    monkeypatch.setattr(command.sys, "argv", ["results", *options])
+    monkeypatch.setattr(command, "fingerprint", lambda name: "new" if name in stale else results.fingerprint(name))
+    monkeypatch.setattr(
+        command.subprocess, "run", lambda line: calls.append(line[2:]) or subprocess.CompletedProcess(line, 0)
+    )
+    assert command.main() == 0 and calls == made
+    assert capsys.readouterr().out.count("up to date") == len(results.SOURCES) - len(made)
