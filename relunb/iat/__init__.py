@@ -1,0 +1,1 @@
+"""The integral lens: ReLU made smooth by integrating over basis functions."""

@@ -1,0 +1,225 @@
+"""What a basis of functions on [-1, 1] can do, and the two kinds there are: piecewise polynomials and harmonics."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .._checks import count
+
+
+class Basis(ABC):
+    """Functions p_1 .. p_size on [-1, 1], smooth between their breakpoints.
+
+    ``basis(s)`` evaluates them: s of any shape gives (..., size), in the dtype and on the device of s. At a jump the
+    value is the limit from the right, at s = 1 from the left; outside [-1, 1] it is zero.
+
+    Source: Zhang, Bao and Ju (2023), Section 3.1. Chapter :doc:`/book/iat/transform`.
+    """
+
+    size: int
+    breakpoints: Tensor  # (cells + 1,), float64, from -1 to 1: between two of them every function is smooth
+    degree: int  # of the polynomial part; 0 where there is none
+    harmonics: int  # the highest k of cos(k pi s), sin(k pi s); 0 for polynomials
+
+    def __call__(self, s: Tensor) -> Tensor:
+        return self._values(_points(s), 0)
+
+    def derivative(self, s: Tensor) -> Tensor:
+        """The derivatives p_i'(s), (..., size); at a breakpoint the one from the right."""
+        return self._values(_points(s), 1)
+
+    @abstractmethod
+    def _values(self, s: Tensor, order: int) -> Tensor: ...
+
+    @cached_property
+    def l1_norms(self) -> Tensor:
+        """The integrals of \\|p_i\\| over [-1, 1], (size,), float64."""
+        from ._roots import roots  # the roots of p_i are those of the state function with x = e_i
+        from ._quadrature import interval_nodes
+
+        unit = torch.eye(self.size, dtype=torch.float64)
+        edges, _, _ = roots(self, unit)
+        s, weight = interval_nodes(edges, self)
+        return (weight * torch.einsum("bkd,bd->bk", self(s), unit).abs()).sum(-1)
+
+    @cached_property
+    def integrals(self) -> Tensor:
+        """The integrals of p_i over [-1, 1], (size,), float64."""
+        from ._quadrature import interval_nodes
+
+        s, weight = interval_nodes(self.breakpoints, self)
+        return weight @ self(s)
+
+    @cached_property
+    def properties(self) -> dict[str, bool]:
+        """The four columns of Table 1, computed: "continuous", "smooth", "global", "zero_integral".
+
+        Continuous and smooth: no function, and no derivative, jumps inside (-1, 1). Global: some function lives on all
+        of [-1, 1]. Zero integral: every function has one.
+        """
+        inner = self.breakpoints[1:-1]
+        jumps = [(self._values(inner, k) - self.left_limit(inner, k)).abs() for k in (0, 1)]
+        flat = [bool((jump < 1e-9 * self.size).all()) for jump in jumps]
+        middles = (self.breakpoints[1:] + self.breakpoints[:-1]) / 2
+        off = middles + 0.1 * (self.breakpoints[1:] - middles)  # a middle can be a root
+        everywhere = ((self(middles) != 0) | (self(off) != 0)).all(0)
+        return {
+            "continuous": flat[0],
+            "smooth": flat[0] and flat[1],
+            "global": bool(everywhere.any()),
+            "zero_integral": bool((self.integrals.abs() < 1e-13).all()),
+        }
+
+    def left_limit(self, s: Tensor, order: int = 0) -> Tensor:
+        """The limits of the functions, or of their derivatives of that order, from the left: (..., size)."""
+        return self._values(s, order)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.size})"
+
+
+class PiecewisePolynomial(Basis):
+    """Your own basis of piecewise polynomials.
+
+    Args:
+        breakpoints: numbers that increase from -1 to 1, (cells + 1,).
+        coefficients: (size, cells, degree + 1): on cell c, with t in [0, 1] the place inside it, p_i is
+            ``coefficients[i, c, 0] + coefficients[i, c, 1] t + ...``.
+
+    Raises:
+        ValueError: breakpoints that do not increase from -1 to 1, coefficients of another shape or not finite, or a
+            function that is zero everywhere.
+
+    Two parabolas on one cell: ``PiecewisePolynomial([-1, 1], [[[1, 0, -1]], [[0, 0, 1]]])``.
+
+    Source: Zhang, Bao and Ju (2023), Section 5.1. Chapter :doc:`/book/iat/transform`.
+    """
+
+    harmonics = 0
+
+    def __init__(self, breakpoints: Sequence[Any] | Tensor, coefficients: Sequence[Any] | Tensor | np.ndarray) -> None:
+        ends = torch.as_tensor([float(b) for b in breakpoints], dtype=torch.float64)
+        if len(ends) < 2 or ends[0] != -1 or ends[-1] != 1 or not (ends.diff() > 0).all():
+            raise ValueError(f"breakpoints must increase from -1 to 1; got {ends.tolist()!s:.80}.")
+        powers = torch.as_tensor(np.asarray(coefficients, dtype=np.float64))
+        if powers.ndim != 3 or powers.shape[1] != len(ends) - 1 or not powers.shape[2]:
+            raise ValueError(
+                f"coefficients must be (size, {len(ends) - 1}, degree + 1) for {len(ends)} breakpoints; "
+                f"got {tuple(powers.shape)}."
+            )
+        if not powers.isfinite().all():
+            raise ValueError("coefficients must be finite.")
+        zero = (powers == 0).all(-1).all(-1)
+        if zero.any():
+            raise ValueError(f"function {int(zero.nonzero()[0])} is zero everywhere: leave it out.")
+        self.size, self.degree = powers.shape[0], powers.shape[2] - 1
+        self.breakpoints = ends
+        # In Bernstein form: no cancellation inside a cell, and the ends of a cell are the first and last coefficients.
+        self.bernstein = powers @ _power_to_bernstein(self.degree).T
+
+    def _values(self, s: Tensor, order: int, left: bool = False) -> Tensor:
+        ends, bernstein = self.breakpoints.to(s), self.bernstein.to(s)
+        inside = ends[1:-1].contiguous()
+        cell = torch.searchsorted(inside, s.detach().contiguous(), right=not left)
+        width = ends.diff()
+        t = ((s - ends[cell]) / width[cell])[..., None]
+        scale = torch.ones_like(t)
+        for _ in range(order):
+            bernstein = bernstein.diff(dim=-1) * (bernstein.shape[-1] - 1) if bernstein.shape[-1] > 1 else bernstein * 0
+            scale = scale / width[cell][..., None]
+        table = bernstein.permute(1, 2, 0)[cell]  # (..., degree + 1, size)
+        n = table.shape[-2] - 1
+        value = sum(math.comb(n, k) * (1 - t) ** (n - k) * t**k * table[..., k, :] for k in range(n + 1)) * scale
+        return torch.where(((s >= -1) & (s <= 1))[..., None], value, 0)  # pyright: ignore[reportReturnType, reportArgumentType]
+
+    def left_limit(self, s: Tensor, order: int = 0) -> Tensor:
+        return self._values(s, order, left=True)
+
+
+class Harmonics(Basis):
+    """cos(pi s), sin(pi s), cos(2 pi s), ...: ``size`` of them, without a constant."""
+
+    degree = 0
+
+    def __init__(self, size: int) -> None:
+        self.size = count("size", size)
+        self.harmonics = (self.size + 1) // 2
+        self.breakpoints = torch.tensor([-1.0, 1.0], dtype=torch.float64)
+
+    def _values(self, s: Tensor, order: int) -> Tensor:
+        k = math.pi * torch.arange(1, self.harmonics + 1, dtype=s.dtype, device=s.device)
+        angle = k * s[..., None]
+        cosine, sine = angle.cos(), angle.sin()
+        if order:
+            cosine, sine = -k * sine, k * cosine
+        value = torch.stack([cosine, sine], -1).flatten(-2)[..., : self.size]
+        return torch.where(((s >= -1) & (s <= 1))[..., None], value, 0)
+
+    @cached_property
+    def l1_norms(self) -> Tensor:
+        return torch.full((self.size,), 4 / math.pi, dtype=torch.float64)
+
+    @cached_property
+    def integrals(self) -> Tensor:
+        return torch.zeros(self.size, dtype=torch.float64)
+
+
+class Mixed(Basis):
+    """The functions of several bases, one after another: local and global ones together, for example.
+
+    Args:
+        bases: two or more of them.
+
+    Source: Zhang, Bao and Ju (2023), Section 6, "mixing basis functions"; what the paper left open.
+    """
+
+    def __init__(self, *bases: Basis) -> None:
+        for basis in bases:
+            if not isinstance(basis, Basis):
+                raise TypeError(f"Mixed takes bases, like Mixed(Fourier(8), PWL(8)); got {basis!r:.60}.")
+        if len(bases) < 2:
+            raise ValueError("Mixed takes two or more bases.")
+        self.bases = bases
+        self.size = sum(basis.size for basis in bases)
+        self.degree = max(basis.degree for basis in bases)
+        self.harmonics = max(basis.harmonics for basis in bases)
+        self.breakpoints = merged([basis.breakpoints for basis in bases])
+
+    def _values(self, s: Tensor, order: int) -> Tensor:
+        return torch.cat([basis._values(s, order) for basis in self.bases], -1)
+
+    def left_limit(self, s: Tensor, order: int = 0) -> Tensor:
+        return torch.cat([basis.left_limit(s, order) for basis in self.bases], -1)
+
+    @cached_property
+    def l1_norms(self) -> Tensor:
+        return torch.cat([basis.l1_norms for basis in self.bases])
+
+    def __repr__(self) -> str:
+        return f"Mixed({', '.join(map(repr, self.bases))})"
+
+
+def merged(meshes: Sequence[Tensor]) -> Tensor:
+    """The breakpoints of several bases together; two that differ by rounding are one."""
+    ends = torch.cat(list(meshes)).unique()
+    return ends[torch.cat([torch.tensor([True]), ends.diff() > 1e-14])]
+
+
+def _points(s: Tensor) -> Tensor:
+    if not isinstance(s, Tensor) or not s.is_floating_point():
+        raise TypeError(f"s must be a floating-point tensor; got {s!r:.60}.")
+    return s
+
+
+def _power_to_bernstein(degree: int) -> Tensor:
+    rows = [
+        [math.comb(j, k) / math.comb(degree, k) if k <= j else 0.0 for k in range(degree + 1)]
+        for j in range(degree + 1)
+    ]
+    return torch.tensor(rows, dtype=torch.float64)

@@ -1,0 +1,185 @@
+"""Activation patterns: the set of s where the state function is positive, and the activation matrix of such a set."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .._checks import finite
+from ._bases import basis as basis_of
+from ._basis import Basis
+from ._quadrature import interval_nodes
+from ._roots import roots as find_roots
+
+
+@dataclass(frozen=True, eq=False)
+class ActivationPattern:
+    """A subset D of [-1, 1] for each sample: intervals between edges, active or not.
+
+    Attributes:
+        edges: (..., intervals + 1), from -1 to 1, in order and possibly repeated. Those that are roots of the state
+            function carry its gradient, Eq. (22).
+        active: (..., intervals), bool: whether the interval between edge k and edge k + 1 belongs to D.
+        moving: (..., intervals + 1), bool: which edges are such roots.
+
+    Source: Zhang, Bao and Ju (2023), Eq. (19). Chapter :doc:`/book/iat/activation-pattern`.
+    """
+
+    edges: Tensor
+    active: Tensor
+    moving: Tensor
+
+    @property
+    def measure(self) -> Tensor:
+        """The length of D, between 0 and 2: (...,). Differentiable."""
+        return (self.edges.diff(dim=-1) * self.active).sum(-1)
+
+    @property
+    def roots(self) -> Tensor:
+        """The roots that bound D, in order: (..., most), filled up with NaN where a sample has fewer. Differentiable."""
+        return _compact(self.edges, self.moving)
+
+    @property
+    def intervals(self) -> Tensor:
+        """D as rows (start, end), neighbours joined: (..., most, 2), filled up with NaN. Differentiable."""
+        active = torch.nn.functional.pad(self.active, (1, 1))
+        starts, ends = active[..., 1:] & ~active[..., :-1], active[..., :-1] & ~active[..., 1:]
+        return torch.stack([_compact(self.edges, starts), _compact(self.edges, ends)], -1)
+
+    def contains(self, s: Tensor) -> Tensor:
+        """Whether D contains s: bool, (..., points), for s (..., points) or (points,)."""
+        edges = self.edges.detach()
+        s = s.to(edges).expand(*edges.shape[:-1], s.shape[-1]).contiguous()
+        place = torch.searchsorted(edges.contiguous(), s, right=True) - 1
+        return self.active.gather(-1, place.clamp(0, self.active.shape[-1] - 1)) & (s >= -1) & (s <= 1)
+
+    def symmetric_difference(self, other: "ActivationPattern") -> "ActivationPattern":
+        """The points that belong to just one of the two. Its ``measure`` is a distance between patterns."""
+        if not isinstance(other, ActivationPattern):
+            raise TypeError(f"a pattern differs from a pattern; got {type(other).__name__}.")
+        shape = torch.broadcast_shapes(self.edges.shape[:-1], other.edges.shape[:-1])
+        both = [(p.edges.expand(*shape, -1), p.moving.expand(*shape, -1)) for p in (self, other)]
+        edges, order = torch.cat([edges for edges, _ in both], -1).sort(-1, stable=True)
+        moving = torch.cat([moving for _, moving in both], -1).gather(-1, order)
+        middles = (edges[..., 1:] + edges[..., :-1]).detach() / 2
+        return ActivationPattern(edges, self.contains(middles) ^ other.contains(middles), moving)
+
+    def __getitem__(self, sample: Any) -> "ActivationPattern":
+        """The pattern of one sample, or of some."""
+        return ActivationPattern(self.edges[sample], self.active[sample], self.moving[sample])
+
+
+def activation_pattern(x: Tensor, basis: str | Basis) -> ActivationPattern:
+    """D(x) = {s in [-1, 1] : p(s)^T x > 0}, where the state function of x is positive.
+
+    Exact: every root is found to the last digits, for any basis (see ``relunb/iat/_roots.py``). The edges are
+    differentiable in x, with ds/dx = -p(s) / (p'(s)^T x) at a simple root; the gradient of ``measure`` is how the
+    length of D changes. At a double root it is infinite, and where D jumps (x = 0; for local bases neighbouring zeros)
+    there is none.
+
+    Args:
+        x: (..., size), floating point, finite. Computed in float64.
+        basis: "rect", "pwl", "pwq", "fourier", "rect-w", "pwl-w", or a :class:`Basis` of that size.
+
+    Returns:
+        An :class:`ActivationPattern` with edges of shape (..., intervals + 1), float64.
+
+    Raises:
+        TypeError: x is not a floating-point tensor.
+        ValueError: x is not finite, or the basis is unknown or of another size.
+
+    Source: Zhang, Bao and Ju (2023), Eq. (19) and (22). Derived in :doc:`/book/iat/activation-pattern`.
+    """
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        raise TypeError(f"x must be a floating-point tensor; got {x!r:.60}.")
+    if not x.ndim:
+        raise ValueError("x must be (..., size); got a single number.")
+    found = basis_of(basis, x.shape[-1])
+    finite("x", x)
+    return ActivationPattern(*boundaries(x.double(), found))
+
+
+def activation_matrix(
+    pattern: ActivationPattern, input_basis: Basis, output_basis: Basis, *, normalized: bool = True
+) -> Tensor:
+    """A(D), the integral of q(s) p(s)^T over the pattern D.
+
+    Args:
+        pattern: from :func:`activation_pattern`, for any basis: D and p need not belong together.
+        input_basis: p.
+        output_basis: q; scaled to unit L1 norms, as :class:`relunb.IAT` does, unless ``normalized`` is false.
+
+    Returns:
+        (..., output size, input size), float64. Differentiable in the pattern's edges: by the fundamental theorem
+        dA/ds = q(s) p(s)^T, with the sign of the edge.
+
+    Source: Zhang, Bao and Ju (2023), Eq. (18). Derived in :doc:`/book/iat/activation-pattern`.
+    """
+    s, weight = active_nodes(pattern.edges, pattern.active, input_basis, output_basis)
+    q = output_basis(s)
+    if normalized:
+        q = q / output_basis.l1_norms.to(q)
+    return (q * weight[..., None]).mT @ input_basis(s)
+
+
+def active_nodes(edges: Tensor, active: Tensor, *bases: Basis) -> tuple[Tensor, Tensor]:
+    """Nodes and weights of an integral over D: (..., points) each; weights are zero off D. Differentiable in edges."""
+    s, weight = interval_nodes(edges, *bases)
+    inside = ActivationPattern(edges, active, active).contains(s.detach())
+    return s, weight * inside
+
+
+def boundaries(x: Tensor, basis: Basis) -> tuple[Tensor, Tensor, Tensor]:
+    """Edges, active and moving for x (..., size), float64 and finite; the edges differentiable in x."""
+    return _Boundaries.apply(x, basis)  # pyright: ignore[reportReturnType]
+
+
+class _Boundaries(torch.autograd.Function):
+    """The roots are found off the graph; Eq. (22) is their derivative, differentiable again since it uses the output."""
+
+    @staticmethod
+    def forward(x: Tensor, basis: Basis) -> tuple[Tensor, Tensor, Tensor]:
+        found = find_roots(basis, x.reshape(-1, x.shape[-1]))
+        return tuple(t.reshape(*x.shape[:-1], t.shape[-1]) for t in found)  # pyright: ignore[reportReturnType]
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Basis], output: tuple[Tensor, Tensor, Tensor]) -> None:
+        edges, active, moving = output
+        ctx.basis = inputs[1]
+        ctx.save_for_backward(inputs[0], edges, moving)
+        ctx.save_for_forward(inputs[0], edges, moving)
+        ctx.mark_non_differentiable(active, moving)
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor | None, *_: Any) -> tuple[Tensor | None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        if grad is None:
+            return None, None
+        x, edges, moving = ctx.saved_tensors
+        values, per_slope = _root_rule(ctx.basis, x, edges, moving)
+        return -((grad * per_slope)[..., None] * values).sum(-2), None
+
+    @staticmethod
+    def jvp(ctx: Any, x_dot: Tensor, _: None) -> tuple[Tensor, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        x, edges, moving = ctx.saved_tensors
+        values, per_slope = _root_rule(ctx.basis, x, edges, moving)
+        return -(values * x_dot[..., None, :]).sum(-1) * per_slope, None, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int, None], x: Tensor, basis: Basis) -> tuple[Any, tuple[int, int, int]]:
+        return _Boundaries.apply(x.movedim(in_dims[0], 0), basis), (0, 0, 0)
+
+
+def _root_rule(basis: Basis, x: Tensor, edges: Tensor, moving: Tensor) -> tuple[Tensor, Tensor]:
+    """p(s) at the edges, and 1/(p'(s)^T x) at the moving ones, zero at the others."""
+    slope = (basis.derivative(edges) * x[..., None, :]).sum(-1)
+    return basis(edges), torch.where(moving, 1 / torch.where(moving, slope, 1), 0)
+
+
+def _compact(values: Tensor, mask: Tensor) -> Tensor:
+    """The masked values of each row moved to its front, filled up with NaN: (..., most)."""
+    counts = mask.sum(-1)
+    most = int(counts.max()) if counts.numel() else 0
+    order = (~mask).to(torch.int8).argsort(dim=-1, stable=True)[..., :most]
+    return torch.where(torch.arange(most, device=mask.device) < counts[..., None], values.gather(-1, order), torch.nan)
