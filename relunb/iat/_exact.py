@@ -17,6 +17,7 @@ from ._quadrature import cuts
 _HELD = 1 << 22
 
 
+@torch.compiler.disable(reason="The exact transform finds roots, and their number differs from sample to sample.")
 def exact_relu(x: Tensor, input_basis: Basis, output_basis: Basis) -> Tensor:
     """IAT-ReLU of x (..., input size) for q of unit L1 norms: (..., output size). Computed in float64.
 

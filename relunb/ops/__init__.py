@@ -3,4 +3,14 @@
 from ._blocked_network import BlockedNetwork as BlockedNetwork
 from ._bw_relu import bw_relu_fused as bw_relu_fused
 from ._bw_relu import bw_relu_plain as bw_relu_plain
+from ._linear_cells import LinearCells as LinearCells
+from ._linear_cells import linear_cells as linear_cells
+from ._linear_cells import linear_cells_plain as linear_cells_plain
 from ._memory import kept_memory as kept_memory
+from ._midpoint import MidpointTables as MidpointTables
+from ._midpoint import midpoint as midpoint
+from ._midpoint import midpoint_plain as midpoint_plain
+from ._midpoint import midpoint_relu as midpoint_relu
+from ._midpoint import midpoint_tables as midpoint_tables
+from ._relu_cell_means import relu_cell_means as relu_cell_means
+from ._relu_cell_means import relu_cell_means_plain as relu_cell_means_plain

@@ -1,0 +1,87 @@
+"""The two cheap exact routes: a state that is constant on each cell, and one that is linear between nodes."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..ops import LinearCells
+from ._basis import Basis, PiecewisePolynomial, merged
+from ._quadrature import interval_nodes
+
+
+class ConstantCells(NamedTuple):
+    """Maps of a transform whose state is constant on each cell; None stands for the identity."""
+
+    values: Tensor | None  # (size, cells): the state on the cells from x
+    weights: Tensor | None  # (cells, outputs): integrals of the output functions over the cells
+
+
+def constant_cells(p: PiecewisePolynomial, q: Basis) -> ConstantCells:
+    ends = p.breakpoints
+    values = p((ends[1:] + ends[:-1]) / 2).T
+    s, weight = interval_nodes(ends, p, q)
+    cell = torch.searchsorted(ends[1:-1].contiguous(), s, right=True)
+    weighted = weight[:, None] * q(s) / q.l1_norms
+    weights = torch.zeros(len(ends) - 1, q.size, dtype=torch.float64).index_add(0, cell, weighted)
+    weights[weights.abs() < 1e-15] = 0
+    return ConstantCells(*(None if _is_identity(t) else t for t in (values, weights)))
+
+
+def constant_relu(x: Tensor, cells: ConstantCells) -> Tensor:
+    """IAT-ReLU of a state that is constant on each cell: relu between two small matrices, or alone."""
+    dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
+    with torch.autocast(x.device.type, enabled=False):
+        y = x.to(dtype)
+        y = torch.relu(y if cells.values is None else y @ cells.values.to(y))
+        return (y if cells.weights is None else y @ cells.weights.to(y)).to(x.dtype)
+
+
+def nodal_values(p: PiecewisePolynomial) -> Callable[[Tensor], Tensor]:
+    """The map from x to the values of a continuous piecewise-linear state at its breakpoints."""
+    table = p(p.breakpoints).T
+    if _is_identity(table):
+        return lambda x: x
+
+    def values(x: Tensor) -> Tensor:
+        dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
+        with torch.autocast(x.device.type, enabled=False):
+            return (x.to(dtype) @ table.to(x.device, dtype)).to(x.dtype)
+
+    return values
+
+
+def cut_cells(p: PiecewisePolynomial, q: PiecewisePolynomial) -> LinearCells:
+    """The plan of :func:`relunb.ops.linear_cells`: intervals of p cut at the breakpoints of q."""
+    ends = merged([p.breakpoints, q.breakpoints])
+    start, stop = ends[:-1], ends[1:]
+    left = torch.searchsorted(p.breakpoints[1:-1].contiguous(), (start + stop) / 2, right=True)
+    origin, width = p.breakpoints[left], p.breakpoints.diff()[left]
+    at_start, at_middle, at_stop = q(start), q((start + stop) / 2), q.left_limit(stop)
+    quadratic = torch.stack([at_start, 2 * at_middle - (at_start + at_stop) / 2, at_stop], -1) / q.l1_norms[:, None]
+    quadratic[quadratic.abs() < 1e-14 * quadratic.abs().amax()] = 0
+    present = (quadratic != 0).any(-1)  # (cells, outputs)
+    most = int(present.sum(1).max())
+    order = (~present).to(torch.int8).argsort(dim=1, stable=True)[:, :most]
+    # A cell with fewer functions repeats one of its own with coefficients of zero.
+    target = torch.where(present.gather(1, order), order, order[:, :1])
+    coefficients = quadratic.gather(1, order[..., None].expand(-1, -1, 3)) * present.gather(1, order)[..., None]
+    return LinearCells(
+        left=left,
+        start=_snapped((start - origin) / width),
+        stop=_snapped((stop - origin) / width),
+        length=stop - start,
+        coefficients=coefficients.movedim(0, 1).contiguous(),
+        target=target.T.contiguous(),
+        outputs=q.size,
+    )
+
+
+def _snapped(fraction: Tensor) -> Tensor:
+    """Ends of an interval exactly 0 and 1, whatever rounding made of them."""
+    return torch.where((fraction - fraction.round()).abs() < 1e-12, fraction.round(), fraction)
+
+
+def _is_identity(table: Tensor) -> bool:
+    return table.shape[0] == table.shape[1] and bool((table - torch.eye(len(table)).to(table)).abs().max() < 1e-15 * 8)

@@ -1,0 +1,192 @@
+"""The integral activation transform: as a function, and as a module to put where a ReLU stood."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .._checks import count
+from ..ops import MidpointTables, linear_cells, midpoint, midpoint_relu, midpoint_tables
+from ._bases import basis as basis_of
+from ._basis import Basis, PiecewisePolynomial
+from ._cells import constant_cells, constant_relu, cut_cells, nodal_values
+from ._exact import exact_relu
+
+Activation = Callable[[Tensor], Tensor]
+ACTIVATIONS: dict[str, Activation] = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
+_NODES_A_FUNCTION = 8  # of the midpoint rule, where ``points`` is not given
+
+
+class IAT(nn.Module):
+    """The integral activation transform, y_i = integral of q_i(s) sigma(p(s)^T x) over [-1, 1]: a layer of neurons.
+
+    It stands where an element-wise activation stood: the input's numbers are coefficients of a state function on
+    [-1, 1], the activation acts on that function, and each output is a weighted mean of the result. It has no
+    parameters. With "rect" twice it is the element-wise activation.
+
+    Args:
+        in_features: width d of the input.
+        out_features: width of the output; ``in_features`` where it is None.
+        input_basis: p: "rect", "pwl", "pwq", "fourier", "rect-w", "pwl-w", or a :class:`relunb.iat.Basis`.
+        output_basis: q, likewise; its functions are scaled to unit L1 norm.
+        activation: "relu", "tanh", "sigmoid", or any element-wise function of a tensor.
+        method: "exact", for ReLU: split at roots and breakpoints, with a first and a second derivative. Or "midpoint",
+            Eq. (12): ``points`` nodes, error O(points^-2) in values and O(1/points) in ReLU's gradient; the second
+            derivative of its ReLU is zero.
+        points: nodes of the midpoint rule. None: 8 for each function, or a multiple of the bases' cells near that.
+
+    Input (..., in_features), output (..., out_features), same dtype and device. bfloat16 and float16 are computed in
+    float32; the exact form of other bases than rectangles and hats in float64. NaN and infinity give NaN.
+
+    Raises:
+        TypeError: an argument of another type.
+        ValueError: an unknown basis, method or activation, a width that the basis does not have, ``points`` with
+            ``method="exact"``, or ``method="exact"`` with an activation that is not ReLU.
+
+    Source: Zhang, Bao and Ju (2023), Eq. (4), (12) and (17). Derived in :doc:`/book/iat/transform` and
+    :doc:`/book/iat/exact`.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int | None = None,
+        input_basis: str | Basis = "fourier",
+        output_basis: str | Basis = "pwq",
+        activation: str | Activation = "relu",
+        method: str = "exact",
+        points: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.in_features = count("in_features", in_features)
+        self.out_features = self.in_features if out_features is None else count("out_features", out_features)
+        self.input_basis = basis_of(input_basis, self.in_features, "input_basis")
+        self.output_basis = basis_of(output_basis, self.out_features, "output_basis")
+        self._plan = _Plan(self.input_basis, self.output_basis, activation, method, points)
+        self.activation, self.method, self.points = self._plan.name, method, self._plan.points
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._plan(x)
+
+    def extra_repr(self) -> str:
+        points = "" if self.points is None else f", points={self.points}"
+        return (
+            f"{self.in_features}, {self.out_features}, input_basis={self.input_basis}, "
+            f"output_basis={self.output_basis}, activation={self.activation}, method={self.method!r}{points}"
+        )
+
+
+def transform(
+    x: Tensor,
+    input_basis: str | Basis = "fourier",
+    output_basis: str | Basis = "pwq",
+    activation: str | Activation = "relu",
+    method: str = "exact",
+    points: int | None = None,
+) -> Tensor:
+    """The integral activation transform of x: :class:`relunb.IAT` as a function.
+
+    A basis given by its name has the width of x. In a loop use the module, which prepares its tables once.
+
+    Args:
+        x: (..., d), floating point.
+        input_basis, output_basis, activation, method, points: see :class:`relunb.IAT`.
+
+    Returns:
+        (..., size of the output basis), same dtype and device as x.
+
+    Raises:
+        TypeError: x is not a floating-point tensor; and see :class:`relunb.IAT`.
+        ValueError: see :class:`relunb.IAT`.
+
+    Source: Zhang, Bao and Ju (2023), Eq. (4). Derived in :doc:`/book/iat/transform`.
+    """
+    width = _width(x)
+    p = basis_of(input_basis, width, "input_basis")
+    q = output_basis if isinstance(output_basis, Basis) else basis_of(output_basis, width, "output_basis")
+    return _Plan(p, q, activation, method, points)(x)
+
+
+class _Plan:
+    """The route a pair of bases takes, and its tables for each device and precision."""
+
+    def __init__(self, p: Basis, q: Basis, activation: str | Activation, method: str, points: int | None) -> None:
+        self.p, self.q = p, q
+        self.name, self.activation = _activation(activation)
+        if method not in ("exact", "midpoint"):
+            raise ValueError(f"method must be 'exact' or 'midpoint'; got {method!r}.")
+        if method == "exact" and self.name != "relu":
+            raise ValueError(f"method='exact' is for ReLU; with activation={self.name} use method='midpoint'.")
+        if method == "exact" and points is not None:
+            raise ValueError("points belongs to method='midpoint': the exact form has no nodes.")
+        self._tables: dict[Any, MidpointTables] = {}
+        self.points = None if method == "exact" else _points(p, q, points)
+        if method == "midpoint":
+            self._run = self._midpoint
+            self._made(torch.device("cpu"), torch.get_default_dtype())
+        elif isinstance(p, PiecewisePolynomial) and p.degree == 0:
+            self._cells = constant_cells(p, q)
+            self._run = lambda x: constant_relu(x, self._cells)
+        elif _is_linear(p) and isinstance(q, PiecewisePolynomial) and q.degree <= 2:
+            self._nodal, self._cut = nodal_values(p), cut_cells(p, q)
+            self._run = lambda x: linear_cells(self._nodal(x), self._cut)
+        else:
+            self._run = lambda x: exact_relu(x, p, q)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if _width(x) != self.p.size:
+            raise ValueError(f"x must be (..., {self.p.size}), one number for each input function; got {tuple(x.shape)}.")
+        return self._run(x)
+
+    def _midpoint(self, x: Tensor) -> Tensor:
+        dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
+        tables = self._tables.get((x.device, dtype)) or self._made(x.device, dtype)
+        return midpoint_relu(x, tables) if self.name == "relu" else midpoint(x, tables, self.activation)
+
+    def _made(self, device: torch.device, dtype: torch.dtype) -> MidpointTables:
+        assert self.points is not None
+        s = (torch.arange(self.points, dtype=torch.float64) * 2 + 1) / self.points - 1
+        p, q = self.p(s).T, (self.q(s) / self.q.l1_norms).T * (2 / self.points)
+        fourier = self.p.harmonics > 0 and self.p.degree == 0 and len(self.p.breakpoints) == 2
+        tables = midpoint_tables(p.to(device, dtype), q.to(device, dtype), fourier=fourier)
+        self._tables[device, dtype] = tables
+        return tables
+
+
+def _width(x: Tensor) -> int:
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        kind = x.dtype if isinstance(x, Tensor) else type(x).__name__
+        raise TypeError(f"x must be a floating-point tensor; got {kind}.")
+    if not x.ndim:
+        raise ValueError("x must be (..., in_features); got a single number.")
+    return x.shape[-1]
+
+
+def _activation(given: str | Activation) -> tuple[str, Activation]:
+    if isinstance(given, str):
+        if given not in ACTIVATIONS:
+            raise ValueError(
+                f"activation must be one of {', '.join(map(repr, ACTIVATIONS))}, or a function; got {given!r}."
+            )
+        return given, ACTIVATIONS[given]
+    if not callable(given):
+        raise TypeError(f"activation must be a name or a function; got {given!r:.60}.")
+    if given in (torch.relu, nn.functional.relu) or isinstance(given, nn.ReLU):
+        return "relu", torch.relu
+    return getattr(given, "__name__", type(given).__name__), given
+
+
+def _points(p: Basis, q: Basis, points: int | None) -> int:
+    if points is not None:
+        return count("points", points)
+    cells = math.lcm(*(len(basis.breakpoints) - 1 for basis in (p, q)))
+    if all(basis.degree == 0 and not basis.harmonics for basis in (p, q)):
+        return cells  # one node in each piece is exact
+    wanted = _NODES_A_FUNCTION * max(p.size, q.size)
+    return -(-wanted // cells) * cells if cells <= 2 * wanted else wanted
+
+
+def _is_linear(p: Basis) -> bool:
+    return isinstance(p, PiecewisePolynomial) and p.degree == 1 and p.properties["continuous"]
