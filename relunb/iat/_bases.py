@@ -16,7 +16,7 @@ from ._basis import Basis, Harmonics, PiecewisePolynomial
 class Rect(PiecewisePolynomial):
     """Rectangles: p_i is 1 on the i-th of ``size`` equal cells of [-1, 1], and 0 elsewhere.
 
-    Source: Zhang, Bao and Ju (2023), Section 5.1. Chapter :doc:`/book/iat/transform`.
+    Source: Zhang, Bao and Zhang (2023), Section 5.1. Chapter :doc:`/book/iat/transform`.
     """
 
     def __init__(self, size: int) -> None:
@@ -30,7 +30,7 @@ class PWL(PiecewisePolynomial):
     Raises:
         ValueError: ``size`` is below 2; a hat needs a second node.
 
-    Source: Zhang, Bao and Ju (2023), Section 5.1. Chapter :doc:`/book/iat/transform`.
+    Source: Zhang, Bao and Zhang (2023), Section 5.1. Chapter :doc:`/book/iat/transform`.
     """
 
     def __init__(self, size: int) -> None:
@@ -44,7 +44,7 @@ class PWQ(PiecewisePolynomial):
     Raises:
         ValueError: ``size`` is below 3; a quadratic B-spline lives on three cells.
 
-    Source: Zhang, Bao and Ju (2023), Section 5.1. Chapter :doc:`/book/iat/transform`.
+    Source: Zhang, Bao and Zhang (2023), Section 5.1. Chapter :doc:`/book/iat/transform`.
     """
 
     def __init__(self, size: int) -> None:
@@ -60,7 +60,7 @@ class PWQ(PiecewisePolynomial):
 class Fourier(Harmonics):
     """cos(pi s), sin(pi s), cos(2 pi s), ...: ``size`` functions, orthonormal on [-1, 1], without a constant.
 
-    Source: Zhang, Bao and Ju (2023), Section 5.1. Chapter :doc:`/book/iat/transform`.
+    Source: Zhang, Bao and Zhang (2023), Section 5.1. Chapter :doc:`/book/iat/transform`.
     """
 
 
@@ -71,7 +71,7 @@ class RectWavelet(PiecewisePolynomial):
         size: number of functions, at least 2. They span ``size - 1`` dimensions: their sum is zero.
         multiscale: the first ``size`` Haar wavelets, with peak 1, instead. The coarsest is global, against Table 1.
 
-    Source: Zhang, Bao and Ju (2023), Section 5.1. Chapter :doc:`/book/iat/transform`.
+    Source: Zhang, Bao and Zhang (2023), Section 5.1. Chapter :doc:`/book/iat/transform`.
     """
 
     def __init__(self, size: int, multiscale: bool = False) -> None:
@@ -92,7 +92,7 @@ class PWLWavelet(PiecewisePolynomial):
         multiscale: a triangular wave 0, 1, 0, -1, 0 on the supports of the first ``size`` Haar wavelets instead. The
             coarsest is global, against Table 1.
 
-    Source: Zhang, Bao and Ju (2023), Section 5.1. Chapter :doc:`/book/iat/transform`.
+    Source: Zhang, Bao and Zhang (2023), Section 5.1. Chapter :doc:`/book/iat/transform`.
     """
 
     def __init__(self, size: int, multiscale: bool = False) -> None:

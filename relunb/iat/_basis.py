@@ -19,7 +19,7 @@ class Basis(ABC):
     ``basis(s)`` evaluates them: s of any shape gives (..., size), in the dtype and on the device of s. At a jump the
     value is the limit from the right, at s = 1 from the left; outside [-1, 1] it is zero.
 
-    Source: Zhang, Bao and Ju (2023), Section 3.1. Chapter :doc:`/book/iat/transform`.
+    Source: Zhang, Bao and Zhang (2023), Section 3.1. Chapter :doc:`/book/iat/transform`.
     """
 
     size: int
@@ -98,7 +98,7 @@ class PiecewisePolynomial(Basis):
 
     Two parabolas on one cell: ``PiecewisePolynomial([-1, 1], [[[1, 0, -1]], [[0, 0, 1]]])``.
 
-    Source: Zhang, Bao and Ju (2023), Section 5.1. Chapter :doc:`/book/iat/transform`.
+    Source: Zhang, Bao and Zhang (2023), Section 5.1. Chapter :doc:`/book/iat/transform`.
     """
 
     harmonics = 0
@@ -176,7 +176,7 @@ class Mixed(Basis):
     Args:
         bases: two or more of them.
 
-    Source: Zhang, Bao and Ju (2023), Section 6, "mixing basis functions"; what the paper left open.
+    Source: Zhang, Bao and Zhang (2023), Section 6, "mixing basis functions"; what the paper left open.
     """
 
     def __init__(self, *bases: Basis) -> None:

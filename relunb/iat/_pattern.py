@@ -23,7 +23,7 @@ class ActivationPattern:
         active: (..., intervals), bool: whether the interval between edge k and edge k + 1 belongs to D.
         moving: (..., intervals + 1), bool: which edges are such roots.
 
-    Source: Zhang, Bao and Ju (2023), Eq. (19). Chapter :doc:`/book/iat/activation-pattern`.
+    Source: Zhang, Bao and Zhang (2023), Eq. (19). Chapter :doc:`/book/iat/activation-pattern`.
     """
 
     edges: Tensor
@@ -89,7 +89,7 @@ def activation_pattern(x: Tensor, basis: str | Basis) -> ActivationPattern:
         TypeError: x is not a floating-point tensor.
         ValueError: x is not finite, or the basis is unknown or of another size.
 
-    Source: Zhang, Bao and Ju (2023), Eq. (19) and (22). Derived in :doc:`/book/iat/activation-pattern`.
+    Source: Zhang, Bao and Zhang (2023), Eq. (19) and (22). Derived in :doc:`/book/iat/activation-pattern`.
     """
     if not isinstance(x, Tensor) or not x.is_floating_point():
         raise TypeError(f"x must be a floating-point tensor; got {x!r:.60}.")
@@ -114,7 +114,7 @@ def activation_matrix(
         (..., output size, input size), float64. Differentiable in the pattern's edges: by the fundamental theorem
         dA/ds = q(s) p(s)^T, with the sign of the edge.
 
-    Source: Zhang, Bao and Ju (2023), Eq. (18). Derived in :doc:`/book/iat/activation-pattern`.
+    Source: Zhang, Bao and Zhang (2023), Eq. (18). Derived in :doc:`/book/iat/activation-pattern`.
     """
     s, weight = active_nodes(pattern.edges, pattern.active, input_basis, output_basis)
     q = output_basis(s)

@@ -45,7 +45,7 @@ class IAT(nn.Module):
         ValueError: an unknown basis, method or activation, a width that the basis does not have, ``points`` with
             ``method="exact"``, or ``method="exact"`` with an activation that is not ReLU.
 
-    Source: Zhang, Bao and Ju (2023), Eq. (4), (12) and (17). Derived in :doc:`/book/iat/transform` and
+    Source: Zhang, Bao and Zhang (2023), Eq. (4), (12) and (17). Derived in :doc:`/book/iat/transform` and
     :doc:`/book/iat/exact`.
     """
 
@@ -101,7 +101,7 @@ def transform(
         TypeError: x is not a floating-point tensor; and see :class:`relunb.IAT`.
         ValueError: see :class:`relunb.IAT`.
 
-    Source: Zhang, Bao and Ju (2023), Eq. (4). Derived in :doc:`/book/iat/transform`.
+    Source: Zhang, Bao and Zhang (2023), Eq. (4). Derived in :doc:`/book/iat/transform`.
     """
     width = _width(x)
     p = basis_of(input_basis, width, "input_basis")
