@@ -40,9 +40,10 @@ class Basis(ABC):
     @cached_property
     def l1_norms(self) -> Tensor:
         """The integrals of \\|p_i\\| over [-1, 1], (size,), float64."""
-        from ._roots import roots  # the roots of p_i are those of the state function with x = e_i
         from ._quadrature import interval_nodes
+        from ._roots import roots
 
+        # The roots of p_i are those of the state function of a unit vector.
         unit = torch.eye(self.size, dtype=torch.float64)
         edges, _, _ = roots(self, unit)
         s, weight = interval_nodes(edges, self)

@@ -73,12 +73,13 @@ class _Apply(torch.autograd.Function):
         return pushed(x_dot, edges, active, ctx.p, ctx.q)
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, ...], x: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis) -> Any:
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[Tensor, int]:
+        x, edges, active, p, q = inputs
         moved = [
             t.movedim(dim, 0) if dim is not None else t.expand(info.batch_size, *t.shape)
             for t, dim in zip((x, edges, active), in_dims, strict=False)
         ]
-        return _Apply.apply(*moved, p, q), 0
+        return _Apply.apply(*moved, p, q), 0  # pyright: ignore[reportReturnType]
 
 
 def _rows_pulled(grad: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis) -> Tensor:

@@ -37,7 +37,7 @@ class ActivationPattern:
 
     @property
     def roots(self) -> Tensor:
-        """The roots that bound D, in order: (..., most), filled up with NaN where a sample has fewer. Differentiable."""
+        """The roots that bound D, in order: (..., most), the rest NaN where a sample has fewer. Differentiable."""
         return _compact(self.edges, self.moving)
 
     @property
@@ -60,7 +60,7 @@ class ActivationPattern:
             raise TypeError(f"a pattern differs from a pattern; got {type(other).__name__}.")
         shape = torch.broadcast_shapes(self.edges.shape[:-1], other.edges.shape[:-1])
         both = [(p.edges.expand(*shape, -1), p.moving.expand(*shape, -1)) for p in (self, other)]
-        edges, order = torch.cat([edges for edges, _ in both], -1).sort(-1, stable=True)
+        edges, order = torch.cat([edges for edges, _ in both], -1).sort(dim=-1, stable=True)
         moving = torch.cat([moving for _, moving in both], -1).gather(-1, order)
         middles = (edges[..., 1:] + edges[..., :-1]).detach() / 2
         return ActivationPattern(edges, self.contains(middles) ^ other.contains(middles), moving)
@@ -136,7 +136,7 @@ def boundaries(x: Tensor, basis: Basis) -> tuple[Tensor, Tensor, Tensor]:
 
 
 class _Boundaries(torch.autograd.Function):
-    """The roots are found off the graph; Eq. (22) is their derivative, differentiable again since it uses the output."""
+    """The roots are found off the graph. Eq. (22) is their derivative; it uses the output, so it has one itself."""
 
     @staticmethod
     def forward(x: Tensor, basis: Basis) -> tuple[Tensor, Tensor, Tensor]:

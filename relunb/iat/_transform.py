@@ -129,7 +129,12 @@ class _Plan:
         elif isinstance(p, PiecewisePolynomial) and p.degree == 0:
             self._cells = constant_cells(p, q)
             self._run = lambda x: constant_relu(x, self._cells)
-        elif _is_linear(p) and isinstance(q, PiecewisePolynomial) and q.degree <= 2:
+        elif (
+            isinstance(p, PiecewisePolynomial)
+            and _is_linear(p)
+            and isinstance(q, PiecewisePolynomial)
+            and q.degree <= 2
+        ):
             self._nodal, self._cut = nodal_values(p), cut_cells(p, q)
             self._run = lambda x: linear_cells(self._nodal(x), self._cut)
         else:
@@ -137,7 +142,7 @@ class _Plan:
 
     def __call__(self, x: Tensor) -> Tensor:
         if _width(x) != self.p.size:
-            raise ValueError(f"x must be (..., {self.p.size}), one number for each input function; got {tuple(x.shape)}.")
+            raise ValueError(f"x must be (..., {self.p.size}), a number for each input function; got {tuple(x.shape)}.")
         return self._run(x)
 
     def _midpoint(self, x: Tensor) -> Tensor:
@@ -188,5 +193,5 @@ def _points(p: Basis, q: Basis, points: int | None) -> int:
     return -(-wanted // cells) * cells if cells <= 2 * wanted else wanted
 
 
-def _is_linear(p: Basis) -> bool:
-    return isinstance(p, PiecewisePolynomial) and p.degree == 1 and p.properties["continuous"]
+def _is_linear(p: PiecewisePolynomial) -> bool:
+    return p.degree == 1 and p.properties["continuous"]

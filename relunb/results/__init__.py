@@ -17,6 +17,13 @@ from torch import Tensor
 HERE = Path(__file__).parent
 # What each result depends on, from the folder of the package.
 SOURCES = {
+    "basis_pairs": (
+        "results/basis_pairs.py",
+        "iat/_bases.py",
+        "iat/_basis.py",
+        "iat/_quadrature.py",
+        "iat/_roots.py",
+    ),
     "features": (
         "results/features.py",
         "spectrum/_classifiers.py",
