@@ -4,6 +4,7 @@ The formulas of the paper's Figure 5 are lost in the texts there are. These are 
 Table 1 (:doc:`/book/iat/transform` computes it).
 """
 
+from collections.abc import Callable
 from fractions import Fraction
 from functools import lru_cache
 
@@ -106,7 +107,7 @@ class PWLWavelet(PiecewisePolynomial):
         super().__init__(_uniform(size), _hats(np.concatenate([wave, wave[:, :1]], 1)))
 
 
-BASES: dict[str, type[PiecewisePolynomial] | type[Fourier]] = {
+BASES: dict[str, Callable[[int], Basis]] = {
     "rect": Rect,
     "pwl": PWL,
     "pwq": PWQ,

@@ -138,7 +138,7 @@ def train(name: str, layer: Any, steps: int = STEPS, device: str = "cpu") -> dic
     if name == "fit":
         score = loss.detach()  # pyright: ignore[reportPossiblyUnboundVariable]
     else:
-        right = torch.eq(outputs > 0, targets > 0.5)  # pyright: ignore[reportPossiblyUnboundVariable]
+        right = outputs.sign() == 2 * targets - 1  # pyright: ignore[reportPossiblyUnboundVariable]
         score = right.float().mean((1, 2))
     by_rate = score.view(len(RATES), len(SEEDS)).cpu()
     curves = torch.stack(curve, -1).view(len(RATES), len(SEEDS), -1).cpu()
