@@ -4,8 +4,8 @@ On a cell the state runs from ``a`` to ``b``. With ``S = |a| + |b|`` it is posit
 
     lo = (-a)_+ / S,   1 - hi = (-b)_+ / S,   hi - lo = l = (a_+ + b_+) / S,
 
-and there it runs from ``f0 = a_+`` to ``f1 = b_+``. A quadratic q restricted to that part has the Bernstein coefficients
-``q0 = q(lo, lo), q1 = q(lo, hi), q2 = q(hi, hi)`` (its blossom), and
+and there it runs from ``f0 = a_+`` to ``f1 = b_+``. A quadratic q restricted to that part has the Bernstein
+coefficients ``q0 = q(lo, lo), q1 = q(lo, hi), q2 = q(hi, hi)`` (its blossom), and
 
     integral_0^1 q relu = l (f0 (q0/4 + q1/6 + q2/12) + f1 (q0/12 + q1/6 + q2/4)).
 
@@ -14,7 +14,8 @@ to the gradient, as the state is zero there: the slope towards ``a`` is the same
 towards ``b`` with ``(lo, hi)``.
 """
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -25,10 +26,8 @@ from torch._C._functorch import is_batchedtensor, is_legacy_batchedtensor
 from ._memory import empty_like_fast
 from ._relu_cell_means import relu_cell_means
 
-# Below this many cells in all (samples times cells) the plain form costs less than an autograd.Function and its blocks.
-_SMALL = 65_536
-# Cells a block for each of torch's threads; ten arrays of that many numbers are alive at once.
-_BLOCK_PER_THREAD, _BLOCK_MAX = 65_536, 262_144
+# Cells times samples in a block, for each of torch's threads; six to twelve arrays of that many numbers are alive.
+_BLOCK_PER_THREAD, _BLOCK_MAX = 131_072, 262_144
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +114,7 @@ def linear_cells_plain(x: Tensor, plan: LinearCells) -> Tensor:
     """
     wide, constants = _by_node(x), _constants(plan, x)
     a, b = _ends(wide, constants)
-    unit = torch.maximum(a.abs(), b.abs()).detach().clamp_min(torch.finfo(a.dtype).tiny)
+    unit = _one_for_zero(torch.maximum(a.abs(), b.abs()).detach())
     moments = _moments(_active(a / unit, b / unit), a.relu(), b.relu(), plan.constant)
     return _by_sample(_gather(moments, constants, plan), x)
 
@@ -124,8 +123,8 @@ def linear_cells(x: Tensor, plan: LinearCells) -> Tensor:
     """``y_o = sum over cells of length * integral_0^1 q_o(t) relu(a + t (b - a)) dt``, state times output functions.
 
     Exact IAT-ReLU of a piecewise-linear state with local outputs. Gradients of any order, vmap and jvp included; the
-    derivative of relu at 0 is 0. On a CPU in blocks of samples that stay in cache; on CUDA in plain operations, but for
-    a plan of means, which takes the kernel of :func:`relu_cell_means`.
+    derivative of relu at 0 is 0. On a CPU in blocks of samples that stay in cache; elsewhere in plain operations, but
+    for a plan of means, which takes the kernel of :func:`relu_cell_means`. Autograd keeps ``x``, nothing of the cells.
 
     Args:
         x: nodal values of the state, shape (..., N), floating point. Half precisions are computed in float32.
@@ -143,8 +142,7 @@ def linear_cells(x: Tensor, plan: LinearCells) -> Tensor:
         raise ValueError(f"x must have at least {plan.nodes} nodes in its last dimension; got shape {tuple(x.shape)}")
     if plan.means and x.shape[-1] == plan.nodes:
         return relu_cell_means(x)
-    samples = x.numel() // max(1, x.shape[-1])
-    if torch.compiler.is_compiling() or not x.is_cpu or samples * len(plan.left) < _SMALL:
+    if torch.compiler.is_compiling() or x.numel() == 0 or len(plan.left) == 0:
         return linear_cells_plain(x, plan)
     return _LinearCells.apply(x.contiguous(), plan)  # pyright: ignore[reportReturnType]
 
@@ -205,10 +203,15 @@ def _ends(x: Tensor, c: _Constants) -> tuple[Tensor, Tensor]:
     return left * c.from_start + right * c.start, left * c.from_stop + right * c.stop
 
 
+def _one_for_zero(size: Tensor) -> Tensor:
+    """A divisor of what is zero anyway: with a tiny one instead, derivatives would be infinity times zero."""
+    return torch.where(size < torch.finfo(size.dtype).tiny, 1.0, size)
+
+
 def _active(a: Tensor, b: Tensor) -> _Active:
     p0, p1 = a.relu(), b.relu()
     n0, n1 = p0 - a, p1 - b  # exact; and their derivative at zero is that from the left, as that of relu is
-    size = ((p0 + n0) + (p1 + n1)).clamp_min(torch.finfo(a.dtype).tiny)
+    size = _one_for_zero((p0 + n0) + (p1 + n1))
     share, lo, not_hi = (p0 + p1) / size, n0 / size, n1 / size
     return _Active(share, lo, share + not_hi, lo + share, not_hi)
 
@@ -245,12 +248,15 @@ def _slopes(on: _Active, w: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     return f0 * on.not_lo + f1 * on.not_hi, f0 * on.lo + f1 * on.hi
 
 
+def _sum(terms: Iterable[Tensor]) -> Tensor:
+    return functools.reduce(torch.add, terms)
+
+
 def _gather(moments: Sequence[Tensor], c: _Constants, plan: LinearCells) -> Tensor:
     """Outputs (outputs, samples) from the moments of the cells."""
     y = moments[0].new_zeros(plan.outputs, moments[0].shape[1])
     for target, weights in zip(c.target, c.weights, strict=True):
-        terms = [w * m for w, m in zip(weights, moments, strict=True)]
-        y = y.index_add(0, target, sum(terms[1:], terms[0]))
+        y = y.index_add(0, target, _sum(w * m for w, m in zip(weights, moments, strict=True)))
     return y
 
 
@@ -258,7 +264,7 @@ def _spread(grad: Tensor, c: _Constants) -> list[Tensor]:
     """Weights of the moments of the cells from the gradient of the outputs: the adjoint of :func:`_gather`."""
     of_cell = [grad.index_select(0, target) for target in c.target]
     each = [[w * g for w in weights] for weights, g in zip(c.weights, of_cell, strict=True)]
-    return [sum(terms[1:], terms[0]) for terms in zip(*each, strict=True)]
+    return [_sum(terms) for terms in zip(*each, strict=True)]
 
 
 def _gradient(x: Tensor, grad: Tensor, c: _Constants) -> Tensor:
@@ -269,17 +275,11 @@ def _gradient(x: Tensor, grad: Tensor, c: _Constants) -> Tensor:
 
 
 class _LinearCells(torch.autograd.Function):
-    """linear_cells of a contiguous x on a CPU."""
+    """linear_cells of a contiguous x."""
 
     @staticmethod
     def forward(x: Tensor, plan: LinearCells) -> Tensor:
-        constants = _constants(plan, x)
-        out = empty_like_fast(x[..., :1].expand(*x.shape[:-1], plan.outputs))
-        for x_block, out_block in _blocks(plan, x, out):
-            a, b = _ends(_by_node(x_block).contiguous(), constants)
-            moments = _moments(_active(a, b), a.relu_(), b.relu_(), plan.constant)
-            out_block.copy_(_gather(moments, constants, plan).T)
-        return out
+        return _forward_blocks(x, plan) if x.is_cpu else linear_cells_plain(x, plan)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, LinearCells], output: Tensor) -> None:
@@ -290,15 +290,10 @@ class _LinearCells(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         (x,) = ctx.saved_tensors
-        constants = _constants(ctx.plan, x)
         # A second derivative will follow, or many at once (is_grads_batched): operations that autograd and vmap know.
-        if torch.is_grad_enabled() or is_batchedtensor(grad) or is_legacy_batchedtensor(grad):
-            return _by_sample(_gradient(_by_node(x), _by_node(grad), constants), x), None
-        out = empty_like_fast(x)
-        for x_block, grad_block, out_block in _blocks(ctx.plan, x, grad, out):
-            block = _gradient(_by_node(x_block).contiguous(), _by_node(grad_block).contiguous(), constants)
-            out_block.copy_(block.T)
-        return out, None
+        if torch.is_grad_enabled() or is_batchedtensor(grad) or is_legacy_batchedtensor(grad) or not x.is_cpu:
+            return _by_sample(_gradient(_by_node(x), _by_node(grad), _constants(ctx.plan, x)), x), None
+        return _backward_blocks(x, grad, ctx.plan), None
 
     @staticmethod
     def jvp(ctx: Any, x_dot: Tensor, _: None) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -314,6 +309,100 @@ class _LinearCells(torch.autograd.Function):
         return linear_cells(x.movedim(in_dims[0], 0), plan), 0
 
 
-def _blocks(plan: LinearCells, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    samples = max(1, min(_BLOCK_PER_THREAD * torch.get_num_threads(), _BLOCK_MAX) // len(plan.left))
-    return zip(*(t.reshape(-1, t.shape[-1]).split(samples) for t in tensors), strict=True)
+# ----------------------------------------------------------------------------------------------------------------
+# The same formulas for a block of samples at a time, in arrays that are allocated once.
+
+
+def _blocks(plan: LinearCells, arrays: int, *tensors: Tensor) -> Iterator[tuple[Any, ...]]:
+    """The blocks of each tensor, and behind them the scratch arrays of shape (C, samples of the block)."""
+    cells = len(plan.left)
+    samples = max(1, min(_BLOCK_PER_THREAD * torch.get_num_threads(), _BLOCK_MAX) // cells)
+    scratch = torch.empty(arrays, cells * samples, dtype=_compute_dtype(tensors[0]))
+    for blocks in zip(*(t.reshape(-1, t.shape[-1]).split(samples) for t in tensors), strict=True):
+        n = len(blocks[0])
+        yield *blocks, scratch[:, : cells * n].view(arrays, cells, n).unbind()
+
+
+def _mix(a: Tensor, s: Tensor, b: Tensor, t: Tensor, out: Tensor) -> Tensor:
+    return torch.mul(a, s, out=out).addcmul_(b, t)
+
+
+def _block_ends(x: Tensor, c: _Constants, arrays: Sequence[Tensor]) -> None:
+    """a_+, b_+, (-a)_+, (-b)_+, P and S of every cell into six arrays."""
+    f0, f1, n0, n1, positive, size = arrays
+    torch.index_select(x, 0, c.left, out=f0)
+    torch.index_select(x, 0, c.left + 1, out=f1)
+    _mix(f0, c.from_start, f1, c.start, out=n0)
+    _mix(f0, c.from_stop, f1, c.stop, out=n1)
+    torch.sub(torch.clamp_min(n0, 0.0, out=f0), n0, out=n0)
+    torch.sub(torch.clamp_min(n1, 0.0, out=f1), n1, out=n1)
+    torch.add(f0, f1, out=positive)
+    torch.add(n0, n1, out=size).add_(positive).clamp_min_(torch.finfo(x.dtype).tiny)
+
+
+def _block_active(arrays: Sequence[Tensor]) -> _Active:
+    """The positive parts from (-a)_+, (-b)_+, P and S, in place, and one array more."""
+    lo, not_hi, share, hi, not_lo = arrays
+    for part in (lo, not_hi, share):
+        part.div_(hi)
+    return _Active(share, lo, torch.add(share, not_hi, out=not_lo), torch.add(lo, share, out=hi), not_hi)
+
+
+def _forward_blocks(x: Tensor, plan: LinearCells) -> Tensor:
+    c = _constants(plan, x)
+    out = empty_like_fast(x[..., :1].expand(*x.shape[:-1], plan.outputs))
+    for x_block, out_block, t in _blocks(plan, 6 if plan.constant else 11, x, out):
+        _block_ends(_by_node(x_block).contiguous(), c, t[:6])
+        f0, f1, _, _, positive, size = t[:6]
+        if plan.constant:
+            moments = [torch.div(positive, size, out=size).mul_(positive).mul_(0.5)]
+        else:
+            share, lo, not_lo, hi, not_hi = _block_active(t[2:7])
+            first, last = torch.add(f1, f0, alpha=3, out=t[7]), torch.add(f0, f1, alpha=3, out=t[8])
+            middle = f0.add_(f1)
+            for weight in (first, middle, last):
+                weight.mul_(share).mul_(1 / 12)
+            low, high = _mix(first, not_lo, middle, not_hi, out=t[9]), _mix(middle, not_lo, last, not_hi, out=t[10])
+            zeroth = _mix(low, not_lo, high, not_hi, out=share)
+            linear = _mix(low, lo, high, hi, out=f1).mul_(2)
+            low, high = _mix(first, lo, middle, hi, out=low), _mix(middle, lo, last, hi, out=high)
+            moments = [zeroth, linear, _mix(low, lo, high, hi, out=first)]
+        y = moments[0].new_zeros(plan.outputs, moments[0].shape[1])
+        for target, weights in zip(c.target, c.weights, strict=True):
+            term = torch.mul(moments[0], weights[0], out=t[3])
+            for moment, weight in zip(moments[1:], weights[1:], strict=True):
+                term.addcmul_(moment, weight)
+            y.index_add_(0, target, term)
+        out_block.copy_(y.T)
+    return out
+
+
+def _backward_blocks(x: Tensor, grad: Tensor, plan: LinearCells) -> Tensor:
+    c = _constants(plan, x)
+    out = empty_like_fast(x)
+    for x_block, grad_block, out_block, t in _blocks(plan, 12, x, grad, out):
+        nodes, outputs = _by_node(x_block).contiguous(), _by_node(grad_block).contiguous()
+        _block_ends(nodes, c, t[:6])
+        share, lo, not_lo, hi, not_hi = _block_active(t[2:7])
+        of_cell, w = t[0], t[7 : 7 + c.weights.shape[1]]
+        for r, (target, weights) in enumerate(zip(c.target, c.weights, strict=True)):
+            torch.index_select(outputs, 0, target, out=of_cell)
+            for sum_, weight in zip(w, weights, strict=True):
+                torch.addcmul(sum_, of_cell, weight, out=sum_) if r else torch.mul(of_cell, weight, out=sum_)
+        if plan.constant:
+            half = w[0].mul_(share).mul_(0.5)
+            da, db = not_lo.add_(not_hi).mul_(half), lo.add_(hi).mul_(half)
+        else:
+            low, high = _mix(w[0], not_lo, w[1], lo, out=t[10]), _mix(w[1], not_lo, w[2], lo, out=t[11])
+            q0, q1 = _mix(low, not_lo, high, lo, out=t[0]), _mix(low, not_hi, high, hi, out=t[1])
+            low, high = _mix(w[0], not_hi, w[1], hi, out=low), _mix(w[1], not_hi, w[2], hi, out=high)
+            q2 = _mix(low, not_hi, high, hi, out=w[0])
+            f0, f1 = torch.add(q2, q0, alpha=3, out=low), torch.add(q0, q2, alpha=3, out=high)
+            for f in (f0, f1):
+                f.add_(q1, alpha=2).mul_(share).mul_(1 / 12)
+            da, db = _mix(f0, not_lo, f1, not_hi, out=w[1]), _mix(f0, lo, f1, hi, out=w[2])
+        of_node = torch.zeros_like(nodes)
+        of_node.index_add_(0, c.left, _mix(da, c.from_start, db, c.from_stop, out=t[0]))
+        of_node.index_add_(0, c.left + 1, _mix(da, c.start, db, c.stop, out=t[1]))
+        out_block.copy_(of_node.T)
+    return out

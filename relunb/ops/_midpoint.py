@@ -17,7 +17,7 @@ from torch import Tensor
 from torch._C._functorch import is_batchedtensor, is_legacy_batchedtensor
 
 from ._memory import empty_like_fast
-from ._midpoint_maps import LinearMap, fourier_basis, fourier_maps, product
+from ._midpoint_maps import LinearMap, fft_is_faster, fft_maps, fourier_basis, product
 
 # Numbers of state in a block: on a CPU 1 MiB of float32 for each thread, which a core finds again in its cache;
 # on a GPU enough rows to fill it, in 64 MiB.
@@ -59,11 +59,11 @@ def midpoint_tables(p: Tensor, q: Tensor, *, fourier: bool) -> MidpointTables:
     if p.requires_grad or q.requires_grad:
         raise ValueError("p and q must not require a gradient: the transform is differentiated towards x only")
     p, q = p.contiguous(), q.contiguous()
-    if not fourier:
-        return MidpointTables(p, q, product(p), product(p.T), product(q.T), product(q))
-    if (p - fourier_basis(*p.shape, p.device)).abs().max() > 1e-4:  # a float32 user's pi k s is off by k eps
-        raise ValueError(f"p is not the Fourier basis of {p.shape[0]} functions at {p.shape[1]} midpoints")
-    return MidpointTables(p, q, *fourier_maps(p), product(q.T), product(q))
+    size, nodes = p.shape
+    if fourier and (p - fourier_basis(size, nodes, p.device)).abs().max() > 1e-4:  # float32 pi k s is off by k eps
+        raise ValueError(f"p is not the Fourier basis of {size} functions at {nodes} midpoints")
+    synthesis, analysis = fft_maps(p) if fourier and fft_is_faster(size, nodes) else (product(p), product(p.T))
+    return MidpointTables(p, q, synthesis, analysis, product(q.T), product(q))
 
 
 def midpoint_plain(x: Tensor, tables: MidpointTables, activation: Callable[[Tensor], Tensor]) -> Tensor:
@@ -123,6 +123,8 @@ def _block_rows(x: Tensor, nodes: int) -> int:
 
 
 def _apply(x: Tensor, forward: LinearMap, transpose: LinearMap) -> Tensor:
+    if is_legacy_batchedtensor(x):  # is_grads_batched: this vmap does not know autograd.Function
+        return x @ forward.matrix
     return _Linear.apply(x, forward, transpose)  # pyright: ignore[reportReturnType]
 
 
@@ -131,11 +133,13 @@ class _Linear(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor, forward: LinearMap, transpose: LinearMap) -> Tensor:
-        rows = _block_rows(x, max(forward.outputs, transpose.outputs))
+        inputs, outputs = forward.matrix.shape
+        rows = _block_rows(x, max(inputs, outputs))
         run = forward.prepare(rows)
-        out = empty_like_fast(x, (*x.shape[:-1], forward.outputs))
-        x = x.reshape(-1, x.shape[-1])
-        for x_block, out_block in zip(x.split(rows), out.view(-1, forward.outputs).split(rows), strict=True):
+        out = empty_like_fast(x, (*x.shape[:-1], outputs))
+        for x_block, out_block in zip(
+            x.reshape(-1, inputs).split(rows), out.view(-1, outputs).split(rows), strict=True
+        ):
             run(x_block.contiguous(), out_block)
         return out
 

@@ -18,16 +18,19 @@ Run = Callable[[Tensor, Tensor], Tensor]
 # A chunk of a band needs this many columns (or rows) to be a product of matrices that runs at speed. At 512 rows,
 # 2048 nodes and 256 means of 8, in ms: 8 a chunk 0.64, 16 a chunk 0.26, 32 a chunk 0.41, the full product 2.8.
 _CHUNK = 16
-# The Fourier synthesis by FFT does not depend on d, the product with the basis is linear in it. Measured on two cores
-# over M = 256 to 4096, float32 and float64: they cross at d = 40 to 64, and at ten times that where M has a prime factor above
-# 13, for which MKL and cuFFT have no fast step (M = 2039: 2.6 ms where M = 2048 takes 0.26 ms).
+# The Fourier synthesis by FFT does not depend on d, the product with the basis is linear in it. CPU milliseconds of
+# midpoint_relu, forward / with backward, 2048 rows, M = 2048, 256 means, float32, one core: FFT 10 / 28 at any d;
+# product 7.2 / 20 at d = 32, 9.0 / 24 at 48, 10.2 / 30 at 64, 13.9 / 40 at 96. An FFT of M numbers costs nearly the
+# same a node from M = 256 to 4096, but ten times that where M has a prime factor above 13, for which MKL has no fast
+# step (512 Ki nodes: 2.6 ms at M = 2039, 0.26 ms at 2048).
 _FFT_FROM, _FFT_FROM_ROUGH = 64, 640
 
 
 class LinearMap(Protocol):
-    """x (rows, inputs) -> (rows, outputs)."""
+    """x (rows, inputs) -> x @ matrix (rows, outputs)."""
 
-    outputs: int
+    @property
+    def matrix(self) -> Tensor: ...
 
     def prepare(self, rows: int) -> Run: ...
 
@@ -54,10 +57,6 @@ class Product:
     matrix: Tensor
     bands: Bands | None
 
-    @property
-    def outputs(self) -> int:
-        return self.matrix.shape[1]
-
     def prepare(self, rows: int) -> Run:
         return self._run
 
@@ -76,7 +75,6 @@ class Product:
 
 def product(matrix: Tensor) -> Product:
     """x @ matrix, by bands if they hold at most half of the matrix (inputs, outputs)."""
-    matrix = matrix.contiguous()
     return Product(matrix, _find_bands(matrix))
 
 
@@ -89,8 +87,9 @@ def _find_bands(matrix: Tensor) -> Bands | None:
     whole = matrix[:, : chunks * columns].unflatten(1, (chunks, columns))
     first, last = _used(whole)
     begin, end = int(first.min()), int(last.max())
+    widest = max(0, min(inputs // 2, end - begin - chunks + 1))
     # The narrowest windows, evenly spaced from one end to the other, that hold what their chunks use.
-    width = torch.arange(1, min(inputs // 2, end - begin - chunks + 1) + 1, device=matrix.device)[:, None]
+    width = torch.arange(1, widest + 1, device=matrix.device)[:, None]
     start = begin + (end - begin - width) // (chunks - 1) * torch.arange(chunks, device=matrix.device)
     fits = ((start <= first) & (start + width >= last)).all(1).tolist()
     if True not in fits:
@@ -99,9 +98,8 @@ def _find_bands(matrix: Tensor) -> Bands | None:
     starts = start[found].tolist()
     blocks = torch.stack([whole[s : s + found + 1, j] for j, s in enumerate(starts)])
     rest = matrix[:, chunks * columns :]
-    rest_first, rest_last = _used(rest[:, None]) if rest.shape[1] else (first, first)
-    rest_begin = min(int(rest_first[0]), inputs)
-    return Bands(blocks, begin, starts[1] - begin, rest[rest_begin : int(rest_last[0])].contiguous(), rest_begin)
+    rest_begin, rest_end = (int(t) for t in _used(rest[:, None]))
+    return Bands(blocks, begin, starts[1] - begin, rest[rest_begin:rest_end].contiguous(), rest_begin)
 
 
 def _used(chunks: Tensor) -> tuple[Tensor, Tensor]:
@@ -114,18 +112,19 @@ def _used(chunks: Tensor) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True)
 class FourierSynthesis:
-    """Coefficients of cos(pi s), sin(pi s), cos(2 pi s), ... -> values at the ``outputs`` midpoints.
+    """Coefficients of cos(pi s), sin(pi s), cos(2 pi s), ... -> values at the midpoints; matrix (d, M).
 
     The value at s is ``Re sum X_k exp(i pi k s)`` with ``X_k = c_k - i s_k``: an inverse real FFT of ``X_k`` times the
     phase at the first midpoint, ``exp(i pi k (-1 + 1/M))``.
     """
 
+    matrix: Tensor
     phase: Tensor
-    outputs: int
 
     def prepare(self, rows: int) -> Run:
+        nodes = self.matrix.shape[1]
         pairs, numbers, signs = _pairs(rows, self.phase)
-        spectrum = self.phase.new_zeros(rows, self.outputs // 2 + 1)
+        spectrum = self.phase.new_zeros(rows, nodes // 2 + 1)
         half = self.phase / 2  # a real FFT adds every term and its conjugate
         k = len(half)
 
@@ -133,22 +132,22 @@ class FourierSynthesis:
             n, size = x.shape
             torch.mul(x, signs[:size], out=pairs[:n, :size])
             torch.mul(numbers[:n], half, out=spectrum[:n, 1 : k + 1])
-            return torch.fft.irfft(spectrum[:n], n=self.outputs, norm="forward", out=out)
+            return torch.fft.irfft(spectrum[:n], n=nodes, norm="forward", out=out)
 
         return run
 
 
 @dataclass(frozen=True)
 class FourierAnalysis:
-    """The transpose of :class:`FourierSynthesis`: a real FFT, times the conjugate phases, conjugated."""
+    """The transpose of :class:`FourierSynthesis`, matrix (M, d): a real FFT, times the conjugate phases, conjugated."""
 
+    matrix: Tensor
     phase: Tensor
-    nodes: int
-    outputs: int
 
     def prepare(self, rows: int) -> Run:
+        nodes, size = self.matrix.shape
         pairs, numbers, signs = _pairs(rows, self.phase)
-        spectrum = self.phase.new_empty(rows, self.nodes // 2 + 1)
+        spectrum = self.phase.new_empty(rows, nodes // 2 + 1)
         back = self.phase.conj().resolve_conj()
         k = len(back)
 
@@ -156,7 +155,7 @@ class FourierAnalysis:
             n = len(x)
             torch.fft.rfft(x, out=spectrum[:n])
             torch.mul(spectrum[:n, 1 : k + 1], back, out=numbers[:n])
-            return torch.mul(pairs[:n, : self.outputs], signs[: self.outputs], out=out)
+            return torch.mul(pairs[:n, :size], signs[:size], out=out)
 
         return run
 
@@ -179,15 +178,18 @@ def fourier_basis(size: int, nodes: int, device: torch.device) -> Tensor:
     return torch.stack([angle.cos(), angle.sin()], 1).flatten(0, 1)[:size]
 
 
-def fourier_maps(p: Tensor) -> tuple[LinearMap, LinearMap]:
-    """Synthesis and analysis of the Fourier basis p (d, M), by the faster route."""
-    size, nodes = p.shape
+def fft_is_faster(size: int, nodes: int) -> bool:
+    """Whether the FFT may synthesise a Fourier basis (every k < M/2, so none is an alias) and is the faster route."""
     rough = _largest_prime_factor(nodes) > 13
-    if size < (_FFT_FROM_ROUGH if rough else _FFT_FROM) or size > nodes - 2 + nodes % 2:  # k < M/2 has no alias
-        return product(p), product(p.T)
+    return (_FFT_FROM_ROUGH if rough else _FFT_FROM) <= size < nodes - 1 + nodes % 2
+
+
+def fft_maps(p: Tensor) -> tuple[LinearMap, LinearMap]:
+    """Synthesis and analysis of the Fourier basis p (d, M) by FFT."""
+    size, nodes = p.shape
     first = fourier_basis(size + size % 2, nodes, p.device)[:, 0].reshape(-1, 2).contiguous()
     phase = torch.view_as_complex(first.to(p.dtype))
-    return FourierSynthesis(phase, nodes), FourierAnalysis(phase, nodes, size)
+    return FourierSynthesis(p, phase), FourierAnalysis(p.T, phase)
 
 
 def _largest_prime_factor(n: int) -> int:

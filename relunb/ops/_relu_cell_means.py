@@ -18,7 +18,7 @@ from ._memory import empty_like_fast
 
 # Below this the plain form's fifteen small kernels cost less than an autograd.Function call and its block loop.
 _SMALL = 65_536
-# Numbers a block for each of torch's threads. Measured with two: 64, 128 and 256 thousand cost 1.44, 1.20 and 1.13 x relu.
+# Numbers a block for each of torch's threads. With two, 64, 128 and 256 thousand cost 1.44, 1.20 and 1.13 x relu.
 _BLOCK_PER_THREAD, _BLOCK_MAX = 131_072, 524_288
 
 
@@ -46,7 +46,8 @@ def relu_cell_means(x: Tensor) -> Tensor:
         x: nodal values, shape (..., d), floating point, d >= 1. Half precisions are computed in float32.
 
     Returns:
-        Tensor of shape (..., d - 1), dtype and device of ``x``. A cell with a NaN or an infinite positive end is NaN.
+        Tensor of shape (..., d - 1), dtype and device of ``x``. A cell with a NaN end is NaN,
+        and one with an infinite end may be.
 
     Source: IAT paper, eq. (4) with PWL input and Rect output.
     """
@@ -117,9 +118,9 @@ class _ReLUCellMeans(torch.autograd.Function):
 
 
 # ----------------------------------------------------------------------------------------------------------------
-# CPU. Blocks of whole rows stay in cache through a dozen torch calls. Inside a block the rows lie end to end, and a cell
-# from the end of one row to the start of the next is computed with the others: a call on one long line is faster than
-# on many short ones. The last call leaves that cell out; in the backward pass it is set to zero.
+# CPU. Blocks of whole rows stay in cache through a dozen torch calls. Inside a block the rows lie end to end, and a
+# cell from the end of one row to the start of the next is computed with the others: a call on one long line is faster
+# than on many short ones. The last call leaves that cell out; in the backward pass it is set to zero.
 
 
 def _row_blocks(*tensors: Tensor) -> tuple[int, Any]:

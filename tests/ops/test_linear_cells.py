@@ -1,0 +1,376 @@
+"""linear_cells against rational arithmetic, and the promises of DESIGN section 3 on both of its paths."""
+
+from fractions import Fraction
+from math import comb, nan
+
+import pytest
+import torch
+from torch.autograd import forward_ad, gradcheck, gradgradcheck
+
+from relunb.ops import _linear_cells
+from relunb.ops._linear_cells import LinearCells, linear_cells, linear_cells_plain
+from relunb.ops._relu_cell_means import relu_cell_means
+from tests.tolerance import DEVICES, DTYPES
+
+
+@pytest.fixture(params=["one block", "many blocks"])
+def path(request, monkeypatch):
+    """The second pass cuts the samples of a CPU into several blocks, the last of them shorter."""
+    if request.param == "many blocks":
+        monkeypatch.setattr(_linear_cells, "_BLOCK_MAX", 100)
+
+
+@pytest.fixture(params=DEVICES)
+def device(request):
+    return request.param
+
+
+def sample(shape, dtype=torch.float64, device="cpu", seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(shape, dtype=torch.float64, generator=generator).to(dtype).to(device)
+
+
+def boxes(nodes, outputs):
+    """The plan of the means over `outputs` equal parts of [0, 1], the nodes equally spaced: R = 1, constants."""
+    places = [Fraction(i, nodes - 1) for i in range(nodes)]
+    points = sorted({*places, *(Fraction(i, outputs) for i in range(outputs + 1))})
+    pairs = list(zip(points, points[1:], strict=False))
+    left = [min(int(p * (nodes - 1)), nodes - 2) for p, _ in pairs]
+    ends = [[float((t - places[j]) * (nodes - 1)) for t in pair] for j, pair in zip(left, pairs, strict=True)]
+    start, stop = torch.tensor(ends, dtype=torch.float64).T
+    length = torch.tensor([float(q - p) for p, q in pairs], dtype=torch.float64)
+    target = torch.tensor([[min(int(p * outputs), outputs - 1) for p, _ in pairs]])
+    coefficients = torch.full((1, len(pairs), 3), float(outputs), dtype=torch.float64)
+    return LinearCells(torch.tensor(left), start, stop, length, coefficients, target, outputs)
+
+
+def quadratics(nodes, outputs, seed=0, signed=False):
+    """The same cells, three random quadratics on each."""
+    plan = boxes(nodes, outputs)
+    generator = torch.Generator().manual_seed(seed)
+    coefficients = torch.rand(3, len(plan.left), 3, dtype=torch.float64, generator=generator)
+    if signed:
+        coefficients -= 0.5
+    coefficients[2, 0] = 0.0  # an unused place: it repeats a target of its own cell
+    target = torch.cat([plan.target, (plan.target + 1) % outputs, (plan.target + 2) % outputs])
+    target[2, 0] = target[0, 0]
+    return LinearCells(plan.left, plan.start, plan.stop, plan.length, coefficients, target, outputs)
+
+
+PLANS = {"boxes": boxes(9, 7), "quadratics": quadratics(9, 7), "signed": quadratics(9, 7, signed=True)}
+
+
+def product(p, q):
+    """Product of two polynomials given by their coefficients from the constant up."""
+    out = [Fraction(0)] * (len(p) + len(q) - 1)
+    for i, a in enumerate(p):
+        for j, b in enumerate(q):
+            out[i + j] += a * b
+    return out
+
+
+def integral(p, low, high):
+    return sum(c * (high ** (k + 1) - low ** (k + 1)) / (k + 1) for k, c in enumerate(p))
+
+
+def bernstein(coefficients):
+    """A quadratic in powers of t from its Bernstein coefficients."""
+    powers = [Fraction(0)] * 3
+    for i, c in enumerate(coefficients):
+        for k in range(3 - i):
+            powers[i + k] += Fraction(c) * comb(2, i) * comb(2 - i, k) * (-1) ** k
+    return powers
+
+
+def truth(x, plan):
+    """Outputs and the whole matrix of derivatives of one sample, by antiderivatives in rational arithmetic."""
+    x = [Fraction(v) for v in x]
+    y = [Fraction(0)] * plan.outputs
+    matrix = [[Fraction(0)] * len(x) for _ in y]
+    cells = zip(plan.left.tolist(), plan.start.tolist(), plan.stop.tolist(), plan.length.tolist(), strict=True)
+    for cell, (j, start, stop, length) in enumerate(cells):
+        start, stop, length = Fraction(start), Fraction(stop), Fraction(length)
+        a, b = (x[j] * (1 - s) + x[j + 1] * s for s in (start, stop))
+        if a <= 0 and b <= 0:
+            continue
+        root = a / (a - b) if a * b < 0 else None
+        low = root if a < 0 and root is not None else Fraction(0)
+        high = root if b < 0 and root is not None else Fraction(1)
+        for r in range(len(plan.target)):
+            o, q = int(plan.target[r, cell]), bernstein(plan.coefficients[r, cell].tolist())
+            y[o] += length * integral(product(q, [a, b - a]), low, high)
+            matrix[o][j] += length * integral(product(q, [1 - start, start - stop]), low, high)
+            matrix[o][j + 1] += length * integral(product(q, [start, stop - start]), low, high)
+    return y, matrix
+
+
+def largest_relative_error(got, exact):
+    pairs = [(Fraction(g), e) for g, e in zip(got, exact, strict=True)]
+    assert all(g == 0 for g, e in pairs if e == 0)
+    return float(max(abs(g - e) / abs(e) for g, e in pairs if e != 0))
+
+
+@pytest.mark.usefixtures("path")
+def test_relative_error_of_a_few_roundings_on_whole_intervals(device):
+    """Nonnegative coefficients: every output and every derivative keeps its digits, at scales from 1e-12 to 100."""
+    plan = quadratics(301, 1)  # one output: all 300 cells are whole, and so are their sums
+    plan = LinearCells(
+        plan.left, plan.start, plan.stop, plan.length, plan.coefficients[:1], torch.arange(300)[None], 300
+    )
+    generator = torch.Generator().manual_seed(3)
+    exponent = torch.empty(8, 301, dtype=torch.float64).uniform_(-12, 2, generator=generator)
+    x = 10**exponent * sample((8, 301), seed=4).sign()
+    x[0, 1::2] = -x[0, ::2][:150]  # roots in the middle
+    x[1, :40] = 0.0
+    x = x.to(device)
+    y = linear_cells(x, plan)
+    tall = x.clone().requires_grad_()
+    ((linear_cells(tall, plan)[:, ::2]).sum()).backward()  # every node is an end of one such cell
+    for row, outputs, slopes in zip(x.tolist(), y.tolist(), tall.grad.tolist(), strict=True):
+        exact, matrix = truth(row, plan)
+        assert largest_relative_error(outputs, exact) <= 1.5e-15
+        exact_slopes = [sum(matrix[o][i] for o in range(0, 300, 2)) for i in range(301)]
+        assert largest_relative_error(slopes, exact_slopes) <= 1.5e-15
+
+
+@pytest.mark.usefixtures("path")
+@pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
+def test_values_and_the_matrix_of_derivatives_on_unaligned_meshes(plan, device):
+    x = sample((5, 9), device=device)
+    y = linear_cells(x, plan)
+    matrix = torch.func.vmap(torch.func.jacrev(lambda t: linear_cells(t, plan)))(x)
+    for got, slopes, row in zip(y.tolist(), matrix.tolist(), x.tolist(), strict=True):
+        exact, exact_slopes = truth(row, plan)
+        for numbers, true in zip([got, *slopes], [exact, *exact_slopes], strict=True):
+            assert max(abs(Fraction(g) - e) for g, e in zip(numbers, true, strict=True)) <= 2e-15
+
+
+@pytest.mark.usefixtures("path")
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("shape", [(9,), (6, 42, 9), (2, 77, 11)], ids=str)
+def test_both_forms_agree_in_every_dtype_and_shape(shape, dtype, device):
+    for plan in PLANS.values():
+        results = []
+        for function, kind in ((linear_cells, dtype), (linear_cells_plain, torch.float64)):
+            x = sample(shape, dtype, device).to(kind).requires_grad_()
+            y = function(x, plan)
+            weights = sample(y.shape, dtype, device, seed=1).to(kind)
+            assert (y.shape, y.dtype, y.device) == ((*shape[:-1], plan.outputs), kind, x.device)
+            results.append((y.double(), torch.autograd.grad(y, x, weights)[0].double()))
+        # Ten roundings of numbers below 4 in the precision of the computation, and one of the result.
+        wide = torch.finfo(torch.float64 if dtype == torch.float64 else torch.float32).eps
+        for got, expected in zip(*results, strict=True):
+            torch.testing.assert_close(got, expected, rtol=torch.finfo(dtype).eps, atol=40 * wide)
+
+
+@pytest.mark.usefixtures("path")
+@pytest.mark.parametrize("size", [1e-30, 1e30])
+def test_small_and_large_states_in_float32(size, device):
+    """The map is homogeneous: the matrix of derivatives is that at size 1, the Hessian 1/size times it."""
+    x = sample((9,), torch.float32, device)
+    for plan in PLANS.values():
+        for form in (linear_cells, linear_cells_plain):
+            scaled, unit = size * x, form(x, plan)
+            torch.testing.assert_close(form(scaled, plan) / size, unit, rtol=1e-5, atol=1e-6)
+            for derivative, power in ((torch.func.jacrev, 0), (torch.func.hessian, 1)):
+                expected = derivative(lambda t, f=form, p=plan: f(t, p).sum())(x)
+                got = derivative(lambda t, f=form, p=plan: f(t, p).sum())(scaled)
+                torch.testing.assert_close(got * size**power, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.usefixtures("path")
+def test_zero_nodes_have_the_derivative_from_the_left_and_no_nan(device):
+    """A zero node beside a positive one has the slope of the positive part; cells of zeros have neither derivative."""
+    for plan in PLANS.values():
+        x = torch.tensor([0.0, 0, 0, -1, 0, 2, 0, 0, 3], dtype=torch.float64, device=device)
+        y, slopes = truth(x.tolist(), plan)
+        for form in (linear_cells, linear_cells_plain):
+            matrix = torch.func.jacrev(lambda t, f=form, p=plan: f(t, p))(x)
+            expected = torch.tensor([[float(v) for v in line] for line in slopes], dtype=torch.float64, device=device)
+            torch.testing.assert_close(matrix, expected, rtol=0, atol=2e-15)
+            hessian = torch.func.hessian(lambda t, f=form, p=plan: f(t, p).sum())(x)
+            assert hessian.isfinite().all()
+            assert torch.count_nonzero(hessian[:3]) == 0
+
+
+@pytest.mark.usefixtures("path")
+@pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
+def test_nan_stays_nan_in_the_outputs_and_nodes_that_see_it(plan, device):
+    for place in range(9):
+        x = sample((3, 9), torch.float32, device)
+        x[1, place] = nan
+        x.requires_grad_()
+        y = linear_cells(x, plan)
+        (grad,) = torch.autograd.grad(y.sum(), x)
+        touches = (plan.left == place) | (plan.left == place - 1)
+        seen = torch.zeros(3, plan.outputs, dtype=torch.bool, device=device)
+        seen[1, plan.target[:, touches].flatten()] = True
+        assert torch.equal(y.isnan(), seen)
+        nodes = torch.zeros(3, 9, dtype=torch.bool, device=device)
+        nodes[1, max(place - 1, 0) : place + 2] = True
+        assert torch.equal(grad.isnan(), nodes)
+
+
+@pytest.mark.usefixtures("path")
+@pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
+def test_two_correct_derivatives(plan, device):
+    x = sample((3, 9), device=device).requires_grad_()
+
+    def apply(t):
+        return linear_cells(t, plan)
+
+    assert gradcheck(apply, (x,), check_forward_ad=True, check_batched_grad=True)
+    assert gradgradcheck(apply, (x,), check_batched_grad=True)
+    assert gradcheck(lambda t: linear_cells_plain(t, plan), (x,), check_forward_ad=True)
+    assert gradgradcheck(lambda t: linear_cells_plain(t, plan), (x,))
+
+
+@pytest.mark.usefixtures("path")
+@pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
+def test_vmap_grad_jvp_and_hessian_of_torch_func(plan, device):
+    x = sample((4, 9), device=device)
+
+    def apply(t):
+        return linear_cells(t, plan)
+
+    def total(t):
+        return (apply(t) ** 2).sum()
+
+    expected = apply(x)
+    torch.testing.assert_close(torch.func.vmap(apply)(x), expected)
+    torch.testing.assert_close(torch.func.vmap(apply, in_dims=1)(x.T), expected)
+    leaf = x.clone().requires_grad_()
+    (slopes,) = torch.autograd.grad((linear_cells_plain(leaf, plan) ** 2).sum(), leaf)
+    torch.testing.assert_close(torch.func.vmap(torch.func.grad(total))(x), slopes)
+    matrix = torch.func.jacrev(apply)(x[0])
+    torch.testing.assert_close(matrix, torch.func.jacfwd(apply)(x[0]))
+    torch.testing.assert_close(matrix @ x[0], expected[0])  # Euler: A(x) x = IAT(x)
+    opposite = torch.func.jacrev(apply)(-x[0])
+    whole = torch.func.jacrev(apply)(torch.ones_like(x[0]))
+    torch.testing.assert_close(matrix + opposite, whole)  # A(x) + A(-x) = G
+    tangent = sample((4, 9), device=device, seed=2)
+    value, moved = torch.func.jvp(apply, (x,), (tangent,))
+    torch.testing.assert_close(value, expected)
+    torch.testing.assert_close(moved[0], matrix @ tangent[0])
+    plain = torch.func.hessian(lambda t: (linear_cells_plain(t, plan) ** 2).sum())(x[0])
+    torch.testing.assert_close(torch.func.hessian(total)(x[0]), plain)
+    torch.testing.assert_close(torch.func.vmap(torch.func.hessian(total))(x)[0], plain)
+    with forward_ad.dual_level():
+        dual = apply(forward_ad.make_dual(x, tangent))
+        torch.testing.assert_close(forward_ad.unpack_dual(dual).tangent, moved)
+
+
+@pytest.mark.usefixtures("path")
+@pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
+def test_permuted_strided_expanded_and_empty_tensors(plan, device):
+    x = sample((6, 42, 9), torch.float32, device)
+    expected = linear_cells_plain(x, plan)
+    torch.testing.assert_close(linear_cells(x.permute(2, 1, 0).contiguous().permute(2, 1, 0), plan), expected)
+    torch.testing.assert_close(linear_cells(x[:, ::2], plan), expected[:, ::2])
+    leaf = x[:1].expand(6, 42, 9).detach().requires_grad_()
+    y = linear_cells(leaf, plan)
+    torch.testing.assert_close(y, expected[:1].expand(6, 42, plan.outputs))
+    weights = sample((plan.outputs, 42, 6), torch.float32, device, seed=3).permute(2, 1, 0)
+    (grad,) = torch.autograd.grad(y, leaf, weights)
+    plain = leaf.detach().clone().requires_grad_()
+    expected_grad = torch.autograd.grad(linear_cells_plain(plain, plan), plain, weights)[0]
+    torch.testing.assert_close(grad, expected_grad, rtol=1e-5, atol=2e-6)
+    for shape in ((0, 9), (2, 0, 9)):
+        empty = torch.empty(shape, device=device).requires_grad_()
+        y = linear_cells(empty, plan)
+        assert y.shape == (*shape[:-1], plan.outputs)
+        y.sum().backward()
+        assert empty.grad.shape == shape
+
+
+@pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
+@pytest.mark.parametrize("dynamic", [False, True], ids=["static", "dynamic"])
+def test_compile_sees_one_graph(plan, dynamic, device):
+    torch.compiler.reset()
+
+    def function(t):
+        return linear_cells(t, plan)
+
+    compiled = torch.compile(function, fullgraph=True, dynamic=dynamic, backend="aot_eager")
+    for rows in (64, 8000):  # below and above the size where the blocks begin
+        x = sample((rows, 9), torch.float32, device).requires_grad_()
+        for form in (compiled, function):
+            y = form(x)
+            (grad,) = torch.autograd.grad(y.square().sum(), x)
+            expected = linear_cells_plain(x, plan)
+            torch.testing.assert_close(y, expected)
+            expected_grad = torch.autograd.grad(expected.square().sum(), x)[0]
+            torch.testing.assert_close(grad, expected_grad, rtol=1e-4, atol=1e-5)
+
+
+def test_autocast_keeps_the_dtype_of_the_layer_before(device):
+    with torch.autocast(device, dtype=torch.bfloat16):
+        hidden = torch.nn.functional.linear(torch.ones(4, 3, device=device), torch.ones(9, 3, device=device))
+        y = linear_cells(hidden, PLANS["boxes"])
+    assert hidden.dtype == y.dtype == torch.bfloat16
+    assert (y == 3).all()
+
+
+def test_a_plan_of_means_takes_relu_cell_means(monkeypatch):
+    plan = boxes(8, 7)
+    assert plan.means
+    assert plan.constant
+    x = sample((5, 8))
+    torch.testing.assert_close(linear_cells(x, plan), relu_cell_means(x), rtol=0, atol=0)
+    torch.testing.assert_close(linear_cells_plain(x, plan), relu_cell_means(x))
+    longer = sample((5, 9))  # a node more than the plan covers is no cell of it
+    torch.testing.assert_close(linear_cells(longer, plan), relu_cell_means(longer)[:, :7])
+    for other in (boxes(9, 7), quadratics(8, 7)):
+        assert not other.means
+    for field, value in [
+        ("target", plan.target.flip(1)),
+        ("length", plan.length * 2),
+        ("start", plan.start + 0.25),
+        ("left", plan.left.flip(0)),
+    ]:
+        fields = {name: getattr(plan, name) for name in ("left", "start", "stop", "length", "coefficients", "target")}
+        assert not LinearCells(**{**fields, field: value}, outputs=7).means
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("left", torch.zeros(3, dtype=torch.int64), r"one shape \(C,\); got \[\(3,\), \(2,\)"),
+        ("left", torch.zeros(2), "int64; got torch.float32"),
+        ("left", torch.tensor([0, -1]), "negative"),
+        ("start", torch.tensor([0.0, 1.0]), "0 <= start < stop <= 1"),
+        ("stop", torch.tensor([1.0, 1.5]), "0 <= start < stop <= 1"),
+        ("start", torch.tensor([nan, 0.0]), "0 <= start < stop <= 1"),
+        ("length", torch.tensor([1.0, 0.0]), "positive"),
+        ("coefficients", torch.ones(1, 2, 2), r"\(1, 2, 3\); got \(1, 2, 2\)"),
+        ("target", torch.zeros(2, dtype=torch.int64), r"\(R, 2\); got \(2,\)"),
+        ("target", torch.tensor([[0, 2]]), "between 0 and 1"),
+    ],
+)
+def test_a_plan_that_does_not_fit_gets_a_sentence(field, value, words):
+    fields = {
+        "left": torch.tensor([0, 1]),
+        "start": torch.zeros(2),
+        "stop": torch.ones(2),
+        "length": torch.ones(2),
+        "coefficients": torch.ones(1, 2, 3),
+        "target": torch.tensor([[0, 1]]),
+    }
+    LinearCells(**fields, outputs=2)
+    with pytest.raises(ValueError, match=words):
+        LinearCells(**{**fields, field: value}, outputs=2)
+
+
+def test_too_few_nodes_get_a_sentence():
+    with pytest.raises(ValueError, match=r"at least 9 nodes.*\(2, 8\)"):
+        linear_cells(torch.ones(2, 8), PLANS["boxes"])
+
+
+def test_the_ends_of_an_interval_are_its_nodes_bit_by_bit():
+    x = sample((9, 50))
+    constants = _linear_cells._constants(PLANS["boxes"], x)
+    a, b = _linear_cells._ends(x, constants)
+    first, last = PLANS["boxes"].start == 0, PLANS["boxes"].stop == 1
+    left = PLANS["boxes"].left
+    assert torch.equal(a[first], x[left[first]])
+    assert torch.equal(b[last], x[left[last] + 1])
