@@ -9,25 +9,41 @@ from ._bases import RectWavelet as RectWavelet
 from ._basis import Basis as Basis
 from ._basis import Mixed as Mixed
 from ._basis import PiecewisePolynomial as PiecewisePolynomial
+from ._continuous_width import ContinuousWidthNetwork as ContinuousWidthNetwork
+from ._decoupled import DecoupledIAT as DecoupledIAT
+from ._linear_regions import linear_regions as linear_regions
+from ._linear_regions import most_regions as most_regions
+from ._linear_regions import region_breakpoints as region_breakpoints
+from ._linear_regions import region_polygons as region_polygons
 from ._pattern import ActivationPattern as ActivationPattern
 from ._pattern import activation_matrix as activation_matrix
 from ._pattern import activation_pattern as activation_pattern
+from ._transfer import DecoupledNetwork as DecoupledNetwork
+from ._transfer import transfer_patterns as transfer_patterns
 from ._transform import IAT as IAT
 from ._transform import transform as transform
 
 __all__ = [
-    "IAT",
-    "PWL",
-    "PWQ",
     "ActivationPattern",
     "Basis",
+    "ContinuousWidthNetwork",
+    "DecoupledIAT",
+    "DecoupledNetwork",
     "Fourier",
+    "IAT",
     "Mixed",
+    "PWL",
     "PWLWavelet",
+    "PWQ",
     "PiecewisePolynomial",
     "Rect",
     "RectWavelet",
     "activation_matrix",
     "activation_pattern",
+    "linear_regions",
+    "most_regions",
+    "region_breakpoints",
+    "region_polygons",
+    "transfer_patterns",
     "transform",
 ]

@@ -37,25 +37,15 @@ class Basis(ABC):
     @abstractmethod
     def _values(self, s: Tensor, order: int) -> Tensor: ...
 
-    @cached_property
+    @property
+    @abstractmethod
     def l1_norms(self) -> Tensor:
         """The integrals of \\|p_i\\| over [-1, 1], (size,), float64."""
-        from ._quadrature import interval_nodes
-        from ._roots import roots
 
-        # The roots of p_i are those of the state function of a unit vector.
-        unit = torch.eye(self.size, dtype=torch.float64)
-        edges, _, _ = roots(self, unit)
-        s, weight = interval_nodes(edges, self)
-        return (weight * torch.einsum("bkd,bd->bk", self(s), unit).abs()).sum(-1)
-
-    @cached_property
+    @property
+    @abstractmethod
     def integrals(self) -> Tensor:
         """The integrals of p_i over [-1, 1], (size,), float64."""
-        from ._quadrature import interval_nodes
-
-        s, weight = interval_nodes(self.breakpoints, self)
-        return weight @ self(s)
 
     @cached_property
     def properties(self) -> dict[str, bool]:
@@ -121,23 +111,51 @@ class PiecewisePolynomial(Basis):
             raise ValueError(f"function {int(zero.nonzero()[0])} is zero everywhere: leave it out.")
         self.size, self.degree = powers.shape[0], powers.shape[2] - 1
         self.breakpoints = ends
-        # In Bernstein form: no cancellation inside a cell, and the ends of a cell are the first and last coefficients.
-        self.bernstein = powers @ _power_to_bernstein(self.degree).T
+        self.powers = powers
+        # By cell, with a cell of zeros on either side for what lies outside [-1, 1]: (cells + 2, degree + 1, size).
+        self._tables = [torch.nn.functional.pad(powers.permute(1, 2, 0), (0, 0, 0, 0, 1, 1))]
+        widths = torch.nn.functional.pad(ends.diff(), (1, 1), value=1.0)
+        slopes = self._tables[0][:, 1:] * torch.arange(1, self.degree + 1)[:, None] / widths[:, None, None]
+        self._tables.append(slopes if self.degree else torch.zeros_like(self._tables[0]))
+        self._starts = torch.cat([ends[:1], ends])
+        self._widths = widths
 
     def _values(self, s: Tensor, order: int, left: bool = False) -> Tensor:
-        ends, bernstein = self.breakpoints.to(s), self.bernstein.to(s)
-        inside = ends[1:-1].contiguous()
-        cell = torch.searchsorted(inside, s.detach().contiguous(), right=not left)
-        width = ends.diff()
-        t = ((s - ends[cell]) / width[cell])[..., None]
-        scale = torch.ones_like(t)
-        for _ in range(order):
-            bernstein = bernstein.diff(dim=-1) * (bernstein.shape[-1] - 1) if bernstein.shape[-1] > 1 else bernstein * 0
-            scale = scale / width[cell][..., None]
-        table = bernstein.permute(1, 2, 0)[cell]  # (..., degree + 1, size)
-        n = table.shape[-2] - 1
-        value = sum(math.comb(n, k) * (1 - t) ** (n - k) * t**k * table[..., k, :] for k in range(n + 1)) * scale
-        return torch.where(((s >= -1) & (s <= 1))[..., None], value, 0)  # pyright: ignore[reportReturnType, reportArgumentType]
+        ends, table = self.breakpoints.to(s), self._tables[order].to(s)
+        # The last cell has its right end, and the first its left one also as a limit from the left.
+        place = torch.searchsorted(ends, s.detach().contiguous(), right=not left)
+        last = s == 1 if not left else s == -1
+        cell = torch.where(last, len(ends) - 1 if not left else 1, place)
+        t = ((s - self._starts.to(s)[cell]) / self._widths.to(s)[cell])[..., None]
+        rows = table[cell]  # (..., degree + 1, size)
+        value = rows[..., -1, :]
+        for k in range(table.shape[1] - 2, -1, -1):
+            value = torch.addcmul(rows[..., k, :], value, t)
+        return value
+
+    @cached_property
+    def integrals(self) -> Tensor:
+        return self._to_t(torch.ones(()))[..., 0].sum(1)
+
+    @cached_property
+    def l1_norms(self) -> Tensor:
+        from ._roots import cell_roots
+
+        whole = self._to_t(torch.ones(()))[..., 0]
+        norms = whole.abs().sum(1)
+        roots: dict[tuple[int, int], list[float]] = {}
+        for i, cell, t in zip(*(found.tolist() for found in cell_roots(self)), strict=True):
+            roots.setdefault((i, cell), []).append(t)
+        for (i, cell), places in roots.items():  # where p_i changes its sign inside a cell, the parts count
+            parts = self._to_t(torch.tensor([0.0, *sorted(places), 1.0], dtype=torch.float64), i, cell).diff()
+            norms[i] += parts.abs().sum() - whole[i, cell].abs()
+        return norms
+
+    def _to_t(self, t: Tensor, function: Any = slice(None), cell: Any = slice(None)) -> Tensor:
+        """Integrals from the start of a cell to the place t inside it: (..., places)."""
+        k = torch.arange(1, self.degree + 2, dtype=torch.float64)
+        widths = self.breakpoints.diff()[cell]
+        return (self.powers[function, cell] / k) @ t.reshape(1, -1).double() ** k[:, None] * widths[..., None]
 
     def left_limit(self, s: Tensor, order: int = 0) -> Tensor:
         return self._values(s, order, left=True)
@@ -202,6 +220,10 @@ class Mixed(Basis):
     def l1_norms(self) -> Tensor:
         return torch.cat([basis.l1_norms for basis in self.bases])
 
+    @cached_property
+    def integrals(self) -> Tensor:
+        return torch.cat([basis.integrals for basis in self.bases])
+
     def __repr__(self) -> str:
         return f"Mixed({', '.join(map(repr, self.bases))})"
 
@@ -216,11 +238,3 @@ def _points(s: Tensor) -> Tensor:
     if not isinstance(s, Tensor) or not s.is_floating_point():
         raise TypeError(f"s must be a floating-point tensor; got {s!r:.60}.")
     return s
-
-
-def _power_to_bernstein(degree: int) -> Tensor:
-    rows = [
-        [math.comb(j, k) / math.comb(degree, k) if k <= j else 0.0 for k in range(degree + 1)]
-        for j in range(degree + 1)
-    ]
-    return torch.tensor(rows, dtype=torch.float64)

@@ -50,9 +50,11 @@ class ActivationPattern:
     def contains(self, s: Tensor) -> Tensor:
         """Whether D contains s: bool, (..., points), for s (..., points) or (points,)."""
         edges = self.edges.detach()
-        s = s.to(edges).expand(*edges.shape[:-1], s.shape[-1]).contiguous()
+        shape = torch.broadcast_shapes(edges.shape[:-1], s.shape[:-1])
+        edges, active = edges.expand(*shape, -1), self.active.expand(*shape, -1)
+        s = s.to(edges).expand(*shape, -1).contiguous()
         place = torch.searchsorted(edges.contiguous(), s, right=True) - 1
-        return self.active.gather(-1, place.clamp(0, self.active.shape[-1] - 1)) & (s >= -1) & (s <= 1)
+        return active.gather(-1, place.clamp(0, active.shape[-1] - 1)) & (s >= -1) & (s <= 1)
 
     def symmetric_difference(self, other: "ActivationPattern") -> "ActivationPattern":
         """The points that belong to just one of the two. Its ``measure`` is a distance between patterns."""

@@ -78,13 +78,25 @@ def roots(basis: Basis, x: Tensor) -> Roots:
     edges = torch.cat([breaks.expand(len(x), -1), table], 1)
     edges, order = edges.sort(dim=1, stable=True)
     is_root = torch.cat([is_root.new_zeros(len(x), len(breaks)), is_root], 1).gather(1, order)
-    positive = state(basis, (edges[:, 1:] + edges[:, :-1]) / 2, x) > 0
+    # The sum of three values inside an interval: at one place z may just touch zero, and show the sign of its rounding.
+    lengths = edges.diff(dim=1)
+    total = torch.zeros_like(lengths)
+    for part in (0.23, 0.5, 0.81):
+        total += state(basis, edges[:, :-1] + part * lengths, x)
+    positive = total > 0
     # An empty interval takes the sign of the last one that is not empty.
     positions = torch.arange(positive.shape[1], device=x.device)
-    last = torch.where(edges.diff(dim=1) > 0, positions, 0).cummax(1).values
+    last = torch.where(lengths > 0, positions, 0).cummax(1).values
     active = positive.gather(1, last)
     changes = torch.nn.functional.pad(active[:, 1:] != active[:, :-1], (1, 1))
     return Roots(edges, active, is_root & changes)
+
+
+def cell_roots(basis: Basis) -> tuple[Tensor, Tensor, Tensor]:
+    """The roots of piecewise polynomials: the number of the function, the cell, and the place t in [0, 1]."""
+    panels = _panels(basis, torch.device("cpu"))
+    function, cell, u = _roots_on_panels(panels.coefficients, panels.left, panels.right)
+    return function, cell, (u + 1) / 2
 
 
 def state(basis: Basis, s: Tensor, x: Tensor) -> Tensor:
@@ -188,6 +200,7 @@ def _refined(c: Tensor, low: Tensor, high: Tensor, falling: Tensor) -> Tensor:
     """The root between low and high, where z changes its sign once: Newton's steps, or halves where they leave it."""
     slopes = torch.from_numpy(np.polynomial.chebyshev.chebder(np.eye(c.shape[-1]), axis=0).copy()).to(c)
     derivative = c @ slopes.T
+    rounding = 4e-16 * c.abs().sum(-1)
     u = (low + high) / 2
     for turn in range(100):
         value = chebyshev(c, u)
@@ -198,8 +211,10 @@ def _refined(c: Tensor, low: Tensor, high: Tensor, falling: Tensor) -> Tensor:
         if turn % 3 == 2:  # steps that crawl along one side
             inside &= high - low < 1e-3
         new = torch.where(inside, step, (low + high) / 2)
-        done = (new - u).abs() <= 2e-16
-        u = torch.where(value == 0, u, new)
-        if bool((done | (value == 0)).all()):
+        # A panel is at most half as long as [-1, 1], so this is the last digit of s.
+        noise = value.abs() <= rounding
+        done = ((new - u).abs() <= 4e-16) | noise
+        u = torch.where(noise, u, new)
+        if bool(done.all()):
             break
     return u

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from .._checks import count
 from ..ops import MidpointTables, linear_cells, midpoint, midpoint_relu, midpoint_tables
 from ._bases import basis as basis_of
-from ._basis import Basis, PiecewisePolynomial
+from ._basis import Basis, Harmonics, PiecewisePolynomial
 from ._cells import constant_cells, constant_relu, cut_cells, nodal_values
 from ._exact import exact_relu
 
@@ -154,7 +154,7 @@ class _Plan:
         assert self.points is not None
         s = (torch.arange(self.points, dtype=torch.float64) * 2 + 1) / self.points - 1
         p, q = self.p(s).T, (self.q(s) / self.q.l1_norms).T * (2 / self.points)
-        fourier = self.p.harmonics > 0 and self.p.degree == 0 and len(self.p.breakpoints) == 2
+        fourier = isinstance(self.p, Harmonics)
         tables = midpoint_tables(p.to(device, dtype), q.to(device, dtype), fourier=fourier)
         self._tables[device, dtype] = tables
         return tables
@@ -180,7 +180,8 @@ def _activation(given: str | Activation) -> tuple[str, Activation]:
         raise TypeError(f"activation must be a name or a function; got {given!r:.60}.")
     if given in (torch.relu, nn.functional.relu) or isinstance(given, nn.ReLU):
         return "relu", torch.relu
-    return getattr(given, "__name__", type(given).__name__), given
+    name = getattr(given, "__name__", type(given).__name__)
+    return f"{name} of yours" if name in ACTIVATIONS else name, given
 
 
 def _points(p: Basis, q: Basis, points: int | None) -> int:

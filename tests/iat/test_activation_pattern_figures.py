@@ -1,0 +1,103 @@
+"""The pictures of the chapter on activation patterns show what they say."""
+
+import numpy as np
+import pytest
+import torch
+
+from relunb.iat import PWL, Fourier, Rect, activation_matrix, activation_pattern
+from relunb.plot import activation_pattern as figures
+
+pytestmark = pytest.mark.usefixtures("no_window")
+
+X = torch.tensor([0.9, -0.4, 0.7, 0.5, -0.6, 0.8], dtype=torch.float64)
+Y = torch.tensor([-0.3, 0.8, 0.6, -0.7, 0.9, 0.4], dtype=torch.float64)
+
+
+@pytest.mark.parametrize("basis", [Fourier(6), PWL(6)])
+def test_bars_and_dots_are_the_pattern_and_the_image_its_matrix(basis):
+    left, right, *_ = figures.state(X, basis).axes
+    curve, _, *bars, dots = left.lines
+    np.testing.assert_allclose(curve.get_ydata(), basis(torch.as_tensor(curve.get_xdata())) @ X)
+    pattern = activation_pattern(X, basis)
+    np.testing.assert_allclose([bar.get_xdata() for bar in bars], pattern.intervals)
+    np.testing.assert_allclose(dots.get_xdata(), pattern.roots)
+    assert not np.any(dots.get_ydata())
+    expected = activation_matrix(pattern, basis, basis, normalized=False)
+    np.testing.assert_allclose(right.images[0].get_array(), expected)
+    assert [text.get_text() for text in right.get_xticklabels()] == list("123456")
+
+
+def test_the_slider_turns_the_input():
+    figure = figures.turning(X, Y, Fourier(6)).figure
+    slider = figure.layout.sliders[0]
+    assert [step.label for step in slider.steps] == [str(n) for n in range(0, 361, 10)]
+    place = torch.linspace(-1, 1, 121, dtype=torch.float64)
+    np.testing.assert_allclose(figure.data[1].x, place, atol=1e-4)
+    for step in slider.steps:
+        angle = np.deg2rad(float(step.label))
+        x = X * np.cos(angle) + Y * np.sin(angle)
+        changes, traces = step.args
+        assert list(traces) == [0, 1, 2, 4, 5]
+        filled, curve, zeros, level, heights = changes["y"]
+        np.testing.assert_allclose(curve, Fourier(6)(place) @ x, atol=1e-4)
+        np.testing.assert_allclose(filled, np.maximum(curve, 0))
+        expected = activation_pattern(x, "fourier").roots
+        for roots, marks in ((changes["x"][2], zeros), (changes["x"][4], heights)):
+            np.testing.assert_allclose(roots, expected, atol=1e-5)
+            assert len(roots) == len(marks)
+        assert not np.any(zeros)
+        assert {*level, *heights} == {int(step.label)}
+    start = slider.steps[slider.active].args[0]
+    for trace, x, y in zip((0, 1, 2, 4, 5), start["x"], start["y"], strict=True):
+        np.testing.assert_allclose(figure.data[trace].x, x)
+        np.testing.assert_allclose(figure.data[trace].y, y)
+
+
+def test_the_map_below_the_slider_is_where_the_state_is_positive():
+    heat = figures.turning(X, Y, Fourier(6)).figure.data[3]
+    angle = np.deg2rad(np.asarray(heat.y, dtype=float))[:, None]
+    x = torch.as_tensor(np.cos(angle) * X.numpy() + np.sin(angle) * Y.numpy())
+    z = x @ Fourier(6)(torch.as_tensor(np.asarray(heat.x), dtype=torch.float64)).T
+    clear = z.abs().numpy() > 1e-2
+    assert clear.mean() > 0.9
+    np.testing.assert_array_equal(np.asarray(heat.z)[clear], (z > 0).numpy()[clear])
+
+
+def test_titles_of_narrow_peaks_name_their_share():
+    x = torch.tensor([1.0, 0.3], dtype=torch.float64)
+    (ax,) = figures.fewest({1: x}, Fourier).axes
+    assert ax.get_title() == "1 harmonics: 50.0 % of the interval is on"
+    curve = ax.lines[0]
+    z = Fourier(2)(torch.as_tensor(curve.get_xdata())) @ x
+    np.testing.assert_allclose(curve.get_ydata(), z / z.max())
+
+
+def test_each_basis_has_its_histogram_and_spread():
+    measured = {name: torch.rand(50, dtype=torch.float64) for name in "abcdef"}
+    spreads = {name: 0.05 * (k + 1) for k, name in enumerate(measured)}
+    figure = figures.shares(measured, spreads)
+    axes = {ax.get_title(): ax for ax in figure.axes}
+    assert list(axes) == list("adbecf")  # read down the columns, listed along the rows
+    for name, share in measured.items():
+        drawn = [bar.get_height() for bar in axes[name].patches]
+        expected, _ = np.histogram(share, bins=np.linspace(-1 / 64, 1 + 1 / 64, 34), density=True)
+        np.testing.assert_allclose(drawn, expected)
+        sides = [line.get_xdata()[0] for line in axes[name].lines]
+        np.testing.assert_allclose(sides, [0.5 - spreads[name], 0.5 + spreads[name]])
+
+
+def test_columns_are_the_patterns_in_time():
+    times = torch.arange(20) / 10
+    x = torch.randn(20, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    patterns = {"rect": activation_pattern(x, Rect(4)), "hats": activation_pattern(x, PWL(4))}
+    above, *below = figures.along(times, x[:, 0], patterns).axes
+    np.testing.assert_allclose(above.lines[0].get_ydata(), x[:, 0])
+    for ax, (name, pattern) in zip(below, patterns.items(), strict=True):
+        shown = np.asarray(ax.images[0].get_array(), dtype=bool)
+        assert ax.get_title() == name
+        np.testing.assert_allclose(2 * shown.mean(0), pattern.measure, atol=0.02)
+        left, right, low, high = ax.images[0].get_extent()
+        np.testing.assert_allclose([left, right, low, high], [0, 1.9, -1, 1])
+        assert ax.images[0].origin == "lower"
+    rows = np.asarray(below[0].images[0].get_array(), dtype=bool).reshape(4, 80, 20)
+    np.testing.assert_array_equal(rows, np.broadcast_to((x > 0).T[:, None], rows.shape))
