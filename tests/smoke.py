@@ -7,7 +7,7 @@ import torch
 
 import relunb
 import relunb.results
-from relunb import BWReLU, bw_relu
+from relunb import IAT, BWReLU, bw_relu
 from relunb.data import photoplethysmogram
 from relunb.inr import CoordinateNetwork, ImageProblem, fit
 from relunb.spectrum import multitone_dc
@@ -23,6 +23,8 @@ assert all(p.grad is not None and p.grad.isfinite().all() for p in net.parameter
 assert abs(multitone_dc([1, 0.5]).item() - 0.338536700090028602) < 1e-12
 assert abs(relu_condition_number(64) - 67039034.476) < 1e-3
 assert conditioning(net, torch.rand(100, 1)).rank >= 1
+for layer in (IAT(6), IAT(6, 5, "pwl", "rect"), IAT(6, 4, method="midpoint", activation="tanh")):
+    layer(torch.rand(9, 6, requires_grad=True)).sum().backward()
 assert photoplethysmogram()[0].shape == (68_476,)
 history = fit(CoordinateNetwork(2, hidden_features=8), ImageProblem(torch.rand(9, 9)), steps=5)
 assert history.route == "fused" and history.loss[-1] < history.loss[0]

@@ -31,7 +31,7 @@ def test_the_picture_is_the_one_the_code_draws(tmp_path, pytestconfig):
 
 
 def test_the_lines_of_python_run_and_train():
-    training, value, condition, picture = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    training, value, condition, picture, smooth = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     names: dict[str, object] = {}
     exec(training, names)
     assert all(p.grad is not None for p in names["net"].parameters())
@@ -44,6 +44,9 @@ def test_the_lines_of_python_run_and_train():
     assert short != picture
     exec(short, names)
     assert names["history"].route == "fused" and len(names["history"].loss) == 4
+    exec(smooth.replace("torch.func.hessian", "hessian = torch.func.hessian").replace(".shape", ""), names)
+    assert names["hessian"].shape == (1, 2, 2)
+    assert names["hessian"].abs().max() > 1e-6, "ReLU itself has none"
 
 
 def test_the_two_commands_come_first():

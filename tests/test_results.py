@@ -45,7 +45,7 @@ def test_a_fingerprint_sees_what_computes_and_nothing_else(tmp_path, monkeypatch
 
 
 def test_an_unknown_result_is_refused():
-    with pytest.raises(ValueError, match="'features', 'imaging'; got 'feature'"):
+    with pytest.raises(ValueError, match="'basis_pairs', 'features', 'imaging'; got 'feature'"):
         results.load("feature")
     with pytest.raises(ValueError, match="one of 'imaging'; got 'features'"):
         results.pictures("features")

@@ -1,12 +1,11 @@
 """The two cheap exact routes: a state that is constant on each cell, and one that is linear between nodes."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from ..ops import LinearCells
+from ..ops import LinearCells, linear_cells
 from ._basis import Basis, PiecewisePolynomial, merged
 from ._quadrature import interval_nodes
 
@@ -38,18 +37,19 @@ def constant_relu(x: Tensor, cells: ConstantCells) -> Tensor:
         return (y if cells.weights is None else y @ cells.weights.to(y)).to(x.dtype)
 
 
-def nodal_values(p: PiecewisePolynomial) -> Callable[[Tensor], Tensor]:
-    """The map from x to the values of a continuous piecewise-linear state at its breakpoints."""
+def nodal_table(p: PiecewisePolynomial) -> Tensor | None:
+    """(size, nodes): the values of a continuous piecewise-linear state at its breakpoints; None for the identity."""
     table = p(p.breakpoints).T
-    if _is_identity(table):
-        return lambda x: x
+    return None if _is_identity(table) else table
 
-    def values(x: Tensor) -> Tensor:
-        dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
-        with torch.autocast(x.device.type, enabled=False):
-            return (x.to(dtype) @ table.to(x.device, dtype)).to(x.dtype)
 
-    return values
+def linear_relu(x: Tensor, table: Tensor | None, cells: LinearCells) -> Tensor:
+    """IAT-ReLU of a state that is linear between nodes."""
+    if table is None:
+        return linear_cells(x, cells)
+    dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
+    with torch.autocast(x.device.type, enabled=False):
+        return linear_cells(x.to(dtype) @ table.to(x.device, dtype), cells).to(x.dtype)
 
 
 def cut_cells(p: PiecewisePolynomial, q: PiecewisePolynomial) -> LinearCells:

@@ -17,12 +17,16 @@ from ._quadrature import cuts
 _HELD = 1 << 22
 
 
-@torch.compiler.disable(reason="The exact transform finds roots, and their number differs from sample to sample.")
 def exact_relu(x: Tensor, input_basis: Basis, output_basis: Basis) -> Tensor:
     """IAT-ReLU of x (..., input size) for q of unit L1 norms: (..., output size). Computed in float64.
 
     A sample that is not finite gives NaN.
     """
+    if torch.compiler.is_compiling():
+        # Made here and not by a decorator: that would import the compiler, which takes seconds.
+        reason = "The exact transform finds roots, and their number differs from sample to sample."
+        outside: Any = torch.compiler.disable(exact_relu, reason=reason)
+        return outside(x, input_basis, output_basis)
     wide = x.double()
     good = wide.isfinite().all(-1, keepdim=True)
     wide = torch.where(good, wide, 0)
@@ -93,4 +97,4 @@ def _by_rows(function: Any, v: Tensor, edges: Tensor, active: Tensor, p: Basis, 
     rows = max(1, _HELD // points)
     flat = [t.reshape(-1, t.shape[-1]).split(rows) for t in (v, edges, active)]
     parts = [function(*block, p, q) for block in zip(*flat, strict=True)]
-    return torch.cat(parts).reshape(*shape, -1) if parts else v.new_zeros(*shape, 0)
+    return torch.cat(parts).reshape(*shape, parts[0].shape[-1])

@@ -2,16 +2,16 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
 
 from .._checks import count
-from ..ops import MidpointTables, linear_cells, midpoint, midpoint_relu, midpoint_tables
+from ..ops import LinearCells, MidpointTables, midpoint, midpoint_relu, midpoint_tables
 from ._bases import basis as basis_of
 from ._basis import Basis, Harmonics, PiecewisePolynomial
-from ._cells import constant_cells, constant_relu, cut_cells, nodal_values
+from ._cells import ConstantCells, constant_cells, constant_relu, cut_cells, linear_relu, nodal_table
 from ._exact import exact_relu
 
 Activation = Callable[[Tensor], Tensor]
@@ -38,7 +38,8 @@ class IAT(nn.Module):
         points: nodes of the midpoint rule. None: 8 for each function, or a multiple of the bases' cells near that.
 
     Input (..., in_features), output (..., out_features), same dtype and device. bfloat16 and float16 are computed in
-    float32; the exact form of other bases than rectangles and hats in float64. NaN and infinity give NaN.
+    float32; the exact form of other bases than rectangles and hats in float64. NaN and infinity give NaN. That form
+    finds roots outside a compiled graph, so ``torch.compile(fullgraph=True)`` refuses it; all others are one graph.
 
     Raises:
         TypeError: an argument of another type.
@@ -121,29 +122,30 @@ class _Plan:
             raise ValueError(f"method='exact' is for ReLU; with activation={self.name} use method='midpoint'.")
         if method == "exact" and points is not None:
             raise ValueError("points belongs to method='midpoint': the exact form has no nodes.")
-        self._tables: dict[Any, MidpointTables] = {}
         self.points = None if method == "exact" else _points(p, q, points)
+        self._tables: dict[Any, MidpointTables] = {}
+        self._constant: ConstantCells | None = None
+        self._linear: tuple[Tensor | None, LinearCells] | None = None
         if method == "midpoint":
-            self._run = self._midpoint
             self._made(torch.device("cpu"), torch.get_default_dtype())
         elif isinstance(p, PiecewisePolynomial) and p.degree == 0:
-            self._cells = constant_cells(p, q)
-            self._run = lambda x: constant_relu(x, self._cells)
-        elif (
-            isinstance(p, PiecewisePolynomial)
-            and _is_linear(p)
-            and isinstance(q, PiecewisePolynomial)
-            and q.degree <= 2
-        ):
-            self._nodal, self._cut = nodal_values(p), cut_cells(p, q)
-            self._run = lambda x: linear_cells(self._nodal(x), self._cut)
-        else:
-            self._run = lambda x: exact_relu(x, p, q)
+            self._constant = constant_cells(p, q)
+        elif _is_linear(p) and isinstance(q, PiecewisePolynomial) and q.degree <= 2:
+            self._linear = nodal_table(p), cut_cells(p, q)
 
     def __call__(self, x: Tensor) -> Tensor:
         if _width(x) != self.p.size:
             raise ValueError(f"x must be (..., {self.p.size}), a number for each input function; got {tuple(x.shape)}.")
-        return self._run(x)
+        if self.points is not None:
+            return self._midpoint(x)
+        if self._constant is not None:
+            return constant_relu(x, self._constant)
+        if self._linear is not None:
+            return linear_relu(x, *self._linear)
+        return exact_relu(x, self.p, self.q)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_tables": {}}  # made again where they are needed
 
     def _midpoint(self, x: Tensor) -> Tensor:
         dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
@@ -194,5 +196,5 @@ def _points(p: Basis, q: Basis, points: int | None) -> int:
     return -(-wanted // cells) * cells if cells <= 2 * wanted else wanted
 
 
-def _is_linear(p: PiecewisePolynomial) -> bool:
-    return p.degree == 1 and p.properties["continuous"]
+def _is_linear(p: Basis) -> TypeGuard[PiecewisePolynomial]:
+    return isinstance(p, PiecewisePolynomial) and p.degree == 1 and p.properties["continuous"]

@@ -22,7 +22,7 @@ def cells(ends: Sequence[tuple[float, float]]) -> Figure:
         lo, hi = max(-a, 0) / size, 1 - max(-b, 0) / size
         ax.axhline(0, color=GRAY, linewidth=0.8)
         ax.plot([0, 1], [a, b], color=GRAY, linewidth=1.5)
-        if hi > lo:
+        if max(a, b) > 0:
             ax.fill_between([lo, hi], [max(a, 0), max(b, 0)], color=BLUE, alpha=0.3, linewidth=0)
             ax.plot([lo, hi], [max(a, 0), max(b, 0)], "o-", color=BLUE, markersize=4)
         place = max(a, 0) + max(b, 0)
@@ -60,7 +60,7 @@ def solutions(x: Any, truth: Tensor, fits: Mapping[str, Tensor]) -> Figure:
     above.plot(x, truth, color=GRAY, linestyle="--", linewidth=3, label="solution")
     for (name, fit), color, style in zip(fits.items(), COLORS, STYLES, strict=False):
         above.plot(x, fit, style, color=color, linewidth=1.5, label=name)
-        below.semilogy(x, np.maximum((fit - truth).abs(), 1e-9), style, color=color, linewidth=1.5)
+        below.semilogy(x, (fit - truth).abs().clamp_min(1e-9), style, color=color, linewidth=1.5)
     above.set_ylabel("$u(x)$")
     above.legend(fontsize=9, ncols=3, loc="lower center", bbox_to_anchor=(0.45, 1.0))
     below.set(xlabel="$x$", ylabel="error", ylim=(1e-8, 1))

@@ -7,7 +7,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
 from torch import Tensor
 
 from ._base import BLUE, GRAY, GREEN, ORANGE, WIDTH
@@ -76,19 +75,19 @@ def tasks(x: Tensor, y: Tensor, points: Tensor, labels: Tensor) -> Figure:
 
 
 def tables(names: Sequence[str], paper: Tensor, ours: Tensor, task: str) -> Figure:
-    """The paper's table and ours as heat maps with the same colors; darker is better. Rows: input; columns: output."""
+    """The paper's table and ours as heat maps with the same colors. Rows: input; columns: output."""
     figure, axes = plt.subplots(2, 1, figsize=(WIDTH, 6.2))
     both = np.stack([np.asarray(paper), np.asarray(ours)])
     if task == "fit":
         norm, colors, unit = LogNorm(both.min(), both.max()), "Blues_r", 1e-4
     else:
-        norm, colors, unit = Normalize(both.min(), both.max()), "Blues", 1
+        norm, colors, unit = Normalize(both.min(), both.max()), "Blues", 1.0
     for ax, table, title in zip(axes, both, ("paper", "ours"), strict=True):
         shown = ax.imshow(table, cmap=colors, norm=norm, aspect="auto")
         for (row, column), value in np.ndenumerate(table):
             red, green, blue, _ = shown.to_rgba(np.array([value]))[0]
             dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.55
-            text = f"{value / unit:.2g}" if task == "fit" and value < 1e-3 else f"{value / unit:.{int(task != 'fit')}f}"
+            text = _short(value / unit) if task == "fit" else f"{value:.1f}"
             ax.text(column, row, text, ha="center", va="center", fontsize=9.5, color="white" if dark else "black")
         _name(ax, names)
         note = ", in $10^{-4}$" if task == "fit" else ""
@@ -96,6 +95,11 @@ def tables(names: Sequence[str], paper: Tensor, ours: Tensor, task: str) -> Figu
         ax.set_ylabel("input basis")
     axes[1].set_xlabel("output basis")
     return figure
+
+
+def _short(value: float) -> str:
+    """Two digits, or all that stand before the point."""
+    return f"{value:.0f}" if value >= 9.95 else f"{value:#.2g}"
 
 
 def _name(ax: Axes, names: Sequence[str]) -> None:
@@ -134,7 +138,7 @@ def by_mesh(
     axes[0].set_ylim(3e-5, max(top, 4e-3))
     axes[1].set(xscale="log", xlabel="$M/d$", ylim=(80, 100))
     axes[1].set_xticks(list(ratios), [str(ratio) for ratio in ratios])
-    axes[1].xaxis.set_minor_formatter(NullFormatter())
+    axes[1].minorticks_off()
     axes[0].legend(fontsize=9, ncols=2, loc="lower center", bbox_to_anchor=(0.45, 1.0))
     return figure
 
@@ -156,7 +160,7 @@ def pulse(seconds: Tensor, recording: Tensor, fits: Mapping[str, Tensor]) -> Fig
     figure, axes = plt.subplots(len(fits), 1, figsize=(WIDTH, 0.5 + 1.5 * len(fits)), sharex=True, sharey=True)
     for ax, (name, networks) in zip(axes, fits.items(), strict=True):
         for seed, network in enumerate(networks):
-            ax.plot(seconds, network, color=BLUE, linewidth=1, alpha=0.7, label=None if seed else "five networks")
+            ax.plot(seconds, network, color=BLUE, linewidth=1, alpha=0.7, label=None if seed else "networks")
         ax.plot(seconds, recording, ".", color=ORANGE, markersize=4, label="recording", zorder=3)
         ax.set_title(name, fontsize=10, color=GRAY)
     axes[0].legend(fontsize=9, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.12))

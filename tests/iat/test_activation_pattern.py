@@ -142,7 +142,7 @@ def test_the_active_part_of_a_fourier_state_is_bounded_and_the_bound_is_attained
         if n % 2 == 0:
             z = z * (1 + cosine)
         x = z @ p(s) / 128
-        # Double roots are known to sqrt(eps). They may lie anywhere, and in the middle of an interval of D's complement.
+        # Double roots are known to sqrt(eps); one may be the middle of an interval on which z is negative.
         assert abs(activation_pattern(x, p).measure / 2 - 1 / (n + 1)) < 1e-6
         assert abs(activation_pattern(x * 1.000001, p).measure / 2 - 1 / (n + 1)) < 1e-6
 
