@@ -48,7 +48,7 @@ class ContinuousWidthNetwork(nn.Module):
         TypeError: an argument of another type.
         ValueError: no hidden layer, a count below 1, a list of bases of another length, an unknown basis or activation.
 
-    Source: Zhang, Bao and Ju (2023), Eq. (2), (3) and (11). Derived in :doc:`/book/iat/continuous-width`.
+    Source: Zhang, Bao and Zhang (2023), Eq. (2), (3) and (11). Derived in :doc:`/book/iat/continuous-width`.
     """
 
     activation: Activation

@@ -41,7 +41,7 @@ class DecoupledIAT(nn.Module):
         ValueError: an unknown basis, a width that the basis does not have, or no ``pattern_basis`` where a basis of
             your own has another width than u.
 
-    Source: Zhang, Bao and Ju (2023), Eq. (24)-(26). Derived in :doc:`/book/iat/decoupling`.
+    Source: Zhang, Bao and Zhang (2023), Eq. (24)-(26). Derived in :doc:`/book/iat/decoupling`.
     """
 
     def __init__(

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from .._checks import finite
+from ..ops._forward_mode import nested_forward_mode
 from ._bases import basis as basis_of
 from ._basis import Basis
 from ._quadrature import interval_nodes
@@ -134,6 +135,11 @@ def active_nodes(edges: Tensor, active: Tensor, *bases: Basis) -> tuple[Tensor, 
 
 def boundaries(x: Tensor, basis: Basis) -> tuple[Tensor, Tensor, Tensor]:
     """Edges, active and moving for x (..., size), float64 and finite; the edges differentiable in x."""
+    if nested_forward_mode():
+        raise RuntimeError(
+            "jvp inside jvp (jacfwd inside jacfwd) through roots would silently give zero, a fault of PyTorch's "
+            "(issue 197867). Use torch.func.hessian, or jacrev inside jacfwd."
+        )
     return _Boundaries.apply(x, basis)  # pyright: ignore[reportReturnType]
 
 

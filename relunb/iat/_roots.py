@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ._basis import Basis
 
-_TRIG_DEGREE = 13  # of a panel with a quarter of the highest harmonic's half wave: |J_14(pi/4)| = 2e-17
+_TRIG_DEGREE = 13  # of a panel with a quarter wave of the highest harmonic: |J_14(pi/4)| = 2e-17
 
 
 class Roots(NamedTuple):
@@ -41,7 +41,7 @@ class _Panels(NamedTuple):
 def _panels(basis: Basis, device: torch.device) -> _Panels:
     degree = max(basis.degree, _TRIG_DEGREE if basis.harmonics else 0)
     ends = basis.breakpoints
-    if basis.harmonics:  # a quarter of a half wave of the highest harmonic, at most
+    if basis.harmonics:  # a quarter of a wave of the highest harmonic, at most
         parts = (ends.diff() * basis.harmonics * 2).ceil().clamp_min(1).long().tolist()
         starts = ends.tolist()
         pieces = [np.linspace(a, b, n, endpoint=False) for a, b, n in zip(starts, starts[1:], parts, strict=False)]

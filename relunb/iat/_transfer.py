@@ -35,7 +35,7 @@ class DecoupledNetwork(nn.Module):
         ValueError: the networks have different numbers of IAT layers or read different inputs, a layer does not fit
             the next one, or an IAT layer is not exact: only the exact one has a pattern on [-1, 1].
 
-    Source: Zhang, Bao and Ju (2023), Eq. (26). Derived in :doc:`/book/iat/decoupling`.
+    Source: Zhang, Bao and Zhang (2023), Eq. (26). Derived in :doc:`/book/iat/decoupling`.
     """
 
     def __init__(self, values: nn.Sequential, patterns: nn.Sequential, freeze: bool = True) -> None:
@@ -109,7 +109,7 @@ class DecoupledNetwork(nn.Module):
             ValueError: shapes that do not fit, no samples, values that are not finite, a layer that there is not, or
                 one that the pattern network shares: the patterns would change with it.
 
-        Source: Zhang, Bao and Ju (2023), Section 6. Derived in :doc:`/book/iat/decoupling`.
+        Source: Zhang, Bao and Zhang (2023), Section 6. Derived in :doc:`/book/iat/decoupling`.
         """
         points("x", x, self.in_features)
         points("targets", targets, self.out_features)
@@ -166,7 +166,7 @@ def transfer_patterns(source: nn.Sequential, target: nn.Sequential, freeze: bool
     Returns:
         ``DecoupledNetwork(target, source, freeze)``; see there for what is refused.
 
-    Source: Zhang, Bao and Ju (2023), Section 6. Derived in :doc:`/book/iat/decoupling`.
+    Source: Zhang, Bao and Zhang (2023), Section 6. Derived in :doc:`/book/iat/decoupling`.
     """
     return DecoupledNetwork(target, source, freeze)
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch._C._functorch import is_batchedtensor, is_legacy_batchedtensor
 
+from ._forward_mode import nested_forward_mode
 from ._memory import empty_like_fast
 
 # Below this the plain form's twelve small kernels cost less than one autograd.Function call and its block loop.
@@ -33,6 +34,8 @@ def bw_relu_plain(x: Tensor, scale: float | Tensor = 1.0) -> Tensor:
 
 def bw_relu_fused(x: Tensor, scale: float | Tensor = 1.0) -> Tensor:
     """psi(scale * x) by the fastest form for this device and size; gradients of any order, vmap and jvp included."""
+    if nested_forward_mode():
+        return bw_relu_plain(x, scale)
     if x.is_cpu:
         if x.numel() < _SMALL:
             return bw_relu_plain(x, scale)

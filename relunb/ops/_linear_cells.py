@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 from torch._C._functorch import is_batchedtensor, is_legacy_batchedtensor
 
+from ._forward_mode import nested_forward_mode
 from ._memory import empty_like_fast
 from ._relu_cell_means import relu_cell_means
 
@@ -142,7 +143,7 @@ def linear_cells(x: Tensor, plan: LinearCells) -> Tensor:
         raise ValueError(f"x must have at least {plan.nodes} nodes in its last dimension; got shape {tuple(x.shape)}")
     if plan.means and x.shape[-1] == plan.nodes:
         return relu_cell_means(x)
-    if torch.compiler.is_compiling() or x.numel() == 0 or len(plan.left) == 0:
+    if torch.compiler.is_compiling() or nested_forward_mode() or x.numel() == 0 or len(plan.left) == 0:
         return linear_cells_plain(x, plan)
     return _LinearCells.apply(x.contiguous(), plan)  # pyright: ignore[reportReturnType]
 

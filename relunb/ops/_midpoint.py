@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch._C._functorch import is_batchedtensor, is_legacy_batchedtensor
 
+from ._forward_mode import nested_forward_mode
 from ._memory import empty_like_fast
 from ._midpoint_maps import LinearMap, fft_is_faster, fft_maps, fourier_basis, product
 
@@ -85,7 +86,7 @@ def midpoint(x: Tensor, tables: MidpointTables, activation: Callable[[Tensor], T
         Tensor (..., n), same dtype and device as ``x``. Autograd keeps the state of M numbers a sample for the
         activation's gradient; :func:`midpoint_relu` does not.
     """
-    if torch.compiler.is_compiling() or x.numel() == 0:
+    if torch.compiler.is_compiling() or nested_forward_mode() or x.numel() == 0:
         return midpoint_plain(x, tables, activation)
     wide = x.to(_compute_dtype(x, tables))
     with torch.autocast(x.device.type, enabled=False):
@@ -99,7 +100,7 @@ def midpoint_relu(x: Tensor, tables: MidpointTables) -> Tensor:
     It is piecewise linear: the second derivative is zero almost everywhere. ReLU's derivative at 0 is 0.
     """
     _compute_dtype(x, tables)
-    if torch.compiler.is_compiling() or x.numel() == 0:
+    if torch.compiler.is_compiling() or nested_forward_mode() or x.numel() == 0:
         return midpoint_plain(x, tables, torch.relu)
     return _MidpointReLU.apply(x, tables)  # pyright: ignore[reportReturnType]
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch._C._functorch import is_batchedtensor, is_legacy_batchedtensor
 from torch.nn.functional import pad
 
+from ._forward_mode import nested_forward_mode
 from ._memory import empty_like_fast
 
 # Below this the plain form's fifteen small kernels cost less than an autograd.Function call and its block loop.
@@ -51,7 +52,7 @@ def relu_cell_means(x: Tensor) -> Tensor:
 
     Source: IAT paper, eq. (4) with PWL input and Rect output.
     """
-    if torch.compiler.is_compiling() or x.numel() == 0 or x.shape[-1] == 1:
+    if torch.compiler.is_compiling() or nested_forward_mode() or x.numel() == 0 or x.shape[-1] == 1:
         return relu_cell_means_plain(x)
     if x.is_cpu:
         if x.numel() < _SMALL:

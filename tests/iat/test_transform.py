@@ -174,7 +174,7 @@ def test_the_gradient_of_a_double_root_is_hoelder_one_half():
     for eps in (1e-4, 1e-6, 1e-8):
         plus, minus = (torch.tensor([1.0, 0, 1 + sign * eps, 0], dtype=torch.float64) for sign in (1, -1))
         difference = scale * (torch.func.jacrev(layer)(plus) - torch.func.jacrev(layer)(minus))
-        assert float(difference.norm()) / math.sqrt(eps) == pytest.approx(0.51979, rel=0.02)
+        assert float(difference.abs().max()) / math.sqrt(eps) == pytest.approx(0.51979, rel=0.02)
 
 
 def test_third_derivatives_train_a_network_on_second_ones():
@@ -196,6 +196,27 @@ def test_third_derivatives_train_a_network_on_second_ones():
         numeric = torch.stack([(loss(bias + e) - loss(bias - e)) / 2e-6 for e in step]).detach()
         assert gradient.abs().max() > 1e-3
         torch.testing.assert_close(gradient, numeric, rtol=1e-4, atol=1e-6)
+
+
+def test_forward_mode_in_forward_mode_is_right_or_refused():
+    """PyTorch issue 197867: an autograd.Function has the second derivative zero there, without a word."""
+    x = sample(3, 4)
+    for p, q in ROUTES:
+        layer = IAT(4, 3, p, q)
+        if p in ("pwq", "fourier"):
+            with pytest.raises(RuntimeError, match=r"jvp inside jvp .* Use torch.func.hessian"):
+                torch.func.jacfwd(torch.func.jacfwd(layer))(x[0])
+            continue
+        hessian = torch.func.hessian(layer)(x[0])
+        torch.testing.assert_close(torch.func.jacfwd(torch.func.jacfwd(layer))(x[0]), hessian)
+        many, other = x[0].repeat(30_000, 1), x[0, [1, 0, 3, 2]].repeat(30_000, 1)  # the block routes of large inputs
+        _, moved = torch.func.jvp(lambda t, f=layer, v=many: torch.func.jvp(f, (t,), (v,))[1], (many,), (other,))
+        expected = torch.einsum("nij,i,j->n", hessian, x[0], x[0, [1, 0, 3, 2]])
+        torch.testing.assert_close(moved, expected.expand_as(moved), rtol=1e-10, atol=1e-12)
+    tanh = IAT(4, 3, activation="tanh", method="midpoint")
+    nested = torch.func.jacfwd(torch.func.jacfwd(tanh))(x[0])
+    torch.testing.assert_close(nested, torch.func.hessian(tanh)(x[0]))
+    assert nested.abs().max() > 1e-3
 
 
 def test_homogeneity_holds_for_positive_factors_only():
@@ -465,9 +486,7 @@ def test_the_smallest_widths():
     torch.testing.assert_close(IAT(1, 1, "rect", "rect")(x), x.relu())
     assert IAT(1, 3, "fourier", "pwq")(x).shape == (5, 3)
     pair = sample(5, 2)
-    torch.testing.assert_close(
-        IAT(2, 1, "pwl", "rect")(pair).squeeze(-1), _mean_of_a_line(pair), rtol=1e-13, atol=1e-15
-    )
+    torch.testing.assert_close(IAT(2, 1, "pwl", "rect")(pair).squeeze(-1), _mean_of_a_line(pair), rtol=0, atol=1e-11)
 
 
 def _mean_of_a_line(pair):
