@@ -209,7 +209,7 @@ def test_forward_mode_in_forward_mode_is_right_or_refused():
             continue
         hessian = torch.func.hessian(layer)(x[0])
         torch.testing.assert_close(torch.func.jacfwd(torch.func.jacfwd(layer))(x[0]), hessian)
-        many, other = x[0].repeat(30_000, 1), x[0, [1, 0, 3, 2]].repeat(30_000, 1)  # the block routes of large inputs
+        many, other = (row.repeat(30_000, 1) for row in (x[0], x[0, [1, 0, 3, 2]]))  # large: in blocks
         _, moved = torch.func.jvp(lambda t, f=layer, v=many: torch.func.jvp(f, (t,), (v,))[1], (many,), (other,))
         expected = torch.einsum("nij,i,j->n", hessian, x[0], x[0, [1, 0, 3, 2]])
         torch.testing.assert_close(moved, expected.expand_as(moved), rtol=1e-10, atol=1e-12)
