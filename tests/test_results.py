@@ -154,11 +154,11 @@ def test_a_run_is_kept_whole_and_not_made_again(tmp_path, monkeypatch):
     [
         ([], (), []),
         ([], ("imaging",), [["relunb.results.imaging"]]),
-        (["--all"], (), [["relunb.results.features"], ["relunb.results.imaging"]]),
+        (["--all"], (), [[f"relunb.results.{name}"] for name in results.SOURCES]),
         (
             ["--device", "cuda"],
             (),
-            [["relunb.results.features", "--device", "cuda"], ["relunb.results.imaging", "--device", "cuda"]],
+            [[f"relunb.results.{name}", "--device", "cuda"] for name in results.SOURCES],
         ),
     ],
 )
