@@ -49,7 +49,7 @@ class Basis(ABC):
 
     @cached_property
     def properties(self) -> dict[str, bool]:
-        """The four columns of Table 1, computed: "continuous", "smooth", "global", "zero_integral".
+        """The four columns of Table 1, computed, under "continuous", "smooth", "global" and "zero_integral".
 
         Continuous and smooth: no function, and no derivative, jumps inside (-1, 1). Global: some function lives on all
         of [-1, 1]. Zero integral: every function has one.

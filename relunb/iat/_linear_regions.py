@@ -71,7 +71,7 @@ def region_breakpoints(network: nn.Module, start: Tensor, stop: Tensor) -> Tenso
         network, start, stop: see :func:`linear_regions`.
 
     Returns:
-        (regions + 1,), float64: parameters t from 0 to 1 of the points ``start + t (stop - start)``, in order.
+        Tensor (regions + 1,), float64, the parameters t from 0 to 1 of the points ``start + t (stop - start)``.
 
     Raises:
         ValueError: there are infinitely many regions; and see :func:`linear_regions`.
@@ -89,8 +89,8 @@ def region_polygons(network: nn.Module, start: Tensor, stop: Tensor, third: Tens
         network, start, stop, third: see :func:`linear_regions`.
 
     Returns:
-        One tensor (corners, 2) of float64 for each region, in no order: its corners (u, v), counterclockwise, of the
-        points ``start + u (stop - start) + v (third - start)``. Together they fill the unit square.
+        One tensor (corners, 2) of float64 for each region, in no order. It has the corners (u, v), counterclockwise, of
+        the points ``start + u (stop - start) + v (third - start)``. Together they fill the unit square.
 
     Raises:
         ValueError: there are infinitely many regions; and see :func:`linear_regions`.

@@ -33,17 +33,17 @@ class ActivationPattern:
 
     @property
     def measure(self) -> Tensor:
-        """The length of D, between 0 and 2: (...,). Differentiable."""
+        """The length of D, between 0 and 2, of shape (...,). Differentiable."""
         return (self.edges.diff(dim=-1) * self.active).sum(-1)
 
     @property
     def roots(self) -> Tensor:
-        """The roots that bound D, in order: (..., most), the rest NaN where a sample has fewer. Differentiable."""
+        """The roots that bound D, in order, (..., most), the rest NaN where a sample has fewer. Differentiable."""
         return _compact(self.edges, self.moving)
 
     @property
     def intervals(self) -> Tensor:
-        """D as rows (start, end), neighbours joined: (..., most, 2), filled up with NaN. Differentiable."""
+        """D as rows (start, end), neighbours joined, (..., most, 2), filled up with NaN. Differentiable."""
         active = torch.nn.functional.pad(self.active, (1, 1))
         starts, ends = active[..., 1:] & ~active[..., :-1], active[..., :-1] & ~active[..., 1:]
         return torch.stack([_compact(self.edges, starts), _compact(self.edges, ends)], -1)
@@ -114,8 +114,8 @@ def activation_matrix(
         output_basis: q; scaled to unit L1 norms, as :class:`relunb.IAT` does, unless ``normalized`` is false.
 
     Returns:
-        (..., output size, input size), float64. Differentiable in the pattern's edges: by the fundamental theorem
-        dA/ds = q(s) p(s)^T, with the sign of the edge.
+        Tensor (..., output size, input size), float64. Differentiable in the pattern's edges, with
+        dA/ds = q(s) p(s)^T and the sign of the edge, by the fundamental theorem.
 
     Source: Zhang, Bao and Zhang (2023), Eq. (18). Derived in :doc:`/book/iat/activation-pattern`.
     """

@@ -31,7 +31,9 @@ def planes(functions: Mapping[str, Tensor], points: Sequence[Sequence[float]]) -
     """Decoupled functions of two inputs in [-1, 1], as pictures; ``points`` are marked in each."""
     figure, axes = plt.subplots(1, len(functions), figsize=(WIDTH, 2.25), sharey=True, squeeze=False)
     for ax, (name, values) in zip(axes[0], functions.items(), strict=True):
-        ax.imshow(values.detach().numpy(), cmap="cividis", origin="lower", extent=(-1, 1, -1, 1), interpolation="nearest")
+        ax.imshow(
+            values.detach().numpy(), cmap="cividis", origin="lower", extent=(-1, 1, -1, 1), interpolation="nearest"
+        )
         for a, b in points:
             ax.plot(a, b, "o", color="white", markersize=9, markerfacecolor="none", markeredgewidth=1.6)
         ax.set_title(name, fontsize=10, color=GRAY)
