@@ -70,8 +70,8 @@ class DecoupledIAT(nn.Module):
 
         Args:
             x: the values, (..., in_features), floating point.
-            pattern_from: u, (..., pattern_features), or a pattern from :func:`relunb.activation_pattern`, of any basis.
-                Its samples broadcast with those of x.
+            pattern_from: u, (..., pattern_features), or a pattern of any basis from
+                :func:`relunb.iat.activation_pattern`. Its samples broadcast with those of x.
 
         Returns:
             (..., out_features), in the dtype of x. Computed in float64. A sample where x or u is not finite gives NaN.

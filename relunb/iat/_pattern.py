@@ -117,8 +117,14 @@ def activation_matrix(
         Tensor (..., output size, input size), float64. Differentiable in the pattern's edges, with
         dA/ds = q(s) p(s)^T and the sign of the edge, by the fundamental theorem.
 
+    Raises:
+        TypeError: a basis is not a :class:`Basis`.
+
     Source: Zhang, Bao and Zhang (2023), Eq. (18). Derived in :doc:`/book/iat/activation-pattern`.
     """
+    for name, given in (("input_basis", input_basis), ("output_basis", output_basis)):
+        if not isinstance(given, Basis):
+            raise TypeError(f"{name} must be a Basis, like Fourier(8): a pattern has no width; got {given!r:.60}.")
     s, weight = active_nodes(pattern.edges, pattern.active, input_basis, output_basis)
     q = output_basis(s)
     if normalized:

@@ -127,7 +127,8 @@ class _Plan:
         self._constant: ConstantCells | None = None
         self._linear: tuple[Tensor | None, LinearCells] | None = None
         if method == "midpoint":
-            self._made(torch.device("cpu"), torch.get_default_dtype())
+            double = torch.get_default_dtype() == torch.float64
+            self._made(torch.device("cpu"), torch.float64 if double else torch.float32)
         elif isinstance(p, PiecewisePolynomial) and p.degree == 0:
             self._constant = constant_cells(p, q)
         elif _is_linear(p) and isinstance(q, PiecewisePolynomial) and q.degree <= 2:

@@ -208,3 +208,5 @@ def test_bad_input_is_refused():
         activation_pattern(torch.tensor(1.0), "pwl")
     with pytest.raises(ValueError, match="basis must be one of"):
         activation_pattern(torch.ones(3), "hat")
+    with pytest.raises(TypeError, match="output_basis must be a Basis, like Fourier"):
+        activation_matrix(activation_pattern(torch.ones(3), "pwl"), PWL(3), "pwq")  # pyright: ignore[reportArgumentType]
