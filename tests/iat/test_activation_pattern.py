@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch.autograd import gradcheck, gradgradcheck
@@ -145,6 +146,15 @@ def test_the_active_part_of_a_fourier_state_is_bounded_and_the_bound_is_attained
         # Double roots are known to sqrt(eps); one may be the middle of an interval on which z is negative.
         assert abs(activation_pattern(x, p).measure / 2 - 1 / (n + 1)) < 1e-6
         assert abs(activation_pattern(x * 1.000001, p).measure / 2 - 1 / (n + 1)) < 1e-6
+
+
+def test_a_double_root_in_the_middle_of_an_interval_does_not_switch_it_on():
+    """z = (c - cos(pi/5)) (c - cos(3 pi/5))^2 (c + 1) in c = cos(pi s): -3/5 is the middle of [-1, -1/5]."""
+    places = [math.cos(math.pi / 5), math.cos(3 * math.pi / 5), math.cos(3 * math.pi / 5), -1]
+    x = torch.zeros(8, dtype=torch.float64)
+    x[::2] = torch.from_numpy(np.polynomial.chebyshev.chebfromroots(places)[1:])
+    for scale in (1, 1.000001, 3.7, 1e-5):
+        torch.testing.assert_close(activation_pattern(scale * x, "fourier").measure.item(), 0.4, rtol=0, atol=1e-6)
 
 
 def test_symmetric_difference_is_a_distance_in_measure():

@@ -100,7 +100,7 @@ def test_values_and_gradients_match_two_products(case, dtype, device):
 @pytest.mark.parametrize(
     ("d", "n", "nodes"), [(64, 64, 512), (257, 40, 1030), (40, 100, 1000), (3, 300, 600), (48, 48, 96)]
 )
-@pytest.mark.parametrize("bases", [(hats, hats), (rect, hats), (shifted_rect, rect)], ids=str)
+@pytest.mark.parametrize("bases", [(hats, hats), (rect, hats), (shifted_rect, rect)], ids=["hats", "rect", "shifted"])
 def test_local_bases_on_both_sides(d, n, nodes, bases):
     p, q = bases[0](d, nodes), bases[1](n, nodes)
     tables = midpoint_tables(p, q, fourier=False)
