@@ -185,6 +185,7 @@ def test_degenerate_states():
     touching = activation_pattern(torch.tensor([1.0, 0.0, 1.0, 1.0, 1.0]), p)
     assert float(touching.measure) == 2
     assert touching.intervals.tolist() == [[-1, 1]]
+    assert len(touching.roots) == 0
     # A root on a knot is one root.
     knot = activation_pattern(torch.tensor([2.0, 1.0, 0.0, -1.0, -2.0]), p)
     assert knot.roots.tolist() == [0.0]
