@@ -376,7 +376,8 @@ print(read("VmHWM") - before)
     command = [sys.executable, "-c", code]
     root = Path(__file__).parents[2]
     used = float(subprocess.run(command, check=True, capture_output=True, text=True, cwd=root).stdout)
-    assert 7 < used < 30  # output and gradient are 4 MiB each, a block's state 2 MiB
+    # Output and gradient are 4 MiB each, a block's state 2 MiB; some of it may be there from the first call.
+    assert 4 < used < 30
 
 
 @pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="Triton is not installed on this machine")
