@@ -1,7 +1,7 @@
 """Claim: exact IAT-ReLU costs at most 2 x torch.relu, forward and backward, at 65,536 x 256 float32.
 
-Hat functions in, box functions out, on the same mesh; on a CPU with torch's default allocator and no compiler. Beside
-it the same formula in plain operations, meshes that do not fit (256 hats to 256 boxes), and what a user would write:
+Hat functions in, rectangles out, on the same mesh; on a CPU with torch's default allocator and no compiler. Beside
+it the same formula in plain operations, meshes that do not fit (256 hats to 256 rectangles), and what a user would write:
 midpoint sums by two matrix products. On a GPU the floor is a copy.
 """
 
@@ -28,8 +28,8 @@ def step(function, x, grad):
     return run
 
 
-def unaligned_boxes() -> LinearCells:
-    """256 hats on [0, 255 * 256] (nodes every 256) to 256 boxes (breakpoints every 255): 510 cells, in integers."""
+def unaligned_rectangles() -> LinearCells:
+    """256 hats on [0, 255 * 256] (nodes every 256) to 256 rectangles (breakpoints every 255): 510 cells, in integers."""
     points = torch.cat([torch.arange(WIDTH) * WIDTH, torch.arange(1, WIDTH) * (WIDTH - 1)]).unique()
     left = points[:-1] // WIDTH
     start, stop = ((end - left * WIDTH).double() / WIDTH for end in (points[:-1], points[1:]))
@@ -42,9 +42,9 @@ def midpoint(x):
     """Mean of relu over each cell from the midpoints of four parts: what a user would write, of second order."""
     t = (torch.arange(POINTS, dtype=torch.float64) + 0.5) / POINTS * (WIDTH - 1)
     hats = (1 - (t - torch.arange(WIDTH)[:, None]).abs()).relu()
-    boxes = (t.floor() == torch.arange(WIDTH - 1)[:, None]).double()
-    hats, boxes = hats.to(x), (boxes / boxes.sum(1, keepdim=True)).to(x)
-    return lambda x: (x @ hats).relu() @ boxes.T
+    rectangles = (t.floor() == torch.arange(WIDTH - 1)[:, None]).double()
+    hats, rectangles = hats.to(x), (rectangles / rectangles.sum(1, keepdim=True)).to(x)
+    return lambda x: (x @ hats).relu() @ rectangles.T
 
 
 def check_premises() -> None:
@@ -57,7 +57,7 @@ def check_premises() -> None:
         dense += (x[:4, :-1, None] * (1 - part) + x[:4, 1:, None] * part).relu().sum(-1) / 4096
     assert (relu_cell_means(x)[:4] - dense).abs().max() <= 1e-6
     assert (relu_cell_means(x) - relu_cell_means_plain(x)).abs().max() <= 1e-15
-    plan = unaligned_boxes()
+    plan = unaligned_rectangles()
     assert (linear_cells(x, plan) - linear_cells_plain(x, plan)).abs().max() <= 2e-15
     # Both meshes cut the same interval, so the weighted sums of their means are the same integral.
     total = relu_cell_means(x).sum(-1) / (WIDTH - 1)
@@ -70,7 +70,7 @@ def on_cpu() -> None:
     x = torch.randn(ROWS, WIDTH, generator=generator).requires_grad_()
     grad = torch.randn(ROWS, WIDTH, generator=generator)
     means_grad = grad[:, 1:].contiguous()
-    plan = unaligned_boxes()
+    plan = unaligned_rectangles()
     fast = {"torch.relu": step(torch.relu, x, grad), "exact, aligned": step(relu_cell_means, x, means_grad)}
     report(__file__, "forward + backward, 65,536 x 256 float32", side_by_side(fast, base="torch.relu", runs=21))
     slow = {

@@ -40,7 +40,7 @@ def relu_cell_means_plain(x: Tensor) -> Tensor:
 def relu_cell_means(x: Tensor) -> Tensor:
     """Mean of relu over each cell of a piecewise-linear function: ``integral_0^1 relu((1 - t) x_i + t x_{i+1}) dt``.
 
-    Exact IAT-ReLU from hat functions to box functions on the same mesh, by the fastest form for this device and size.
+    Exact IAT-ReLU from hat functions to rectangles on the same mesh, by the fastest form for this device and size.
     Gradients of any order, vmap and jvp included. The derivative at a cell of two zeros is zero.
 
     Args:

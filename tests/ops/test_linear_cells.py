@@ -30,7 +30,7 @@ def sample(shape, dtype=torch.float64, device="cpu", seed=0):
     return torch.randn(shape, dtype=torch.float64, generator=generator).to(dtype).to(device)
 
 
-def boxes(nodes, outputs):
+def rectangles(nodes, outputs):
     """The plan of the means over `outputs` equal parts of [0, 1], the nodes equally spaced: R = 1, constants."""
     places = [Fraction(i, nodes - 1) for i in range(nodes)]
     points = sorted({*places, *(Fraction(i, outputs) for i in range(outputs + 1))})
@@ -46,7 +46,7 @@ def boxes(nodes, outputs):
 
 def quadratics(nodes, outputs, seed=0, signed=False):
     """The same cells, three random quadratics on each."""
-    plan = boxes(nodes, outputs)
+    plan = rectangles(nodes, outputs)
     generator = torch.Generator().manual_seed(seed)
     coefficients = torch.rand(3, len(plan.left), 3, dtype=torch.float64, generator=generator)
     if signed:
@@ -57,7 +57,7 @@ def quadratics(nodes, outputs, seed=0, signed=False):
     return LinearCells(plan.left, plan.start, plan.stop, plan.length, coefficients, target, outputs)
 
 
-PLANS = {"boxes": boxes(9, 7), "quadratics": quadratics(9, 7), "signed": quadratics(9, 7, signed=True)}
+PLANS = {"rectangles": rectangles(9, 7), "quadratics": quadratics(9, 7), "signed": quadratics(9, 7, signed=True)}
 
 
 def product(p, q):
@@ -306,13 +306,13 @@ def test_compile_sees_one_graph(plan, dynamic, device):
 def test_autocast_keeps_the_dtype_of_the_layer_before(device):
     with torch.autocast(device, dtype=torch.bfloat16):
         hidden = torch.nn.functional.linear(torch.ones(4, 3, device=device), torch.ones(9, 3, device=device))
-        y = linear_cells(hidden, PLANS["boxes"])
+        y = linear_cells(hidden, PLANS["rectangles"])
     assert hidden.dtype == y.dtype == torch.bfloat16
     assert (y == 3).all()
 
 
 def test_a_plan_of_means_takes_relu_cell_means(monkeypatch):
-    plan = boxes(8, 7)
+    plan = rectangles(8, 7)
     assert plan.means
     assert plan.constant
     x = sample((5, 8))
@@ -320,7 +320,7 @@ def test_a_plan_of_means_takes_relu_cell_means(monkeypatch):
     torch.testing.assert_close(linear_cells_plain(x, plan), relu_cell_means(x))
     longer = sample((5, 9))  # a node more than the plan covers is no cell of it
     torch.testing.assert_close(linear_cells(longer, plan), relu_cell_means(longer)[:, :7])
-    for other in (boxes(9, 7), quadratics(8, 7)):
+    for other in (rectangles(9, 7), quadratics(8, 7)):
         assert not other.means
     for field, value in [
         ("target", plan.target.flip(1)),
@@ -363,14 +363,14 @@ def test_a_plan_that_does_not_fit_gets_a_sentence(field, value, words):
 
 def test_too_few_nodes_get_a_sentence():
     with pytest.raises(ValueError, match=r"at least 9 nodes.*\(2, 8\)"):
-        linear_cells(torch.ones(2, 8), PLANS["boxes"])
+        linear_cells(torch.ones(2, 8), PLANS["rectangles"])
 
 
 def test_the_ends_of_an_interval_are_its_nodes_bit_by_bit():
     x = sample((9, 50))
-    constants = _linear_cells._constants(PLANS["boxes"], x)
+    constants = _linear_cells._constants(PLANS["rectangles"], x)
     a, b = _linear_cells._ends(x, constants)
-    first, last = PLANS["boxes"].start == 0, PLANS["boxes"].stop == 1
-    left = PLANS["boxes"].left
+    first, last = PLANS["rectangles"].start == 0, PLANS["rectangles"].stop == 1
+    left = PLANS["rectangles"].left
     assert torch.equal(a[first], x[left[first]])
     assert torch.equal(b[last], x[left[last] + 1])
