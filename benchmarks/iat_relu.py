@@ -1,8 +1,8 @@
 """Claim: exact IAT-ReLU costs at most 2 x torch.relu, forward and backward, at 65,536 x 256 float32.
 
 Hat functions in, rectangles out, on the same mesh; on a CPU with torch's default allocator and no compiler. Beside
-it the same formula in plain operations, meshes that do not fit (256 hats to 256 rectangles), and what a user would write:
-midpoint sums by two matrix products. On a GPU the floor is a copy.
+it the same formula in plain operations, meshes that do not fit (256 hats to 256 rectangles), and what a user would
+write: midpoint sums by two matrix products. On a GPU the floor is a copy.
 """
 
 import os
@@ -29,7 +29,7 @@ def step(function, x, grad):
 
 
 def unaligned_rectangles() -> LinearCells:
-    """256 hats on [0, 255 * 256] (nodes every 256) to 256 rectangles (breakpoints every 255): 510 cells, in integers."""
+    """256 hats on [0, 255 * 256] (nodes every 256) to 256 rectangles (breaks every 255): 510 cells, in integers."""
     points = torch.cat([torch.arange(WIDTH) * WIDTH, torch.arange(1, WIDTH) * (WIDTH - 1)]).unique()
     left = points[:-1] // WIDTH
     start, stop = ((end - left * WIDTH).double() / WIDTH for end in (points[:-1], points[1:]))
