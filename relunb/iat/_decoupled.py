@@ -13,7 +13,7 @@ from .._checks import count, points
 from ._bases import BASES
 from ._bases import basis as basis_of
 from ._basis import Basis
-from ._exact import _by_rows, _rows_pulled, pulled, pushed
+from ._exact import _by_rows, pulled, pushed
 from ._pattern import ActivationPattern, boundaries
 
 
@@ -124,8 +124,7 @@ class _Decoupled(torch.autograd.Function):
         x, edges, active = ctx.saved_tensors
         grad_x = grad_edges = None
         if ctx.needs_input_grad[0]:
-            run = pulled if torch.is_grad_enabled() else _rows_pulled
-            grad_x = run(grad, edges, active, ctx.p, ctx.q)
+            grad_x = _by_rows(pulled, grad, edges, active, ctx.p, ctx.q)
         if ctx.needs_input_grad[1]:
             grad_edges = (_speed(x, edges, active, ctx.p, ctx.q) * grad[..., None, :]).sum(-1)
         return grad_x, grad_edges, None, None, None

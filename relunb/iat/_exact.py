@@ -68,8 +68,7 @@ class _Apply(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         edges, active = ctx.saved_tensors
-        run = pulled if torch.is_grad_enabled() or grad.ndim > edges.ndim else _rows_pulled
-        return run(grad, edges, active, ctx.p, ctx.q), None, None, None, None
+        return _by_rows(pulled, grad, edges, active, ctx.p, ctx.q), None, None, None, None
 
     @staticmethod
     def jvp(ctx: Any, x_dot: Tensor, *_: Any) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -84,10 +83,6 @@ class _Apply(torch.autograd.Function):
             for t, dim in zip((x, edges, active), in_dims, strict=False)
         ]
         return _Apply.apply(*moved, p, q), 0  # pyright: ignore[reportReturnType]
-
-
-def _rows_pulled(grad: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis) -> Tensor:
-    return _by_rows(pulled, grad, edges, active, p, q)
 
 
 def _by_rows(function: Any, v: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis) -> Tensor:
