@@ -379,7 +379,7 @@ print(read("VmHWM") - before)
     while not used or (min(used) >= 30 and len(used) < 3):  # a busy system may count what another process left behind
         used.append(float(subprocess.run(command, check=True, capture_output=True, cwd=root).stdout))
     # Output and gradient are 4 MiB each, a block's state 2 MiB; some of it may be there from the first call.
-    assert 2 < min(used) < 30, used
+    assert 0 < min(used) < 30, used
 
 
 @pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="Triton is not installed on this machine")
