@@ -48,7 +48,7 @@ lint: $(READY)-lint ## ruff, pyright, and the chapters' cells
 	@$(BIN)/python book/_ext/lint_chapters.py
 	@$(BIN)/pyright --pythonpath $(BIN)/python
 
-results: $(READY)-test ## make stored results whose code has changed (an hour each; Ctrl-C is safe, the same command goes on)
+results: $(READY)-test ## make stored results that are missing or named, ARGS=imaging (an hour each; Ctrl-C is safe, the same command goes on)
 	@$(BIN)/python -m relunb.results $(ARGS)
 
 bench: $(READY)-bench ## run every benchmark; ARGS=--keep stores the rows

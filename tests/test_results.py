@@ -15,33 +15,29 @@ from relunb.results import imaging
 from relunb.results.features import VARIANTS, experiment
 
 
-@pytest.mark.parametrize("name", results.SOURCES)
-def test_the_code_that_made_a_result_has_not_changed_since(name):
+@pytest.mark.parametrize("name", results.NAMES)
+def test_a_result_says_where_it_comes_from(name):
     provenance = results.load(name)["provenance"]
-    assert provenance["fingerprint"] == results.fingerprint(name), (
-        f"the code behind {name}.json has changed. Make it again: {provenance['command']}"
-    )
-    assert {"command", "date", "device", "seconds", "torch", "python", "seeds"} <= set(provenance)
+    assert {"command", "commit", "date", "device", "seconds", "torch", "python", "seeds"} <= set(provenance)
 
 
-def test_a_fingerprint_sees_what_computes_and_nothing_else(tmp_path, monkeypatch):
-    (tmp_path / "results").mkdir()
-    source = tmp_path / "code.py"
+def test_a_commit_names_the_code_and_says_when_files_differ(tmp_path, monkeypatch):
     monkeypatch.setattr(results, "HERE", tmp_path / "results")
-    monkeypatch.setitem(results.SOURCES, "probe", ("code.py",))
+    assert results.commit() == "unknown", "outside git"
+    (tmp_path / "results").mkdir()
 
-    def of(text):
-        source.write_text(text)
-        return results.fingerprint("probe")
+    def git(*words):
+        identity = ("-c", "user.name=reader", "-c", "user.email=reader@example.org")
+        subprocess.run(["git", *identity, *words], cwd=tmp_path, check=True, capture_output=True)
 
-    first = of('def f(x):\n    """Doc."""\n    if x < 0:\n        raise ValueError("no")\n    return 2 * x\n')
-    assert first == of(
-        'def f(x):  # why\n    """Other."""\n\n    if x < 0:\n        raise TypeError("n")\n    return 2*x\n'
-    )
-    assert first != of('def f(x):\n    """Doc."""\n    if x < 0:\n        raise ValueError("no")\n    return 3 * x\n')
-    assert first != of('def f(x):\n    """Doc."""\n    return 2 * x\n')
-    assert of("from ._a import f\n") == of("from .._a import f\n") != of("from ._b import f\n")
-    assert of("from ._a import f\n") != of("from _a import f\n"), "a package that is not ours"
+    git("init")
+    (tmp_path / "code.py").write_text("1")
+    git("add", ".")
+    git("commit", "-m", "first")
+    first = results.commit()
+    assert len(first) == 12
+    (tmp_path / "code.py").write_text("2")
+    assert results.commit() == first + "+"
 
 
 def test_an_unknown_result_is_refused():
@@ -150,26 +146,34 @@ def test_a_run_is_kept_whole_and_not_made_again(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("options", "stale", "made"),
+    ("words", "made"),
     [
-        ([], (), []),
-        ([], ("imaging",), [["relunb.results.imaging"]]),
-        (["--all"], (), [[f"relunb.results.{name}"] for name in results.SOURCES]),
-        (
-            ["--device", "cuda"],
-            (),
-            [[f"relunb.results.{name}", "--device", "cuda"] for name in results.SOURCES],
-        ),
+        ([], []),
+        (["imaging"], [["relunb.results.imaging"]]),
+        (["imaging", "--jobs", "1"], [["relunb.results.imaging", "--jobs", "1"]]),
+        (["--all"], [[f"relunb.results.{name}"] for name in results.NAMES]),
+        (["--device", "cuda"], [[f"relunb.results.{name}", "--device", "cuda"] for name in results.NAMES]),
     ],
 )
-def test_make_results_makes_what_its_code_has_left_behind(options, stale, made, monkeypatch, capsys):
+def test_make_results_makes_what_is_asked_for(words, made, monkeypatch, capsys):
     from relunb.results import __main__ as command
 
     calls = []
-    monkeypatch.setattr(command.sys, "argv", ["results", *options])
-    monkeypatch.setattr(command, "fingerprint", lambda name: "new" if name in stale else results.fingerprint(name))
+    monkeypatch.setattr(command.sys, "argv", ["results", *words])
     monkeypatch.setattr(
         command.subprocess, "run", lambda line: calls.append(line[2:]) or subprocess.CompletedProcess(line, 0)
     )
     assert command.main() == 0 and calls == made
-    assert capsys.readouterr().out.count("up to date") == len(results.SOURCES) - len(made)
+    assert capsys.readouterr().out.count("made on") == len(results.NAMES) - len(made)
+
+
+def test_make_results_makes_what_is_missing(tmp_path, monkeypatch):
+    from relunb.results import __main__ as command
+
+    calls = []
+    monkeypatch.setattr(command, "HERE", tmp_path)
+    monkeypatch.setattr(command.sys, "argv", ["results"])
+    monkeypatch.setattr(
+        command.subprocess, "run", lambda line: calls.append(line[2]) or subprocess.CompletedProcess(line, 0)
+    )
+    assert command.main() == 0 and calls == [f"relunb.results.{name}" for name in results.NAMES]

@@ -1,26 +1,25 @@
-"""Make stored results again: ``python -m relunb.results``, or ``make results``.
+"""Make stored results: ``python -m relunb.results``, or ``make results``.
 
-A result is made if the code behind it has changed since, or with ``--all``. Other options go to the scripts that make
-them: ``--device cuda``, ``--jobs 2``.
+One that is there is left alone: tests make a part of it again and say when it no longer comes out. Name those to make
+again, or all with ``--all``. Other options go to the scripts that make them: ``--device cuda``, ``--jobs 2``.
 """
 
 import subprocess
 import sys
 
-from . import SOURCES, fingerprint, load
+from . import HERE, NAMES, load
 
 
 def main() -> int:
-    options = [option for option in sys.argv[1:] if option != "--all"]
-    for name in SOURCES:
-        try:
-            made = load(name)["provenance"]
-        except FileNotFoundError:
-            made = {"fingerprint": None, "date": "never"}
-        if made["fingerprint"] == fingerprint(name) and "--all" not in sys.argv and not options:
-            print(f"{name}: up to date, made on {made['date']}. To make it all the same: --all")
+    words = sys.argv[1:]
+    named = [word for word in words if word in NAMES]
+    options = [word for word in words if word not in NAMES and word != "--all"]
+    every = "--all" in words or (bool(options) and not named)
+    for name in NAMES:
+        if (HERE / f"{name}.json").exists() and not every and name not in named:
+            print(f"{name}: made on {load(name)['provenance']['date']}. To make it again: {name}, or --all")
             continue
-        print(f"{name}: last made on {made['date']}, being made")
+        print(f"{name}: being made")
         code = subprocess.run([sys.executable, "-m", f"relunb.results.{name}", *options]).returncode
         if code:
             return code

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from ..iat._bases import PWL, PWQ, Fourier, PWLWavelet, Rect, RectWavelet
 from ..iat._basis import Basis, Mixed
-from . import HERE, fingerprint
+from . import HERE, commit
 from .features import _LEAVE_CTRL_C_TO_THE_PARENT, _lists_on_one_line, _processor
 
 SEEDS = range(5)
@@ -193,7 +193,7 @@ def main() -> None:
         parser.error("--jobs must be at least 1.")
     from tqdm import tqdm
 
-    code = fingerprint("basis_pairs")
+    code = commit()
     folder = Path("_build/results") / f"basis_pairs-{code}-{options.device}"
     folder.mkdir(parents=True, exist_ok=True)
     files = {key: folder / f"{number:03d}.json" for number, key in enumerate(parts())}
@@ -216,7 +216,7 @@ def main() -> None:
     result = {
         "provenance": {
             "command": " ".join(["python -m relunb.results.basis_pairs", *sys.argv[1:]]),
-            "fingerprint": code,
+            "commit": code,
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
             "device": torch.cuda.get_device_name() if options.device == "cuda" else _processor(),
             "processes": jobs,

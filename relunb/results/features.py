@@ -26,7 +26,7 @@ from ..spectrum._classifiers import ToneClassifier, glorot_uniform
 from ..spectrum._one_filter import filtered_dc
 from ..spectrum._repetitions import Histories, train_together
 from ..spectrum._tone_classes import class_constant, tone_classes
-from . import HERE, fingerprint
+from . import HERE, commit
 
 REPETITIONS, EPOCHS, PER_CLASS = 100, 60, 1024
 _LEAVE_CTRL_C_TO_THE_PARENT = (signal.SIGINT, signal.SIG_IGN)
@@ -109,7 +109,7 @@ def main() -> None:
         parser.error("--jobs and --repetitions must be at least 1.")
     from tqdm import tqdm
 
-    code = fingerprint("features")
+    code = commit()
     folder = Path("_build/results") / f"features-{code}-{options.device}"
     folder.mkdir(parents=True, exist_ok=True)
     parts: dict[Path, tuple[str, int, int]] = {}
@@ -141,7 +141,7 @@ def main() -> None:
     result = {
         "provenance": {
             "command": " ".join(["python -m relunb.results.features", *sys.argv[1:]]),
-            "fingerprint": code,
+            "commit": code,
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
             "device": torch.cuda.get_device_name() if options.device == "cuda" else _processor(),
             "processes": jobs,

@@ -39,7 +39,7 @@ from ..inr import (
     ssim,
 )
 from ..wavelet import deep_variation_norm
-from . import HERE, fingerprint
+from . import HERE, commit
 from .features import _LEAVE_CTRL_C_TO_THE_PARENT, _lists_on_one_line, _processor
 
 SEEDS = range(5)
@@ -283,7 +283,7 @@ def main() -> None:
     if options.jobs < 1:
         parser.error("--jobs must be at least 1.")
     size = options.size or ("paper" if options.device == "cuda" else "small")
-    code = fingerprint("imaging")
+    code = commit()
     folder = Path("_build/results") / f"imaging-{code}-{options.device}-{size}"
     folder.mkdir(parents=True, exist_ok=True)
     # The C library would give every large array back to the system and fetch it again: a third of the time.
@@ -294,7 +294,7 @@ def main() -> None:
     done |= make(compared_runs(factors), *how, "comparison")
     provenance = {
         "command": " ".join(["python -m relunb.results.imaging", *sys.argv[1:]]),
-        "fingerprint": code,
+        "commit": code,
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "device": torch.cuda.get_device_name() if options.device == "cuda" else _processor(),
         "processes": options.jobs,

@@ -1,7 +1,4 @@
-"""The runs behind the IAT paper's tables: the data, the layer, and the stored numbers come out again.
-
-That the code has not changed since is in tests/test_results.py.
-"""
+"""The runs behind the IAT paper's tables: the data, the layer, and the stored numbers come out again."""
 
 import math
 
