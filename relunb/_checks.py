@@ -5,33 +5,119 @@ from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch._C._functorch import get_unwrapped, is_batchedtensor, is_gradtrackingtensor
 
-Numbers = float | Sequence[Any] | Tensor
+Numbers = float | Sequence[Any] | np.ndarray | Tensor
 
 
 def real(name: str, value: Any, *, like: Tensor | None = None) -> Tensor:
     """``value`` as a finite float32 or float64 tensor; numbers, lists and integers become float64, or like ``like``."""
-    if not isinstance(value, Tensor):
-        try:
-            default = torch.float64 if like is None else like.dtype
-            device = None if like is None else like.device
-            array = hasattr(value, "dtype")  # a NumPy array keeps its precision
-            value = torch.as_tensor(value, dtype=None if array else default, device=device)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise TypeError(f"{name} must be a number, a list of numbers or a tensor; got {value!r:.60}.") from error
+    given = value
+    value = tensor(name, value, like=like)
     if value.is_complex():
         raise TypeError(f"{name} must be real; got {value.dtype}.")
     if not value.is_floating_point():
         value = value.double()
     if value.dtype not in (torch.float32, torch.float64):
-        raise TypeError(f"{name} must be float64 or float32; got {value.dtype}. Use {name}.float().")
+        hint = f"{name}.float()" if isinstance(given, Tensor) else f'{name}.astype("float32")'
+        raise TypeError(f"{name} must be float64 or float32; got {value.dtype}. Use {hint}.")
     if value.numel() == 0:
         raise ValueError(f"{name} is empty: its shape is {tuple(value.shape)}.")
     finite(name, value)
     return value
+
+
+def tensor(name: str, value: Any, *, like: Tensor | None = None) -> Tensor:
+    """``value`` as a dense tensor: a number, a list, an array or a tensor, of any dtype.
+
+    A tensor, and a NumPy array of any strides and byte order, keep their precision. Numbers and lists become float64,
+    or of the dtype of ``like``. A list that holds tensors keeps their gradients. All but tensors go to the device of
+    ``like``, or to torch's default.
+    """
+    device = torch.get_default_device() if like is None else like.device
+    dtype = torch.float64 if like is None else like.dtype
+    if isinstance(value, Tensor):
+        if value.layout != torch.strided:
+            raise TypeError(f"{name} must be a dense tensor; got {value.layout}. Use {name}.to_dense().")
+        if like is not None and value.device != device:
+            if value.ndim:
+                raise ValueError(f"{name} is on the device {value.device} and the input beside it on {device}.")
+            value = value.to(device)
+        return value
+    if isinstance(value, list | tuple) and _holds_tensor(value):
+        return _stacked(name, value, dtype)
+    exact = not hasattr(value, "dtype")
+    if type(value) in (float, int):  # without NumPy, which torch.compile would trace
+        try:
+            number = float(value)
+        except OverflowError:
+            raise ValueError(f"{name} is {shown(value)}, too large for float64.") from None
+        result = torch.tensor(number, dtype=torch.float64, device=device)
+    else:
+        result = torch.from_numpy(_array(name, value)).to(device)
+    if not exact or result.is_complex():
+        return result
+    narrow = result.to(dtype)
+    if dtype != torch.float64 and readable(result):
+        lost = result.isfinite() & ~narrow.isfinite()
+        if lost.any():
+            raise ValueError(
+                f"{name} has {result[lost][0].item():g}, which {dtype} cannot hold, the dtype of the tensor beside it. "
+                "Make that one float64, with .double()."
+            )
+    return narrow
+
+
+def _array(name: str, value: Any) -> np.ndarray:
+    """The numbers of a list or an array, in a fresh NumPy array that torch can take."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise ValueError(f"{name} has masked values. Fill them, with {name}.filled(...).")
+    refusal = TypeError(f"{name} must be a number, a list of numbers or a tensor; got {shown(value)}.")
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind == "O":
+            array = np.array([float(v) for v in array.ravel()]).reshape(array.shape)
+    except OverflowError:
+        raise ValueError(f"{name} has a number that is too large for float64: {shown(value)}.") from None
+    except (TypeError, ValueError, RuntimeError) as error:
+        if "complex" in str(error):
+            raise TypeError(f"{name} must be real; got {shown(value)}.") from None
+        raise refusal from error
+    if array.dtype.kind not in "biufc":
+        raise refusal
+    if array.dtype.itemsize > 8 and array.dtype.kind != "c":
+        raise TypeError(f'{name} must be float64 or float32; got {array.dtype}. Use {name}.astype("float64").')
+    return np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
+
+
+def _holds_tensor(value: Any) -> bool:
+    return isinstance(value, Tensor) or (isinstance(value, list | tuple) and any(_holds_tensor(v) for v in value))
+
+
+def _stacked(name: str, value: Any, dtype: torch.dtype) -> Tensor:
+    """A list with tensors in it, as one tensor that their gradients flow through."""
+    if not isinstance(value, list | tuple):
+        result = tensor(name, value)
+        return result if result.is_complex() else result.to(dtype)
+    parts = [_stacked(name, v, dtype) for v in value]
+    places = {part.device for part in parts if part.ndim}
+    shapes = {tuple(part.shape) for part in parts}
+    if len(shapes) > 1 or len(places) > 1:
+        raise ValueError(f"{name} is a list of tensors that do not stack: their shapes are {sorted(shapes)}.")
+    at = next((part.device for part, v in zip(parts, value, strict=True) if _holds_tensor(v)), None)
+    return torch.stack([part.to(at) for part in parts])
+
+
+def shown(value: Any) -> str:
+    """The first characters of a value, for a message."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        return f"an integer of {value.bit_length()} bits" if isinstance(value, int) else f"a {type(value).__name__}"
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def readable(value: Tensor) -> bool:
@@ -54,23 +140,35 @@ def finite(name: str, value: Tensor) -> None:
         raise ValueError(f"{name} has {int(bad.sum())} non-finite value{'s' if bad.sum() > 1 else ''}{where}.")
 
 
-def count(name: str, value: Any, *, least: int = 1) -> int:
-    """``value`` as an integer that is at least ``least``."""
+def count(name: str, value: Any, *, least: int = 1, most: int | None = None) -> int:
+    """``value`` as an integer that is at least ``least``, and at most ``most``."""
     if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{name} must be an integer; got {value!r:.60}.")
+        raise TypeError(f"{name} must be an integer; got {shown(value)}.")
     if value < least:
-        raise ValueError(f"{name} must be at least {least}; got {value}.")
+        raise ValueError(f"{name} must be at least {least}; got {shown(int(value))}.")
+    if most is not None and value > most:
+        raise ValueError(f"{name} must be at most {most:,}; got {shown(int(value))}.")
     return int(value)
 
 
 def positive(name: str, value: Any) -> float:
     """``value`` as a positive, finite number."""
-    if not isinstance(value, Real):
-        raise TypeError(f"{name} must be a number; got {value!r:.60}.")
-    number = float(value)
+    number = single(name, value)
     if not 0 < number < math.inf:
         raise ValueError(f"{name} must be positive and finite; got {number:g}.")
     return number
+
+
+def single(name: str, value: Any) -> float:
+    """``value`` as one number of Python: also a tensor or an array without dimensions; NaN and infinity pass."""
+    if isinstance(value, Tensor | np.ndarray) and value.ndim == 0:
+        value = value.item()
+    if not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number; got {shown(value)}.")
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{name} is {shown(value)}, too large for float64.") from None
 
 
 def points(name: str, value: Any, coordinates: int) -> None:
