@@ -66,7 +66,7 @@ class Row:
     says: str
     status: str
     why: str | None = None
-    chapter: str | None = None
+    chapter: tuple[str, ...] = ()
     function: str | None = None
     test: str | None = None
 
@@ -89,7 +89,7 @@ def load(path: Path) -> list[Row]:
         OSError: the file cannot be read.
     """
     try:
-        entries = yaml.safe_load(path.read_text(encoding="utf8"))
+        entries = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except yaml.YAMLError as error:
         raise MapError(f"{path.name} is not valid YAML: {error}") from error
     if not isinstance(entries, list):
@@ -104,7 +104,17 @@ def load(path: Path) -> list[Row]:
         seen.add(name)
     if problems:
         raise MapError("\n".join(problems))
-    return [Row(**entry) for entry in entries]
+    rows = [Row(**{**entry, "chapter": _labels_of(entry.get("chapter", []))}) for entry in entries]
+    first = {row.why: row.id for row in reversed(rows)}
+    copied = [row for row in rows if row.why and first[row.why] != row.id]
+    if copied:
+        raise MapError("\n".join(f"{row.id}: `why` is that of {first[row.why]}. Write its own." for row in copied))
+    return rows
+
+
+def _labels_of(chapter: str | list[str]) -> tuple[str, ...]:
+    """`chapter` is one label, or a list of them where several chapters take part."""
+    return (chapter,) if isinstance(chapter, str) else tuple(chapter)
 
 
 def _field_problems(entry: object) -> Iterator[str]:
@@ -123,6 +133,8 @@ def _field_problems(entry: object) -> Iterator[str]:
     for field in sorted(wanted & entry.keys()):
         value = entry[field]
         if field == "function" and value is None:
+            continue
+        if field == "chapter" and isinstance(value, list) and value and all(isinstance(v, str) for v in value):
             continue
         if not isinstance(value, str) or not value.strip():
             yield f"`{field}` must be a text, not {value!r}."
@@ -154,7 +166,7 @@ def read_anchors(pages: Iterable[Path]) -> dict[str, Anchor]:
     """
     found = {}
     for page in pages:
-        for label, role in _labels(page.read_text(encoding="utf8")):
+        for label, role in _labels(page.read_text(encoding="utf-8-sig")):
             found[label] = Anchor(page, role)
     return found
 
@@ -194,6 +206,49 @@ def _role_for(directive: str) -> str:
     return "ref"
 
 
+_box = re.compile(r"\{admonition\}")
+_item = re.compile(r"\{item\}`([^`]+)`")
+
+
+def read_boxes(pages: Iterable[Path]) -> dict[Path, list[str]]:
+    """Collect the items that the first box of each page lists.
+
+    Args:
+        pages: MyST Markdown files.
+
+    Returns:
+        The items of each page that begins with an admonition: it says what the chapter covers.
+    """
+    found = {}
+    for page in pages:
+        fences = (t for t in _parser.parse(page.read_text(encoding="utf-8-sig")) if t.type in ("fence", "colon_fence"))
+        first = next(fences, None)
+        if first is not None and _box.match(first.info):
+            found[page] = _item.findall(first.content)
+    return found
+
+
+def _box_problems(rows: list[Row], anchors: dict[str, Anchor], pages: list[Path], root: Path) -> Iterator[str]:
+    """Compare both ways: a row's labels lie in the chapters whose first box lists the item, and in no other."""
+    boxes = read_boxes(pages)
+    known = {row.id for row in rows}
+    for page, items in boxes.items():
+        name = page.relative_to(root).as_posix()
+        for item in sorted(set(items) - known):
+            yield f"{item}: the first box of {name} lists the item, and it has no row."
+    for row in rows:
+        if not all(label in anchors for label in row.chapter):
+            continue  # reported by itself
+        there = {anchors[label].page for label in row.chapter}
+        listing = {page for page, items in boxes.items() if row.id in items}
+        for page in sorted(there - listing):
+            name = page.relative_to(root).as_posix()
+            yield f"{row.id}: `chapter` leads to {name}, whose first box does not list the item. Correct one of them."
+        for page in sorted(listing - there):
+            name = page.relative_to(root).as_posix()
+            yield f"{row.id}: the first box of {name} lists the item, and no label in `chapter` is there. Add one."
+
+
 def find_problems(data: Path, ids: Iterable[str], root: Path) -> list[str]:
     """Compare the data file with the item list and with the repository.
 
@@ -212,12 +267,13 @@ def find_problems(data: Path, ids: Iterable[str], root: Path) -> list[str]:
     ids = list(ids)
     have = {row.id for row in rows}
     problems = [f"{i}: the item has no row. Add one to {data.name}." for i in ids if i not in have]
-    anchors = read_anchors(sorted((root / "book").rglob("*.md")))
+    pages = sorted((root / "book").rglob("*.md"))
+    anchors = read_anchors(pages)
+    problems += _box_problems(rows, anchors, pages, root)
     for row in rows:
         if row.id not in ids:
             problems.append(f"{row.id}: no item has this id. Correct it or remove the row.")
-        if row.chapter and row.chapter not in anchors:
-            problems.append(no_anchor(row))
+        problems += [no_anchor(row, label) for label in row.chapter if label not in anchors]
         if row.function:
             problems += [f"{row.id}: {problem}" for problem in _function_problem(row.function)]
         if row.test:
@@ -225,9 +281,9 @@ def find_problems(data: Path, ids: Iterable[str], root: Path) -> list[str]:
     return problems
 
 
-def no_anchor(row: Row) -> str:
-    """Say that no page has the label that a row gives as its chapter."""
-    return f"{row.id}: no page of the book has the label '{row.chapter}'. Add it there, or correct `chapter`."
+def no_anchor(row: Row, label: str) -> str:
+    """Say that no page has a label that a row gives as its chapter."""
+    return f"{row.id}: no page of the book has the label '{label}'. Add it there, or correct `chapter`."
 
 
 def _function_problem(name: str) -> Iterator[str]:
@@ -243,7 +299,7 @@ def _test_problem(test: str, root: Path) -> Iterator[str]:
     if not path.is_file():
         yield f"the test file '{file}' does not exist. Correct `test`, or write it."
     elif path.suffix == ".md":
-        if "format_name: myst" not in path.read_text(encoding="utf8").split("\n---\n", 1)[0]:
+        if "format_name: myst" not in path.read_text(encoding="utf-8-sig").split("\n---\n", 1)[0]:
             yield f"'{file}' is not a chapter that runs. Give it the jupytext header, or name another `test`."
     elif not names or not _has_test(path, names):
         yield f"the test '{test}' does not exist. Write `test` as path::function or path::Class::function."
@@ -251,7 +307,7 @@ def _test_problem(test: str, root: Path) -> Iterator[str]:
 
 def _has_test(path: Path, names: list[str]) -> bool:
     """Tell whether a file has the function, inside the classes if any, that `names` spells out."""
-    body = ast.parse(path.read_text(encoding="utf8")).body
+    body = ast.parse(path.read_text(encoding="utf-8-sig")).body
     for name in names[:-1]:
         body = next((n.body for n in body if isinstance(n, ast.ClassDef) and n.name == name), [])
     functions = [n.name for n in body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
@@ -309,20 +365,20 @@ class EquationMap(SphinxDirective):
 
     def _where(self, row: Row, anchors: dict[str, Anchor]) -> list[str]:
         """Write the lines that lead from a row to its chapter, its code and its test."""
-        if row.chapter is None:
-            return []
-        anchor = anchors.get(row.chapter)
-        if anchor is None:
-            logging.getLogger(__name__).warning(no_anchor(row), location=self.get_location())
-            return []
-        # A change of the chapter may remove the label: then this page must be read again.
-        self.env.note_dependency(str(anchor.page))
-        page = self.env.path2doc(str(anchor.page))
-        what = "equation " if anchor.role == "eq" else ""
-        lines = [f"Chapter: {what}{{{anchor.role}}}`{row.chapter}` in {{doc}}`/{page}`"]
+        lines = []
+        for label in row.chapter:
+            anchor = anchors.get(label)
+            if anchor is None:
+                logging.getLogger(__name__).warning(no_anchor(row, label), location=self.get_location())
+                continue
+            # A change of the chapter may remove the label: then this page must be read again.
+            self.env.note_dependency(str(anchor.page))
+            page = self.env.path2doc(str(anchor.page))
+            what = "equation " if anchor.role == "eq" else ""
+            lines.append(f"Chapter: {what}{{{anchor.role}}}`{label}` in {{doc}}`/{page}`")
         if row.function:
             lines.append(f"Code: {{py:obj}}`{row.function}`")
-        return [*lines, f"Test: `{row.test}`"]
+        return [*lines, f"Test: `{row.test}`"] if row.test else lines
 
     def _table(self, widths: list[int], head: list[str], lines: list[nodes.row], name: str) -> nodes.table:
         """Build a table; the cells of its first column are the headings of its rows."""

@@ -36,9 +36,23 @@ jupytext:
 
 # A chapter
 
-{item}`BW.eq2`
+```{admonition} The result
+This chapter covers {item}`BW.eq2`, {item}`BW.eq3` and {item}`IAT.eq4`.
+```
 
 $$ x $$ (eq-x)
+
+Not in the box: {item}`DC.tab1`.
+"""
+SECOND = """\
+# Another chapter
+
+```{admonition} The result
+This chapter returns to {item}`BW.eq2`.
+```
+
+(sec-y)=
+## Text
 """
 TESTS = """\
 import pytest
@@ -62,6 +76,7 @@ INDEX = """\
 ```{toctree}
 book/chapter
 book/page
+book/second
 book/reference/map
 ```
 """
@@ -71,13 +86,19 @@ MAP = """\
 ```{equation-map} counts
 ```
 
+```{equation-map} DC
+```
+
 ```{equation-map} BW
+```
+
+```{equation-map} IAT
 ```
 """
 ROWS = {
     "DC.eq1": {"status": "planned"},
     "DC.tab1": {"status": "not covered", "why": "It is long."},
-    "BW.eq2": {"status": "derived", "chapter": "eq-x", "function": "fractions.Fraction.limit_denominator",
+    "BW.eq2": {"status": "derived", "chapter": ["eq-x", "sec-y"], "function": "fractions.Fraction.limit_denominator",
                "test": "tests/test_x.py::test_a"},
     "BW.eq3": {"status": "used", "chapter": "eq-x", "function": None, "test": "book/chapter.md"},
     "IAT.eq4": {"status": "derived with a correction", "why": "It is $2x$.", "chapter": "eq-x", "function": None,
@@ -91,6 +112,7 @@ def repository(tmp_path):
     (tmp_path / "book/reference").mkdir(parents=True)
     (tmp_path / "tests").mkdir()
     (tmp_path / "book/chapter.md").write_text(CHAPTER, encoding="utf8")
+    (tmp_path / "book/second.md").write_text(SECOND, encoding="utf8")
     (tmp_path / "book/page.md").write_text("# Not a chapter\n", encoding="utf8")
     (tmp_path / "tests/test_x.py").write_text(TESTS, encoding="utf8")
     (tmp_path / "conf.py").write_text(SETTINGS, encoding="utf8")
@@ -118,7 +140,10 @@ def test_a_map_that_holds_has_no_problem(repository):
 
 
 BROKEN = [
-    ("BW.eq2", {"chapter": "eq-y"}, "no page of the book has the label 'eq-y'. Add it there"),
+    ("BW.eq2", {"chapter": ["eq-x", "eq-y"]}, "no page of the book has the label 'eq-y'. Add it there"),
+    ("BW.eq2", {"chapter": "eq-x"}, "the first box of book/second.md lists the item, and no label in `chapter` is"),
+    ("BW.eq3", {"chapter": ["eq-x", "sec-y"]}, "`chapter` leads to book/second.md, whose first box does not list the"),
+    ("BW.eq3", {"chapter": []}, "`chapter` must be a text, not []"),
     ("BW.eq2", {"function": "fractions.Faction"}, "the function 'fractions.Faction' cannot be imported"),
     ("BW.eq2", {"function": "fraction.Fraction"}, "the function 'fraction.Fraction' cannot be imported"),
     ("BW.eq2", {"test": "tests/test_y.py::test_a"}, "the test file 'tests/test_y.py' does not exist"),
@@ -163,6 +188,20 @@ def test_an_unknown_item_is_reported(repository):
     extra = {"id": "DC.eq99", "kind": "equation", "says": "No.", "status": "planned"}
     [problem] = problems_of(repository([*good_rows(), extra]))
     assert problem == "DC.eq99: no item has this id. Correct it or remove the row."
+
+
+def test_an_item_of_a_box_without_a_row_is_reported(repository):
+    root = repository(good_rows())
+    (root / "book/second.md").write_text(SECOND.replace("BW.eq2`", "BW.eq2` and {item}`BW.eq9`"), encoding="utf8")
+    [problem] = problems_of(root)
+    assert problem == "BW.eq9: the first box of book/second.md lists the item, and it has no row."
+
+
+def test_a_why_that_is_another_rows_is_reported(repository):
+    rows = good_rows()
+    rows[1]["why"] = next(row["why"] for row in rows if row["id"] == "IAT.eq4")
+    [problem] = problems_of(repository(rows))
+    assert problem == "IAT.eq4: `why` is that of DC.tab1. Write its own."
 
 
 def test_a_second_row_for_an_item_is_reported(repository):
