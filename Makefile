@@ -4,6 +4,11 @@ VENV ?= .venv
 JOBS ?= 2
 PORT ?= 8000
 PIP_ARGS ?=
+LAB_ARGS ?=
+
+# A hub may bring a kernel of its own that is called python3: the one of $(VENV) comes first.
+export JUPYTER_PATH :=
+export JUPYTER_PREFER_ENV_PATH := 1
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile --constraint constraints.txt $(PIP_ARGS)
@@ -36,7 +41,8 @@ golden: $(READY)-test ## run the chapters and rewrite the reference outputs unde
 
 lab: $(READY)-lab ## open JupyterLab; a click on a chapter opens it as a notebook
 	@JUPYTER_CONFIG_DIR=$(VENV)/etc/jupyter $(BIN)/jupytext-config set-default-viewer
-	@JUPYTER_CONFIG_DIR=$(VENV)/etc/jupyter $(BIN)/jupyter lab book/
+	@JUPYTER_CONFIG_DIR=$(VENV)/etc/jupyter $(BIN)/jupyter lab $(LAB_ARGS) book/ || { test "$$(id -u)" != 0 || \
+	  echo "make lab: as root, as in a container, JupyterLab starts only if told to: make lab LAB_ARGS=--allow-root" >&2; exit 1; }
 
 serve: book ## build the book and serve it on this machine alone
 	@echo "Serving on http://127.0.0.1:$(PORT) (Ctrl-C ends it)"

@@ -62,14 +62,19 @@ def chapters() -> list[Path]:
     from sphinx_external_toc.parsing import parse_toc_yaml
 
     pages = (ROOT / f"{name}.md" for name in parse_toc_yaml(ROOT / "_toc.yml"))
-    return [page for page in pages if page.exists() and "{code-cell}" in page.read_text(encoding="utf8")]
+    return [page for page in pages if page.exists() and "{code-cell}" in source_of(page)]
+
+
+def source_of(page: Path) -> str:
+    """The text of a page, without the byte-order mark that some editors put before it."""
+    return page.read_text(encoding="utf-8-sig")
 
 
 def execute(chapter: Path) -> Any:
     from jupyter_cache.executors.utils import single_nb_execution
     from myst_nb.core.read import read_myst_markdown_notebook
 
-    notebook = read_myst_markdown_notebook(chapter.read_text(encoding="utf8"), path=chapter)
+    notebook = read_myst_markdown_notebook(source_of(chapter), path=chapter)
     with tempfile.TemporaryDirectory() as folder:
         return single_nb_execution(notebook, cwd=folder, timeout=TIMEOUT, allow_errors=False, extra_arguments=QUIET)
 
@@ -102,7 +107,7 @@ def main() -> int:
 
     def is_cached(chapter: Path) -> bool:
         try:
-            cache.match_cache_notebook(read_myst_markdown_notebook(chapter.read_text(encoding="utf8"), path=chapter))
+            cache.match_cache_notebook(read_myst_markdown_notebook(source_of(chapter), path=chapter))
         except KeyError:
             return False
         return True
@@ -112,6 +117,8 @@ def main() -> int:
         return 0
     jobs = max(1, min(options.jobs, len(todo)))
     os.environ["RELUNB_BOOK"] = "1"  # relunb.plot then leaves plotly.js to the page
+    # A hub may bring a kernel of its own that is called python3: this interpreter's comes first.
+    os.environ |= {"JUPYTER_PATH": "", "JUPYTER_PREFER_ENV_PATH": "1"}
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads leave the core to the other chapters
     failed = 0

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import jupytext
-from execute import ROOT, chapters
+from execute import ROOT, chapters, source_of
 
 # In a chapter, imports stand where they are first used, a last expression is shown or silenced with a semicolon,
 # cells share names and use them at once, and zip(..., strict=True) would hide the mathematics.
@@ -17,7 +17,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         for chapter in chapters():
             script = Path(folder) / f"{chapter.relative_to(ROOT / 'book')}".replace("/", "__").replace(".md", ".py")
-            cells = [cell.source for cell in jupytext.read(chapter).cells if cell.cell_type == "code"]
+            notebook = jupytext.reads(source_of(chapter), fmt="md:myst")
+            cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
             script.write_text("\n\n".join(cells) + "\n", encoding="utf8")
         ruff = [str(Path(sys.executable).with_name("ruff")), "check", "--extend-ignore", NOT_IN_CHAPTERS]
         # 84 columns are what a page shows without scrolling sideways.

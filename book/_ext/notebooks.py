@@ -14,7 +14,7 @@ def _write_notebook(app: Any, pagename: str, templatename: str, context: dict[st
     source = Path(app.confdir) / f"{pagename}.md"
     if app.builder.format != "html" or not source.exists():
         return
-    text = source.read_text(encoding="utf8")
+    text = source.read_text(encoding="utf-8-sig")
     if "{code-cell}" not in text:
         return
     import jupytext

@@ -1,6 +1,7 @@
 """A broken package, a changed pin or a failed build never leaves a book that looks up to date."""
 
 import importlib.util
+import json
 import signal
 import subprocess
 import sys
@@ -14,6 +15,13 @@ HEADER = """---
 jupytext: {text_representation: {extension: .md, format_name: myst}}
 kernelspec: {name: python3, display_name: Python 3}
 ---
+"""
+# A shell without job control, as on many CI runners, starts its background jobs with Ctrl-C ignored, and they hand it on.
+AT_A_TERMINAL = """
+import runpy, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name="__main__")
 """
 TOC = "format: jb-book\nroot: book/intro\nparts:\n  - chapters:\n      - file: book/one\n      - file: book/plain\n"
 
@@ -97,7 +105,7 @@ def test_what_jupyterlab_leaves_behind_is_no_change(execute, project):
 
 def test_ctrl_c_stops_at_once_and_says_what_is_kept(project):
     (project / "book" / "one.md").write_text(HEADER + "# One\n\n```{code-cell}\nimport time; time.sleep(100)\n```\n")
-    command = [sys.executable, str(project / "book" / "_ext" / "execute.py")]
+    command = [sys.executable, "-c", AT_A_TERMINAL, str(project / "book" / "_ext" / "execute.py")]
     run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     while not (project / "_build" / ".started-from.sha256").exists():
         assert run.poll() is None
@@ -115,6 +123,25 @@ def test_a_chapter_runs_once_and_again_when_the_package_changes(project):
     assert "book/one.md" not in _run(project).stdout, "nothing changed: the cache has it"
     (project / "relunb" / "__init__.py").write_text("answer = 43\n")
     assert "book/one.md" in _run(project).stdout, "the package changed: it runs again"
+
+
+@pytest.mark.parametrize("where", ["JUPYTER_PATH", "JUPYTER_DATA_DIR"])
+def test_another_kernel_called_python3_is_not_taken(project, monkeypatch, where):
+    """A hub has one, of an interpreter that knows nothing of the package."""
+    kernel = project / "hub" / "kernels" / "python3"
+    kernel.mkdir(parents=True)
+    spec = {"argv": [sys.executable, "-c", "raise SystemExit(1)"], "display_name": "Hub", "language": "python"}
+    (kernel / "kernel.json").write_text(json.dumps(spec))
+    monkeypatch.setenv(where, str(project / "hub"))
+    run = _run(project)
+    assert run.returncode == 0 and "book/one.md" in run.stdout, run.stderr
+
+
+def test_a_byte_order_mark_is_no_part_of_a_chapter(project):
+    one = project / "book" / "one.md"
+    one.write_bytes(b"\xef\xbb\xbf" + one.read_bytes())
+    assert "book/one.md" in _run(project).stdout
+    assert "book/one.md" not in _run(project).stdout, "the cache has it"
 
 
 def test_a_failing_chapter_is_named_and_stops_the_build(project):

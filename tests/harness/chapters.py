@@ -31,6 +31,8 @@ CHECK = "nbval-check-output"
 RAISES = "raises-exception"
 HINT = "run `make golden` and review the diff"
 
+# What jupytext takes for a header: it begins in the first line, and blanks after the dashes do no harm.
+HEADER = re.compile(r"---[ \t]*\n(?:.*\n)*?---[ \t]*(?:\n|\Z)")
 CODE_CELL = re.compile(r"^[ \t]*(?:`{3,}|~{3,}|:{3,})\{code-cell\}", re.MULTILINE)
 ANSI_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -62,13 +64,18 @@ def is_chapter(root: Path, page: Path) -> bool:
     """Tell whether a page runs as a test: a Markdown file under book/ with a jupytext header."""
     if page.suffix != ".md" or not page.is_relative_to(root / "book") or not page.is_file():
         return False
-    text = page.read_text(encoding="utf-8")
-    return text.startswith("---\n") and "format_name: myst" in text.split("\n---\n", 1)[0]
+    header = HEADER.match(source_of(page))
+    return header is not None and "format_name: myst" in header[0]
+
+
+def source_of(page: Path) -> str:
+    """Read a page, without the byte-order mark that some editors put before it."""
+    return page.read_text(encoding="utf-8-sig")
 
 
 def code_cells(page: Path) -> list[NotebookNode]:
     """Read the code cells of a chapter, in order."""
-    cells = jupytext.reads(page.read_text(encoding="utf-8"), "md:myst").cells
+    cells = jupytext.reads(source_of(page), "md:myst").cells
     return [cell for cell in cells if cell.cell_type == "code"]
 
 
@@ -160,7 +167,7 @@ class ChapterFile(IPyNbFile):
 
     def collect(self) -> Generator[ChapterCell]:
         self.cells = code_cells(self.path)
-        fences = len(CODE_CELL.findall(self.path.read_text(encoding="utf-8")))
+        fences = len(CODE_CELL.findall(source_of(self.path)))
         if fences != len(self.cells):
             raise self.CollectError(
                 f"{self.path.name} has {fences} {{code-cell}} blocks, but only {len(self.cells)} would run: "
@@ -321,9 +328,9 @@ def every_page_exists(config: pytest.Config, pages: list[str]) -> Iterator[str]:
 def every_chapter_is_tested(config: pytest.Config, pages: list[str]) -> Iterator[str]:
     for page in pages:
         path = config.rootpath / page
-        if path.is_file() and not is_chapter(config.rootpath, path) and CODE_CELL.search(path.read_text("utf-8")):
+        if path.is_file() and not is_chapter(config.rootpath, path) and CODE_CELL.search(source_of(path)):
             yield (
-                f"{page} has code cells that no test runs: give it the jupytext header of the other chapters "
+                f"{page} has code cells that no test runs: begin it with the jupytext header of the other chapters "
                 "(format_name: myst), and keep it under book/."
             )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -217,7 +218,7 @@ FAULTY_BOOKS = {
     "a chapter has no header": (
         "every-chapter-is-tested",
         {"book/wavelet/more.md": chapter(("", "1")).removeprefix(HEADER)},
-        "book/wavelet/more.md has code cells that no test runs: give it the jupytext header",
+        "book/wavelet/more.md has code cells that no test runs: begin it with the jupytext header",
     ),
     "a chapter is not under book": (
         "every-chapter-is-tested",
@@ -261,6 +262,19 @@ def test_a_good_book_passes(pytester: pytest.Pytester) -> None:
         "_toc.yml::every-chapter-is-in-the-book": "passed",
         "_toc.yml::no-orphaned-reference": "passed",
     }
+
+
+@pytest.mark.parametrize("change", [lambda text: "\ufeff" + text, lambda text: text.replace("---\n", "---  \n")])
+def test_a_byte_order_mark_or_a_blank_does_not_hide_a_header(
+    pytester: pytest.Pytester, change: Callable[[str], str]
+) -> None:
+    page = "book/wavelet/more.md"
+    write(pytester, {**GOOD_BOOK, page: change(GOOD_BOOK[page])})
+
+    results = run(pytester, "_toc.yml", page)
+
+    assert results.pop(f"{page}::Cell 0") == "passed"
+    assert set(results.values()) == {"passed"}
 
 
 @pytest.mark.parametrize(("failing", "files", "sentence"), FAULTY_BOOKS.values(), ids=FAULTY_BOOKS.keys())

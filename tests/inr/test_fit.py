@@ -232,7 +232,8 @@ def test_a_run_that_was_cut_goes_on_with_the_same_numbers(activation, problem, e
 
 
 SCRIPT = """
-import sys, torch
+import signal, sys, torch
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell without job control hands on one that is ignored
 from relunb.inr import CoordinateNetwork, ImageProblem, fit
 torch.manual_seed(0)
 torch.set_num_threads(1)
