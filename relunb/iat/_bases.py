@@ -6,11 +6,11 @@ Table 1 (:doc:`/book/iat/transform` computes it).
 
 from collections.abc import Callable
 from fractions import Fraction
-from functools import lru_cache
 
 import numpy as np
 
 from .._checks import count
+from .._tables import kept_table
 from ._basis import Basis, Harmonics, PiecewisePolynomial
 
 
@@ -135,7 +135,7 @@ def basis(kind: str | Basis, size: int, name: str = "basis") -> Basis:
     return _named(kind, count("size", size))
 
 
-@lru_cache(maxsize=128)
+@kept_table(128)
 def _named(kind: str, size: int) -> Basis:
     return BASES[kind](size)
 

@@ -3,7 +3,6 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .._checks import count
+from .._tables import kept_property, made_plainly
 
 
 class Basis(ABC):
@@ -47,7 +47,7 @@ class Basis(ABC):
     def integrals(self) -> Tensor:
         """The integrals of p_i over [-1, 1], (size,), float64."""
 
-    @cached_property
+    @kept_property
     def properties(self) -> dict[str, bool]:
         """The four columns of Table 1, computed, under "continuous", "smooth", "global" and "zero_integral".
 
@@ -95,6 +95,9 @@ class PiecewisePolynomial(Basis):
     harmonics = 0
 
     def __init__(self, breakpoints: Sequence[Any] | Tensor, coefficients: Sequence[Any] | Tensor | np.ndarray) -> None:
+        made_plainly(self._make, breakpoints, coefficients)
+
+    def _make(self, breakpoints: Sequence[Any] | Tensor, coefficients: Sequence[Any] | Tensor | np.ndarray) -> None:
         ends = torch.as_tensor([float(b) for b in breakpoints], dtype=torch.float64)
         if len(ends) < 2 or ends[0] != -1 or ends[-1] != 1 or not (ends.diff() > 0).all():
             raise ValueError(f"breakpoints must increase from -1 to 1; got {ends.tolist()!s:.80}.")
@@ -133,11 +136,11 @@ class PiecewisePolynomial(Basis):
             value = torch.addcmul(rows[..., k, :], value, t)
         return value
 
-    @cached_property
+    @kept_property
     def integrals(self) -> Tensor:
         return self._to_t(torch.ones(()))[..., 0].sum(1)
 
-    @cached_property
+    @kept_property
     def l1_norms(self) -> Tensor:
         from ._roots import cell_roots
 
@@ -169,7 +172,7 @@ class Harmonics(Basis):
     def __init__(self, size: int) -> None:
         self.size = count("size", size)
         self.harmonics = (self.size + 1) // 2
-        self.breakpoints = torch.tensor([-1.0, 1.0], dtype=torch.float64)
+        self.breakpoints = made_plainly(torch.tensor, [-1.0, 1.0], dtype=torch.float64)
 
     def _values(self, s: Tensor, order: int) -> Tensor:
         k = math.pi * torch.arange(1, self.harmonics + 1, dtype=s.dtype, device=s.device)
@@ -180,11 +183,11 @@ class Harmonics(Basis):
         value = torch.stack([cosine, sine], -1).flatten(-2)[..., : self.size]
         return torch.where(((s >= -1) & (s <= 1))[..., None], value, 0)
 
-    @cached_property
+    @kept_property
     def l1_norms(self) -> Tensor:
         return torch.full((self.size,), 4 / math.pi, dtype=torch.float64)
 
-    @cached_property
+    @kept_property
     def integrals(self) -> Tensor:
         return torch.zeros(self.size, dtype=torch.float64)
 
@@ -208,7 +211,7 @@ class Mixed(Basis):
         self.size = sum(basis.size for basis in bases)
         self.degree = max(basis.degree for basis in bases)
         self.harmonics = max(basis.harmonics for basis in bases)
-        self.breakpoints = merged([basis.breakpoints for basis in bases])
+        self.breakpoints = made_plainly(merged, [basis.breakpoints for basis in bases])
 
     def _values(self, s: Tensor, order: int) -> Tensor:
         return torch.cat([basis._values(s, order) for basis in self.bases], -1)
@@ -216,11 +219,11 @@ class Mixed(Basis):
     def left_limit(self, s: Tensor, order: int = 0) -> Tensor:
         return torch.cat([basis.left_limit(s, order) for basis in self.bases], -1)
 
-    @cached_property
+    @kept_property
     def l1_norms(self) -> Tensor:
         return torch.cat([basis.l1_norms for basis in self.bases])
 
-    @cached_property
+    @kept_property
     def integrals(self) -> Tensor:
         return torch.cat([basis.integrals for basis in self.bases])
 

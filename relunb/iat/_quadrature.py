@@ -1,18 +1,17 @@
 """Gauss-Legendre nodes on the intervals of a mesh: exact for polynomials, and to the last digits for harmonics."""
 
-from functools import lru_cache
-
 import numpy as np
 import torch
 from torch import Tensor
 
+from .._tables import kept_table
 from ._basis import Basis, merged
 
 # An interval holds at most one wave of the product's highest harmonic: 12 nodes leave an error of 3e-19 of it.
 _TRIG_NODES = 12
 
 
-@lru_cache(maxsize=64)
+@kept_table(64)
 def cuts(*bases: Basis) -> Tensor:
     """Where a product of these bases' functions must be cut to be integrated: breakpoints, and whole waves."""
     harmonics = sum(basis.harmonics for basis in bases)
@@ -22,7 +21,7 @@ def cuts(*bases: Basis) -> Tensor:
     return merged(meshes)
 
 
-@lru_cache(maxsize=64)
+@kept_table(64)
 def _gauss(nodes: int) -> tuple[Tensor, Tensor]:
     u, weight = np.polynomial.legendre.leggauss(nodes)
     return torch.from_numpy(u), torch.from_numpy(weight)

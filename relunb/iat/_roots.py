@@ -10,13 +10,13 @@ then a cell is a panel). On a panel, with z = sum_k c_k T_k(u), the Chebyshev co
 """
 
 import math
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from .._tables import kept_table
 from ._basis import Basis
 
 _TRIG_DEGREE = 13  # of a panel with a quarter wave of the highest harmonic: |J_14(pi/4)| = 2e-17
@@ -37,7 +37,7 @@ class _Panels(NamedTuple):
     right: Tensor  # at the right one; on the border of two panels both are the same number, unless p_i jumps there
 
 
-@lru_cache(maxsize=64)
+@kept_table(64)
 def _panels(basis: Basis, device: torch.device) -> _Panels:
     degree = max(basis.degree, _TRIG_DEGREE if basis.harmonics else 0)
     ends = basis.breakpoints

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .._checks import count
+from .._tables import made_plainly
 from ..ops import LinearCells, MidpointTables, midpoint, midpoint_relu, midpoint_tables
 from ._bases import basis as basis_of
 from ._basis import Basis, Harmonics, PiecewisePolynomial
@@ -128,11 +129,11 @@ class _Plan:
         self._linear: tuple[Tensor | None, LinearCells] | None = None
         if method == "midpoint":
             double = torch.get_default_dtype() == torch.float64
-            self._made(torch.device("cpu"), torch.float64 if double else torch.float32)
+            self._make_tables(torch.device("cpu"), torch.float64 if double else torch.float32)
         elif isinstance(p, PiecewisePolynomial) and p.degree == 0:
-            self._constant = constant_cells(p, q)
+            self._constant = made_plainly(constant_cells, p, q)
         elif _is_linear(p) and isinstance(q, PiecewisePolynomial) and q.degree <= 2:
-            self._linear = nodal_table(p), cut_cells(p, q)
+            self._linear = made_plainly(nodal_table, p), made_plainly(cut_cells, p, q)
 
     def __call__(self, x: Tensor) -> Tensor:
         if _width(x) != self.p.size:
@@ -150,17 +151,19 @@ class _Plan:
 
     def _midpoint(self, x: Tensor) -> Tensor:
         dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
-        tables = self._tables.get((x.device, dtype)) or self._made(x.device, dtype)
+        tables = self._tables.get((x.device, dtype)) or self._make_tables(x.device, dtype)
         return midpoint_relu(x, tables) if self.name == "relu" else midpoint(x, tables, self.activation)
+
+    def _make_tables(self, device: torch.device, dtype: torch.dtype) -> MidpointTables:
+        self._tables[device, dtype] = made_plainly(self._made, device, dtype)
+        return self._tables[device, dtype]
 
     def _made(self, device: torch.device, dtype: torch.dtype) -> MidpointTables:
         assert self.points is not None
         s = (torch.arange(self.points, dtype=torch.float64) * 2 + 1) / self.points - 1
         p, q = self.p(s).T, (self.q(s) / self.q.l1_norms).T * (2 / self.points)
         fourier = isinstance(self.p, Harmonics)
-        tables = midpoint_tables(p.to(device, dtype), q.to(device, dtype), fourier=fourier)
-        self._tables[device, dtype] = tables
-        return tables
+        return midpoint_tables(p.to(device, dtype), q.to(device, dtype), fourier=fourier)
 
 
 def _width(x: Tensor) -> int:

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .._tables import kept_table
 from ._bessel import bessel_j, ie, j_near_zero, ke, y_near_zero
 
 _RADIUS = 1.5  # of the quarter circle, in units of one over the scale below
@@ -116,7 +117,7 @@ def _tones_to_split(weights: Tensor) -> tuple[Tensor, Tensor]:
     return rank < number.unsqueeze(-1), number <= most
 
 
-@functools.cache
+@kept_table(64)
 def _signs(n: int) -> Tensor:
     """All 2^n rows of n signs; the first tone's sign changes with every row."""
     rows = np.arange(2**n)[:, None] >> np.arange(n)
