@@ -1,7 +1,8 @@
 """psi(scale * x): the plain form, the same in cache-sized blocks for the CPU, and the door to the Triton kernel.
 
 With ``t = |scale x - 3/2|``, ``psi = (3/2 - t)_+ / 6 - 4 (1 - t)_+ / 3 + 23 (1/2 - t)_+ / 6``. Every term is exactly
-zero for ``t >= 3/2``, and rounding ``scale x - 3/2`` is monotone, so psi is exactly zero off ``[0, 3/scale]``.
+zero for ``t >= 3/2``, and rounding ``scale x - 3/2`` is monotone, so psi is exactly zero off ``[0, 3/scale]``. The slope
+of a ReLU at 0 is 0 and that of the modulus is 0, by comparisons of ours: no rule of torch's for a tie has a say.
 """
 
 import functools
@@ -22,11 +23,13 @@ _SMALL = 65_536
 # Long enough that starting torch's threads ten times a block costs little, short enough that a core finds its part of
 # the two or three scratch blocks in its cache again. At most 6 MiB of float32 scratch, so no longer with more threads.
 _BLOCK_PER_THREAD, _BLOCK_MAX = 262_144, 524_288
+_TINY, _HUGE = torch.finfo(torch.float32).tiny, torch.finfo(torch.float32).max
 
 
 def bw_relu_plain(x: Tensor, scale: float | Tensor = 1.0) -> Tensor:
     """psi(scale * x) in plain torch operations: the definition that the fast forms are tested against."""
-    t = (_scaled(x, scale) - 1.5).abs()
+    u = _scaled(x, scale) - 1.5
+    t = u * u.sign()  # the modulus, with our slope at the centre
     psi = torch.sub((1.5 - t).relu() / 6, (1 - t).relu(), alpha=4 / 3)
     psi = torch.add(psi, (0.5 - t).relu(), alpha=23 / 6)
     return psi if psi.dtype == x.dtype else psi.to(x.dtype)
@@ -41,6 +44,8 @@ def bw_relu_fused(x: Tensor, scale: float | Tensor = 1.0) -> Tensor:
             return bw_relu_plain(x, scale)
     elif not x.is_cuda or x.numel() == 0 or _triton_kernels() is None:
         return bw_relu_plain(x, scale)
+    if _compute_dtype(x, scale) != _compute_dtype(x):
+        return bw_relu_fused(x.double(), scale).to(x.dtype)
     if isinstance(scale, Tensor):
         if scale.numel() != 1 or scale.dim() > x.dim():  # one scale a channel, say: psi(u) of the broadcast product
             return bw_relu_fused(_scaled(x, scale)).to(x.dtype)
@@ -53,16 +58,18 @@ def bw_relu_fused(x: Tensor, scale: float | Tensor = 1.0) -> Tensor:
     return _BWReLU.apply(x.permute(order).contiguous(), scale).permute(back)  # pyright: ignore[reportReturnType]
 
 
-def _compute_dtype(x: Tensor) -> torch.dtype:
-    return torch.float64 if x.dtype == torch.float64 else torch.float32
+def _compute_dtype(x: Tensor, scale: float | Tensor = 1.0) -> torch.dtype:
+    """float32, or float64 if ``x`` has it, or for a scale that float32 may round to zero or to infinity."""
+    wide = scale.dtype == torch.float64 if isinstance(scale, Tensor) else not _TINY <= scale <= _HUGE
+    return torch.float64 if wide or x.dtype == torch.float64 else torch.float32
 
 
 def _scaled(x: Tensor, scale: float | Tensor) -> Tensor:
     """scale * x in the precision that psi is computed in; NaN where a tensor scale is not positive and finite."""
-    wide = x if x.dtype in (torch.float32, torch.float64) else x.float()
+    wide = x.to(_compute_dtype(x, scale))
     if isinstance(scale, Tensor):
-        scale = scale.to(dtype=wide.dtype, device=x.device)
-        scale = torch.where((scale > 0) & (scale < math.inf), scale, math.nan)
+        good = ((scale > 0) & (scale < math.inf)).to(x.device)
+        scale = torch.where(good, scale.to(dtype=wide.dtype, device=x.device), math.nan)
     return wide * scale
 
 
@@ -109,10 +116,11 @@ class _BWReLU(torch.autograd.Function):
     @staticmethod
     def jvp(ctx: Any, x_dot: Tensor | None, scale_dot: Tensor | None) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         x, scale = ctx.saved_tensors if ctx.scale is None else (*ctx.saved_tensors, ctx.scale)
-        u_dot = x_dot * scale if x_dot is not None else torch.zeros_like(x)
+        slope = _slope(x, scale).detach()  # first: off the support it is zero, and what it multiplies may overflow
+        moved = slope * x_dot * scale if x_dot is not None else torch.zeros_like(slope)
         if scale_dot is not None:
-            u_dot = u_dot + x * scale_dot
-        return (_slope(x, scale).detach() * u_dot).to(x.dtype)
+            moved = moved + slope * x * scale_dot
+        return moved.to(x.dtype)
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, int | None], x: Tensor, scale: float | Tensor) -> tuple[Tensor, int]:
@@ -126,8 +134,9 @@ class _BWReLU(torch.autograd.Function):
 
 # ----------------------------------------------------------------------------------------------------------------
 # CPU. An operator of ten torch calls moves the tensor through memory ten times; ten calls on a block that stays in
-# cache move it once. With v = |2 scale x - 3|, 12 psi = max(10 - 16 v, min(7 v - 13, (3 - v)_+)): integers, so the
-# last term is exactly zero from v = 3 on, and the other two never exceed it there.
+# cache move it once. With t = |scale x - 3/2|, 12 psi = max(10 - 32 t, min(14 t - 13, (3 - 2 t)_+)): integers, so the
+# last term is exactly zero from t = 3/2 on, and the other two never exceed it there. The product is rounded before 3/2
+# is taken away, as in the plain form, so that the same inputs lie on a knot.
 
 
 def _blocks(*tensors: Tensor) -> Any:
@@ -139,18 +148,18 @@ def _forward_blocks(x: Tensor, scale: float) -> Tensor:
     dtype = _compute_dtype(x)
     out = empty_like_fast(x)
     length, blocks = _blocks(x, out)
-    v_, line_ = torch.empty(2, min(length, x.numel()), dtype=dtype)
-    psi_ = None if x.dtype == dtype else torch.empty_like(v_)
-    constant = functools.partial(torch.tensor, dtype=dtype)
-    minus_three, three, inner, peak = constant(-3.0), constant(3.0), constant(-13.0), constant(10.0)
+    t_, line_ = torch.empty(2, min(length, x.numel()), dtype=dtype, device=x.device)
+    psi_ = None if x.dtype == dtype else torch.empty_like(t_)
+    constant = functools.partial(torch.tensor, dtype=dtype, device=x.device)
+    three, inner, peak = constant(3.0), constant(-13.0), constant(10.0)
     for x_block, out_block in blocks:
         n = x_block.numel()
-        v, line = v_[:n], line_[:n]
+        t, line = t_[:n], line_[:n]
         psi = out_block if psi_ is None else psi_[:n]
-        torch.add(minus_three, x_block.to(dtype), alpha=2 * scale, out=v).abs_()
-        torch.sub(three, v, out=psi).relu_()
-        torch.minimum(psi, torch.add(inner, v, alpha=7, out=line), out=psi)
-        torch.maximum(psi, torch.add(peak, v, alpha=-16, out=line), out=psi).mul_(1 / 12)
+        torch.mul(x_block.to(dtype), scale, out=t).sub_(1.5).abs_()
+        torch.sub(three, t, alpha=2, out=psi).relu_()
+        torch.minimum(psi, torch.add(inner, t, alpha=14, out=line), out=psi)
+        torch.maximum(psi, torch.add(peak, t, alpha=-32, out=line), out=psi).mul_(1 / 12)
         if psi is not out_block:
             out_block.copy_(psi)
     return out
@@ -160,26 +169,25 @@ def _backward_blocks(x: Tensor, grad: Tensor, scale: float, need_scale: bool) ->
     dtype = _compute_dtype(x)
     out = empty_like_fast(x)
     length, blocks = _blocks(x, grad, out)
-    u_, part_, signed_ = torch.empty(3, min(length, x.numel()), dtype=dtype)
-    total_ = None if x.dtype == dtype else torch.empty_like(u_)
-    inside = torch.ops.aten.hardtanh_backward.grad_input  # signed where -limit < u < limit, else 0
-    minus_three, zero = torch.tensor(-3.0, dtype=dtype), torch.zeros((), dtype=dtype)
+    t_, signed_, part_ = torch.empty(3, min(length, x.numel()), dtype=dtype, device=x.device)
+    total_ = None if x.dtype == dtype else torch.empty_like(t_)
     grad_scale = 0.0
     for x_block, grad_block, out_block in blocks:
         n = x_block.numel()
         x_block = x_block.to(dtype)
-        u, part, signed = u_[:n], part_[:n], signed_[:n]
+        t, signed, part = t_[:n], signed_[:n], part_[:n]
         total = out_block if total_ is None else total_[:n]
-        torch.add(minus_three, x_block, alpha=2 * scale, out=u)
-        torch.addcmul(zero, torch.sign(u, out=part), grad_block.to(dtype), value=4 * scale / 3, out=signed)
-        inside(signed, u, -1.0, 1.0, grad_input=total)
-        torch.add(inside(signed, u, -2.0, 2.0, grad_input=part), total, alpha=-23 / 8, out=total)
-        total.add_(inside(signed, u, -3.0, 3.0, grad_input=part), alpha=-1 / 8)
+        torch.mul(x_block, scale, out=t).sub_(1.5)
+        torch.sign(t, out=signed).mul_(grad_block.to(dtype))
+        torch.lt(t.abs_(), 0.5, out=total).mul_(-23 / 6)  # the slopes of _slope; a comparison is 1 or 0
+        total.add_(torch.lt(t, 1.0, out=part), alpha=4 / 3)
+        total.add_(torch.lt(t, 1.5, out=part), alpha=-1 / 6).mul_(signed)
         if need_scale:
             grad_scale += torch.dot(total, x_block).item()
+        total.mul_(scale)  # last, as in the plain form: nothing overflows before it
         if total is not out_block:
             out_block.copy_(total)
-    return out, torch.tensor(grad_scale / scale, dtype=torch.float64)
+    return out, torch.tensor(grad_scale, dtype=torch.float64, device=x.device)
 
 
 # ----------------------------------------------------------------------------------------------------------------

@@ -1,12 +1,13 @@
 """BW-ReLU, the activation: checks what the caller gave, then hands over to the kernel."""
 
 import math
-from numbers import Real
+from collections.abc import Callable
+from typing import Self
 
 import torch
 from torch import Tensor, nn
-from torch._C._functorch import is_batchedtensor
 
+from .._checks import readable, single
 from ..ops import bw_relu_fused, bw_relu_plain
 
 _DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
@@ -17,8 +18,10 @@ def bw_relu(x: Tensor, scale: float | Tensor = 1.0) -> Tensor:
 
     Folded into three ReLUs of ``t = |scale*x - 3/2|``: equal to the sum of seven ReLUs, exactly zero off the support
     ``[0, 3/scale]`` in every precision, and free of that sum's cancellation (``6 eps |x|``). bfloat16 and float16 are
-    computed in float32 and rounded once. At a knot the derivative is that of the side away from the centre; at the
-    centre it is zero. NaN gives NaN.
+    computed in float32 and rounded once; a scale that float32 may not hold, a float64 tensor or a number below 1.2e-38
+    or above 3.4e38, makes it float64. At a knot the derivative is that of the side away from the centre; at the centre
+    it is zero. NaN gives NaN. A product ``scale*x`` that overflows, and an infinite ``x``, lie off the support: zero,
+    with a gradient of zero. Only the gradient of ``scale`` is NaN where ``x`` is infinite.
 
     Args:
         x: input, any shape, floating point.
@@ -30,42 +33,74 @@ def bw_relu(x: Tensor, scale: float | Tensor = 1.0) -> Tensor:
         Tensor of the broadcast shape, same dtype and device as ``x``. Values in [-1/2, 5/6].
 
     Raises:
-        TypeError: ``x`` is not a floating-point tensor, or ``scale`` is neither a number nor a floating-point tensor.
-        ValueError: ``scale`` is not positive, or not finite.
+        TypeError: ``x`` is not a dense floating-point tensor, or ``scale`` is neither a number nor such a tensor.
+        ValueError: ``scale`` is not positive, or not finite, or does not broadcast with ``x``.
+
+    Example:
+        >>> relunb.bw_relu(torch.tensor([-1.0, 1.5, 2.0, 9.0])).tolist()
+        [0.0, 0.8333333134651184, -0.5, 0.0]
 
     Source: Shenouda, Zhou and Nowak (2024), Eq. (2) and (29). Derived in :doc:`/book/wavelet/seven-relus`.
     """
-    if not isinstance(x, Tensor):
-        raise TypeError(f"x must be a torch.Tensor; got {type(x).__name__}. Use torch.as_tensor(x).")
-    if x.dtype not in _DTYPES:
-        raise TypeError(f"x must be float64, float32, bfloat16 or float16; got {x.dtype}. Use x.float().")
+    _check_input(x)
     if not (type(scale) is float and 0 < scale < math.inf):
         scale = _checked_scale(scale)
+        if isinstance(scale, Tensor) and scale.ndim:
+            _check_shapes(x, scale)
     if torch.compiler.is_compiling():  # the compiler fuses the plain form by itself
         return bw_relu_plain(x, scale)
     return bw_relu_fused(x, scale)
 
 
+def _check_input(x: Tensor) -> None:
+    if not isinstance(x, Tensor):
+        raise TypeError(f"x must be a torch.Tensor; got {type(x).__name__}. Use torch.as_tensor(x).")
+    if x.dtype not in _DTYPES:
+        raise TypeError(f"x must be float64, float32, bfloat16 or float16; got {x.dtype}. Use x.float().")
+    if x.layout != torch.strided:
+        raise TypeError(f"x must be a dense tensor; got {x.layout}. Use x.to_dense().")
+
+
+def _check_shapes(x: Tensor, scale: Tensor) -> None:
+    for size, other in zip(reversed(x.shape), reversed(scale.shape), strict=False):
+        if size != other and size != 1 and other != 1:
+            raise ValueError(
+                f"scale must broadcast with x, one entry a channel say; got {tuple(scale.shape)} and {tuple(x.shape)}."
+            )
+
+
 def _checked_scale(scale: float | Tensor) -> float | Tensor:
     if not isinstance(scale, Tensor):
-        if not isinstance(scale, Real):
-            raise TypeError(f"scale must be a number or a tensor; got {type(scale).__name__}.")
-        value = float(scale)
+        try:
+            value = single("scale", scale)
+        except TypeError:
+            raise TypeError(f"scale must be a number or a tensor; got {type(scale).__name__}.") from None
         if not 0 < value < math.inf:
             raise ValueError(f"scale must be positive and finite; got {value}.")
         return value
     if scale.dtype not in _DTYPES:
         raise TypeError(f"a scale tensor must be floating point; got {scale.dtype}. Use scale.float().")
+    if scale.layout != torch.strided:
+        raise TypeError(f"scale must be a dense tensor; got {scale.layout}. Use scale.to_dense().")
     # Reading a value back would stop the GPU's queue, break a compiled graph, or fail under vmap: NaN tells there.
-    if scale.device.type == "cpu" and not torch.compiler.is_compiling() and not is_batchedtensor(scale):
+    if scale.device.type == "cpu" and scale.numel() and readable(scale):
         lowest, highest = scale.aminmax() if scale.numel() > 1 else (scale, scale)
-        if scale.numel() and not (lowest.item() > 0 and highest.item() < math.inf):
+        if not (lowest.item() > 0 and highest.item() < math.inf):
             bad = lowest.item() if not lowest.item() > 0 else highest.item()
-            raise ValueError(
-                f"scale must be positive and finite; got {bad:g}. If it is learned, a step took it there: "
-                "use a lower learning rate for it, or learn its logarithm."
-            )
+            raise ValueError(f"scale must be positive and finite; got {bad:g}. {_why(scale.dtype)}")
     return scale
+
+
+def _why(dtype: torch.dtype) -> str:
+    """How a learned scale came to be zero, negative or infinite."""
+    step = "a step took it there: use a lower learning rate for it, or learn its logarithm"
+    if dtype in (torch.float64, torch.float32):
+        return f"If it is learned, {step}."
+    held = torch.finfo(dtype)
+    return (
+        f"{dtype} has no numbers below {held.tiny * held.eps:.1g} and above {held.max:.2g}: keep the scale in float32, "
+        f"as BWReLU does. Or, if it is learned, {step}."
+    )
 
 
 class BWReLU(nn.Module):
@@ -73,13 +108,21 @@ class BWReLU(nn.Module):
 
     Args:
         scale: c > 0; a larger scale makes a narrower wavelet, with support ``[0, 3/scale]``.
-        learnable: make ``scale`` a parameter, one number for the whole layer.
+        learnable: make ``scale`` a parameter, one number for the whole layer. It stays in float32 at least: ``half()``
+            and ``bfloat16()`` leave it there, because half precision would round a small scale to zero and swallow
+            small steps.
 
     Raises:
         TypeError: ``scale`` is not a number.
-        ValueError: ``scale`` is not positive, or not finite.
+        ValueError: ``scale`` is not positive, or not finite; or it is learnable, and torch's default dtype does not
+            hold it.
 
     Input and output have the same shape, dtype and device.
+
+    Example:
+        >>> layer = relunb.BWReLU(3.0, learnable=True)
+        >>> layer(torch.tensor([0.5, 1.0])).tolist(), layer.scale.item()
+        ([0.8333333134651184, 0.0], 3.0)
 
     Source: Shenouda, Zhou and Nowak (2024), Eq. (29). Derived in :doc:`/book/wavelet/seven-relus`.
     """
@@ -90,13 +133,32 @@ class BWReLU(nn.Module):
         super().__init__()
         if isinstance(scale, Tensor):
             raise TypeError("scale must be a number; the layer makes its own parameter when learnable=True.")
-        _checked_scale(scale)
-        self.scale = nn.Parameter(torch.tensor(float(scale))) if learnable else float(scale)
+        number = float(_checked_scale(scale))
+        self.scale = nn.Parameter(torch.tensor(number, dtype=_learned_dtype(number))) if learnable else number
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        def kept(t: Tensor) -> Tensor:
+            moved = fn(t)
+            return moved if moved.dtype.itemsize >= 4 else t.to(moved.device)
+
+        return super()._apply(kept, recurse)
 
     def forward(self, x: Tensor) -> Tensor:
         return bw_relu(x, self.scale)
 
     def extra_repr(self) -> str:
-        learnable = isinstance(self.scale, nn.Parameter)
-        value = self.scale.item() if isinstance(self.scale, nn.Parameter) else self.scale
-        return f"scale={value:g}, learnable={learnable}"
+        if not isinstance(self.scale, nn.Parameter):
+            return f"scale={self.scale:g}, learnable=False"
+        return f"scale={'?' if self.scale.is_meta else format(self.scale.item(), 'g')}, learnable=True"
+
+
+def _learned_dtype(scale: float) -> torch.dtype:
+    """Torch's default, but at least float32, where it holds the scale."""
+    dtype = torch.promote_types(torch.get_default_dtype(), torch.float32)
+    held = torch.finfo(dtype)
+    if not held.tiny <= scale <= held.max:
+        raise ValueError(
+            f"a learned scale is of {dtype}, torch's default, and must be from {held.tiny:.2g} to {held.max:.2g}; "
+            f"got {scale:g}."
+        )
+    return dtype

@@ -4,6 +4,8 @@ import math
 import shutil
 import subprocess
 import sys
+from fractions import Fraction
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from torch.autograd import forward_ad, gradcheck, gradgradcheck
 
 from relunb import bw_relu
 from relunb.ops import _bw_relu, bw_relu_plain
-from relunb.wavelet import KNOTS, VALUES
+from relunb.wavelet import KNOTS, VALUES, WEIGHTS
 from tests.tolerance import DEVICES, DTYPES, SLOPE, VALUE
 from tests.wavelet.lines import psi_by_lines
 
@@ -120,6 +122,87 @@ def test_the_slope_at_a_knot_is_that_of_the_outer_side_and_zero_at_the_centre(de
     torch.testing.assert_close(again, expected, rtol=0, atol=1e-14)
     _, moved = torch.func.jvp(bw_relu, (knots.detach(),), (torch.ones_like(knots),))
     torch.testing.assert_close(moved, expected, rtol=0, atol=1e-14)
+
+
+def psi_and_slope(u):
+    """psi of a Fraction, and its slope on the side away from the centre."""
+    value = sum((w * max(u - k, 0) for k, w in zip(KNOTS, WEIGHTS, strict=True)), Fraction(0))
+    side = Fraction(1 if u > Fraction(3, 2) else -1 if u < Fraction(3, 2) else 0)
+    reached = [w for k, w in zip(KNOTS, WEIGHTS, strict=True) if (u >= k if side > 0 else u > k)]
+    return value, sum(reached, Fraction(0)) * abs(side)
+
+
+SCALES = [1e-300, 1e-50, 2.0**-140, 2.0**-126, 2.0**-100, 0.1, 1.0, 3.7, 2.0**100, 3e38, 1e60, 1.7e308]
+
+
+@pytest.mark.usefixtures("path")
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("kind", ["number", "tensor", "channels"])
+def test_any_scale_that_a_float_holds(scale, dtype, kind, device):
+    """Nothing overflows or underflows on the way: zeros, the knots, the extremes, against exact fractions."""
+    held = torch.finfo(dtype)
+    places = [k / scale for k in (0.25, 0.5, 0.9, 1.5, 2.2, 3.0, 4.0)]
+    places += [0.0, -0.0, 1.0, held.tiny, held.max, math.inf]
+    x = torch.tensor([s * p for p in places for s in (1, -1)], dtype=torch.float64).to(dtype).to(device)
+    wide = torch.float64 if dtype == torch.float64 or not 2.0**-126 <= scale < 3.4e38 else torch.float32
+    used = Fraction(torch.tensor(scale, dtype=wide).item())
+    given = scale
+    if kind != "number":
+        given = torch.tensor(scale, dtype=wide, device=device, requires_grad=True)
+    x.requires_grad_()
+    y = bw_relu(x, given if kind != "channels" else given.expand(len(x)))
+    weights = torch.full_like(y, 2.0**-8)  # so that a slope of 8/3 at the largest scale does not overflow
+    gradients = torch.autograd.grad(y, [x] if kind == "number" else [x, given], weights)
+    assert y.isfinite().all()
+    total = size = Fraction(0)
+    for point, value, slope in zip(x.tolist(), y.tolist(), gradients[0].tolist(), strict=True):
+        if math.isinf(point):
+            assert value == slope == 0
+            continue
+        u = used * Fraction(point)
+        exact, steep = psi_and_slope(u)
+        rounding = float(abs(u)) * torch.finfo(wide).eps * 3 if abs(u) < 8 else 0
+        assert abs(value - exact) <= VALUE[dtype] + rounding
+        near = min(abs(u - k) for k in KNOTS) <= 8 * torch.finfo(wide).eps and u != 0
+        wanted = min(abs(steep * used) / 256, Fraction(held.max) * 2)
+        if not near and wanted < held.max:
+            assert abs(abs(slope) - wanted) <= SLOPE[dtype] * wanted + Fraction(held.tiny)
+            assert slope == 0 or (slope > 0) == (steep > 0)
+        assert not math.isnan(slope)
+        total, size = total + steep * Fraction(point) / 256, size + abs(steep * Fraction(point)) / 256 + near
+    if kind != "number":
+        assert gradients[1].isnan(), "0 times the infinite x, as documented"
+
+
+@pytest.mark.usefixtures("path")
+@pytest.mark.parametrize("scale", [1e-300, 1e-50, 0.1, 1.0, 3.7, 3e38, 1e60, 1.7e308])
+def test_the_gradient_of_any_scale(scale, device):
+    x = torch.tensor([k / scale for k in (-1.0, 0.0, 0.25, 0.8, 1.3, 1.9, 2.2, 2.8, 5.0)], dtype=torch.float64)
+    x = x[x.isfinite()].to(device)
+    given = torch.tensor(scale, dtype=torch.float64, device=device, requires_grad=True)
+    (gradient,) = torch.autograd.grad(bw_relu(x, given).sum(), given)
+    exact = sum(psi_and_slope(Fraction(scale) * Fraction(p))[1] * Fraction(p) for p in x.tolist())
+    assert math.isclose(gradient.item(), exact, rel_tol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_the_same_inputs_lie_on_a_knot_in_every_form(dtype, device, monkeypatch):
+    """scale * x is rounded first, on both sides of the size switch: 0.1 * 15 is the centre, with or without an FMA."""
+    scales = [k / n for k, n in product((1.0, 3.0, 7.0), (3.0, 7.0, 10.0, 49.0))]
+    for scale in scales:
+        x = torch.tensor([k / 2 / scale for k in range(7)] + [15.0, 5.0, 30.0], dtype=dtype, device=device)
+        found = []
+        for small in (65_536, 0):
+            monkeypatch.setattr(_bw_relu, "_SMALL", small)
+            leaf = x.clone().requires_grad_()
+            y = bw_relu(leaf, scale)
+            (first,) = torch.autograd.grad(y.sum(), leaf, retain_graph=True)
+            (again,) = torch.autograd.grad(y.sum(), leaf, create_graph=True)
+            moved = torch.func.jvp(lambda v, scale=scale: bw_relu(v, scale), (x,), (torch.ones_like(x),))[1]
+            found += [first, again.detach(), moved]
+        for other in found[1:]:
+            torch.testing.assert_close(other, found[0], rtol=4 * torch.finfo(dtype).eps, atol=0)
 
 
 @pytest.mark.usefixtures("path")
@@ -291,6 +374,12 @@ def test_autocast_keeps_the_dtype_of_the_layer_before(device):
         (torch.ones(2), torch.tensor(-0.5), ValueError, r"got -0\.5\. If it is learned"),
         (torch.ones(2), torch.tensor([1.0, math.nan]), ValueError, r"got nan"),
         (torch.ones(2), torch.tensor([math.inf, 1.0]), ValueError, r"got inf"),
+        (torch.ones(2), 10**400, ValueError, r"scale is 1000.*too large for float64"),
+        (torch.ones(2), torch.zeros((), dtype=torch.float16), ValueError, r"float16 has no numbers below 6e-08"),
+        (torch.ones(2), torch.ones(3), ValueError, r"broadcast with x.*got \(3,\) and \(2,\)"),
+        (torch.ones(4, 2), torch.ones(4), ValueError, r"broadcast with x.*got \(4,\) and \(4, 2\)"),
+        (torch.eye(2).to_sparse(), 1.0, TypeError, r"x must be a dense tensor"),
+        (torch.ones(2), torch.eye(2).to_sparse(), TypeError, r"scale must be a dense tensor"),
     ],
 )
 def test_a_mistake_gets_a_sentence(x, scale, error, words):

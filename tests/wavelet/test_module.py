@@ -60,3 +60,34 @@ def test_a_scale_that_training_drove_negative_says_so():
         layer.scale.fill_(-0.1)
     with pytest.raises(ValueError, match="lower learning rate"):
         layer(torch.ones(3))
+
+
+@pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
+def test_half_precision_leaves_a_learned_scale_in_float32(half):
+    """float16 has no 1e-9, and a step of 1e-4 from 1.0 is lost in it."""
+    layer = nn.Sequential(nn.Linear(2, 3), BWReLU(1e-9, learnable=True)).to(half)
+    assert layer[0].weight.dtype == half and layer[1].scale.dtype == torch.float32
+    assert layer[1].scale.item() == pytest.approx(1e-9) and layer(torch.ones(4, 2, dtype=half)).dtype == half
+    assert layer.half().float()[1].scale.item() == pytest.approx(1e-9)
+    assert layer.double()[1].scale.dtype == torch.float64
+    before = torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(half)
+        assert BWReLU(1e-9, learnable=True).scale.dtype == torch.float32
+    finally:
+        torch.set_default_dtype(before)
+
+
+@pytest.mark.parametrize("scale", [1e300, 1e39, 1e-50])
+def test_a_learned_scale_must_fit_the_default_dtype(scale):
+    with pytest.raises(ValueError, match="torch.float32, torch's default, and must be from 1.2e-38 to 3.4e"):
+        BWReLU(scale, learnable=True)
+    assert BWReLU(scale)(torch.zeros(2)).tolist() == [0, 0], "a fixed one is a number of Python"
+
+
+def test_on_the_meta_device():
+    with torch.device("meta"):
+        layer = BWReLU(2.0, learnable=True)
+        assert layer(torch.empty(3, 4)).shape == (3, 4)
+    assert repr(layer) == "BWReLU(scale=?, learnable=True)"
+    assert repr(BWReLU(2.0, learnable=True)) == "BWReLU(scale=2, learnable=True)"
