@@ -249,7 +249,8 @@ class CTProblem(Problem):
 
     Args:
         sinogram: what was measured, (detectors, angles), floating point, as :class:`relunb.inr.Radon` lays it out.
-        angles: in degrees, strictly increasing. 0 and 180 see the same line integrals: one of them is wasted.
+        angles: in degrees, one for each column of the sinogram, in any order. 0 and 180 see the same line integrals:
+            one of them is wasted.
         size: height and width of the slice, or one number for both.
         circle: the scanner sees the inscribed circle only, as for :class:`relunb.inr.Radon`.
         reference: the true slice, (height, width); for PSNR alone.
@@ -260,7 +261,7 @@ class CTProblem(Problem):
 
     Raises:
         TypeError: an image is not a real floating-point tensor.
-        ValueError: a shape does not fit, values are constant or not finite, or angles do not increase.
+        ValueError: a shape does not fit, values are constant or not finite, or angles are not finite.
 
     Source: Shenouda, Zhou and Nowak (2024), Section 5.1. Used in :doc:`/book/inr/tomography`.
     """
@@ -317,6 +318,9 @@ class CTProblem(Problem):
     def filtered_back_projection(self) -> Tensor:
         """The classical answer: scikit-image's filtered back-projection with the ramp filter, (height, width).
 
+        The order of the angles plays no part. Each column has the same weight, as there: angles that lie unevenly, or
+        twice in the list, are not weighed by the gaps between them.
+
         Raises:
             ImportError: scikit-image is not installed.
         """
@@ -328,7 +332,7 @@ class CTProblem(Problem):
         side = min(height, width) if self.radon.circle else max(height, width)
         square = iradon(
             self.sinogram.double().cpu().numpy(),
-            self.radon.angles.numpy(),
+            self.radon.angles.numpy() % 360,
             output_size=side,
             circle=self.radon.circle,
         )

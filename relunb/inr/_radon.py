@@ -17,21 +17,33 @@ class Radon(nn.Module):
 
     This is what scikit-image's ``radon`` computes, to rounding. The interpolation weights do not depend on the image:
     they are found once and kept as a sparse matrix, about two numbers for a pixel and an angle. The adjoint is kept as
-    well, so that a gradient costs what a transform costs.
+    well, so that a gradient costs what a transform costs. Both together take about 32 bytes for a pixel and an angle in
+    float32, 48 in float64, and half as much again while they are made; 700 million pixels times angles are the most.
 
     Args:
         size: height and width of the images, or one number for both; at least 2 pixels.
-        angles: in degrees, at least one, strictly increasing.
+        angles: in degrees, at least one, in any order, also repeated. Each has its column of the sinogram, where it
+            stands. 180 degrees on, the same line integrals are seen from behind.
         circle: look at the inscribed circle only, with as many detectors as the image is wide; the image should be zero
             outside. Otherwise there are ``ceil(sqrt(2) * max(size))`` detectors and the whole image is seen.
-        dtype: of images and sinograms, float32 or float64. Lower precision is computed in it and rounded back.
+        dtype: of images and sinograms, float32 or float64. Lower precision is computed in it and rounded back, also
+            after ``.half()``.
 
     Attributes:
         detectors: how many columns a rotated image has.
+        angles: in degrees, a float64 tensor on the CPU.
 
     Raises:
         TypeError: ``size`` is not an integer or a pair of them, ``dtype`` is another one.
-        ValueError: ``size`` is below 2, ``angles`` are empty, not finite or not increasing.
+        ValueError: ``size`` is below 2, ``angles`` are empty or not finite, or there are too many pixels and angles.
+
+    Example:
+        >>> radon = Radon(2, [0.0, 90.0], circle=True)
+        >>> radon(torch.tensor([[1.0, 2.0], [3.0, 4.0]]))  # sums of columns, and of rows from below
+        tensor([[4., 7.],
+                [6., 3.]])
+
+    Source: Shenouda, Zhou and Nowak (2024), Section 5.1. Derived in :doc:`/book/inr/tomography`.
     """
 
     crow: Tensor
@@ -49,36 +61,41 @@ class Radon(nn.Module):
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
-        height, width = size if isinstance(size, tuple | list) else (size, size)
-        self.size = count("size", height, least=2), count("size", width, least=2)
+        self.size = _size(size)
         self.angles = _angles(angles)
-        if dtype not in (torch.float32, torch.float64):
+        if dtype not in _DTYPES:
             raise TypeError(f"dtype must be torch.float32 or torch.float64; got {dtype}.")
+        if self.size[0] * self.size[1] * len(self.angles) > _MOST:
+            raise ValueError(
+                f"{self.size[0]} x {self.size[1]} pixels and {len(self.angles)} angles are too many for one transform: "
+                f"pixels times angles must be at most {_MOST:.0e}. Give each part of the angles a transform of its own."
+            )
         self.circle = circle
-        self.detectors, corner = _frame(*self.size, circle)
-        parts = [_footprints(self.size, self.detectors, corner, math.radians(a), dtype) for a in self.angles.tolist()]
-        pixels, rays = height * width, len(self.angles) * self.detectors
-        pixel = torch.arange(pixels, dtype=torch.int32)[:, None].expand(pixels, 3)
-        entries: list[list[Tensor]] = [[], [], []]  # row, column, value
-        for index, (detector, weight) in enumerate(parts):
-            seen = weight > 0
-            row, column, value = detector[seen] + index * self.detectors, pixel[seen], weight[seen]
-            order = row.argsort(stable=True)
-            for whole, part in zip(entries, (row, column, value), strict=True):
-                whole.append(part[order])
-        row, column, value = (torch.cat(whole) for whole in entries)
-        self._keep("", row, column, value, rays)
-        first = torch.arange(len(parts), dtype=torch.int32)[:, None] * self.detectors
-        ray = torch.stack([detector for detector, _ in parts], 1) + first  # (pixels, angles, 3)
-        weight = torch.stack([weight for _, weight in parts], 1)
-        seen = weight > 0
-        self._keep("adjoint_", pixel[:, :1, None].expand_as(ray)[seen], ray[seen], weight[seen], pixels)
+        self.detectors, self._corner = _frame(*self.size, circle)
+        self._make(dtype, torch.get_default_device())
 
-    def _keep(self, name: str, row: Tensor, column: Tensor, value: Tensor, rows: int) -> None:
-        starts = torch.zeros(rows + 1, dtype=torch.int32)
-        starts[1:] = torch.bincount(row, minlength=rows).cumsum(0)
-        for part, tensor in (("crow", starts), ("columns", column), ("values", value)):
-            self.register_buffer(name + part, tensor, persistent=False)  # size and angles say it all
+    @torch.inference_mode(False)  # a tensor that is made for inference alone cannot be trained with later
+    def _make(self, dtype: torch.dtype, device: torch.device) -> None:
+        kind = np.float64 if dtype == torch.float64 else np.float32
+        turns = [_turn(angle) for angle in self.angles.tolist()]
+        matrix, adjoint = _matrices(self.size, self.detectors, self._corner, turns, kind)
+        for name, parts in (("", matrix), ("adjoint_", adjoint)):
+            for part, array in zip(("crow", "columns", "values"), parts, strict=True):
+                # Size and angles say it all: no part of a saved network.
+                self.register_buffer(name + part, torch.from_numpy(array).to(device), persistent=False)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> "Radon":
+        """Keep float32 or float64 when a network is cast, and make anew what a cast or an empty device cannot give."""
+        before = self.values, self.adjoint_values
+        super()._apply(fn, recurse)
+        kept, found = before[0].dtype, self.values.dtype
+        if self.values.is_meta:
+            return self
+        if before[0].is_meta or (kept, found) == (torch.float32, torch.float64):
+            self._make(found if found in _DTYPES else kept, self.values.device)
+        elif found not in _DTYPES:
+            self.values, self.adjoint_values = (weights.to(self.values.device) for weights in before)
+        return self
 
     def forward(self, image: Tensor) -> Tensor:
         """Sinograms of images.
@@ -141,6 +158,10 @@ class Radon(nn.Module):
 
 
 Matrix = tuple[Tensor, Tensor, Tensor]
+Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
+_DTYPES = torch.float32, torch.float64
+_MOST = 7 * 10**8  # pixels times angles: three numbers each at most, whose places have 32 bits
+_BLOCK = 2**14  # pixels at a time: their numbers stay in the cache
 
 
 class _SparseProduct(torch.autograd.Function):
@@ -177,17 +198,36 @@ class _SparseProduct(torch.autograd.Function):
         return product.reshape(len(product), *many.shape[1:]), 2
 
 
+def _size(size: Any) -> tuple[int, int]:
+    """Height and width."""
+    pair = size if isinstance(size, tuple | list) else (size, size)
+    if len(pair) != 2:
+        raise ValueError(f"size must be one number or (height, width); got {size!r:.60}.")
+    return count("size", pair[0], least=2), count("size", pair[1], least=2)
+
+
 def _angles(angles: Any) -> Tensor:
-    degrees = real("angles", angles).double().cpu()
+    with torch.device("cpu"):  # wherever else tensors are made: sines are taken of them now
+        degrees = real("angles", angles)
+    if degrees.is_meta:
+        raise ValueError("angles are on the device meta, without numbers: give them as a list.")
+    if degrees.requires_grad:
+        raise ValueError("angles carry a gradient, which the transform does not give: use angles.detach().")
     if degrees.ndim != 1:
         raise ValueError(f"angles must be a list, (angles,); got the shape {tuple(degrees.shape)}.")
-    steps = degrees.diff()
-    if (steps <= 0).any():
-        k = int((steps <= 0).nonzero()[0])
-        raise ValueError(
-            f"angles must increase; number {k + 1}, {degrees[k + 1]:g}, follows {degrees[k]:g}. Sort them."
-        )
-    return degrees
+    return degrees.double().cpu()
+
+
+def _turn(degrees: float) -> tuple[float, float]:
+    """Cosine and sine, exact at multiples of 90 degrees and equal at those of 45."""
+    rest = math.remainder(degrees, 90.0)
+    quarters = round((math.fmod(degrees, 360.0) - rest) / 90.0) % 4
+    cosine, sine = math.cos(math.radians(rest)), math.sin(math.radians(rest))
+    if abs(rest) == 45.0:
+        cosine, sine = math.sqrt(0.5), math.copysign(math.sqrt(0.5), rest)
+    for _ in range(quarters):
+        cosine, sine = -sine, cosine
+    return cosine, sine
 
 
 def _frame(height: int, width: int, circle: bool) -> tuple[int, tuple[int, int]]:
@@ -200,30 +240,75 @@ def _frame(height: int, width: int, circle: bool) -> tuple[int, tuple[int, int]]
     return side, (height // 2 - side // 2, width // 2 - side // 2)
 
 
+def _matrices(
+    size: tuple[int, int], side: int, corner: tuple[int, int], turns: list[tuple[float, float]], kind: type
+) -> tuple[Arrays, Arrays]:
+    """The transform and its adjoint as sparse matrices: starts of the rows, columns and values.
+
+    Each angle is sorted by its detectors for the first, and lies in the order of the pixels for the second.
+    """
+    pixels = size[0] * size[1]
+    parts = [_footprints(size, side, corner, turn, kind) for turn in turns]
+    total = sum(len(detector) for detector, _, _ in parts)
+    columns, values = np.empty(total, np.int32), np.empty(total, kind)
+    adjoint_columns, adjoint_values = np.empty(total, np.int32), np.empty(total, kind)
+    rays, ends = np.zeros(len(turns) * side + 1, np.int32), np.zeros(pixels + 1, np.int64)
+    for _, _, reached in parts:
+        ends[1:] += reached
+    np.cumsum(ends, out=ends)
+    place, done = ends[:-1].copy(), 0
+    for index in range(len(turns)):
+        detector, weight, reached = parts[index]
+        parts[index] = (detector[:0], weight[:0], reached[:0])  # its memory is free from here on
+        stop = done + len(detector)
+        order = np.argsort(detector, kind="stable")
+        columns[done:stop] = np.repeat(np.arange(pixels, dtype=np.int32), reached)[order]
+        values[done:stop] = weight[order]
+        rays[1 + index * side : 1 + (index + 1) * side] = np.bincount(detector, minlength=side)
+        before = np.cumsum(reached, dtype=np.int64) - reached
+        into = np.repeat(place - before, reached) + np.arange(len(detector))
+        adjoint_columns[into] = detector.astype(np.int32) + index * side
+        adjoint_values[into] = weight
+        place += reached
+        done = stop
+    return (
+        (np.cumsum(rays, dtype=np.int32), columns, values),
+        (ends.astype(np.int32), adjoint_columns, adjoint_values),
+    )
+
+
 def _footprints(
-    size: tuple[int, int], side: int, corner: tuple[int, int], angle: float, dtype: torch.dtype
-) -> tuple[Tensor, Tensor]:
-    """What each pixel gives to the three detectors it may reach: their numbers and the weights, (pixels, 3) both.
+    size: tuple[int, int], side: int, corner: tuple[int, int], turn: tuple[float, float], kind: type
+) -> Arrays:
+    """What each pixel gives to the detectors that it reaches: their numbers, the weights, and how many a pixel has.
 
     A pixel is a pyramid of linear interpolation, two pixels wide; rotated, it reaches less than sqrt(2) from its
-    center. Its weight at a detector is the sum of its values at the points of that ray, three at most.
+    center, so three detectors at most. Its weight at a detector is the sum of its values at the points of that ray,
+    three at most.
     """
-    row, column = torch.meshgrid(*(torch.arange(n, dtype=torch.float64) for n in size), indexing="ij")
-    center, cosine, sine = side // 2, math.cos(angle), math.sin(angle)
-    x, y = column.flatten() - corner[1] - center, row.flatten() - corner[0] - center
-    inside = (x >= -center) & (x < side - center) & (y >= -center) & (y < side - center)
-    across, along = cosine * x - sine * y, sine * x + cosine * y  # where the pixel is for the rotated observer
-    first, start = ((z - math.sqrt(2)).floor() + 1 for z in (across, along))
-    weights = torch.zeros(len(x), 3, dtype=torch.float64)
-    for i in range(3):
-        d = first + i - across
-        for k in range(3):
-            a = start + k - along
-            height = (1 - (cosine * d + sine * a).abs()).clamp_(min=0) * (1 - (cosine * a - sine * d).abs()).clamp_(
-                min=0
-            )
-            point = start + k + center
-            weights[:, i] += height * ((point >= 0) & (point < side))
-    detector = first[:, None] + torch.arange(3) + center
-    weights *= inside[:, None] & (detector >= 0) & (detector < side)
-    return detector.int(), weights.to(dtype)
+    height, width = size
+    center, (cosine, sine) = side // 2, turn
+    x = np.arange(width, dtype=np.float64) - corner[1] - center
+    short = np.uint16 if side < 2**16 else np.int32  # NumPy sorts 16 bits by counting
+    found: list[Arrays] = []
+    rows = max(1, _BLOCK // width)
+    for top in range(0, height, rows):
+        y = np.arange(top, min(top + rows, height), dtype=np.float64)[:, None] - corner[0] - center
+        across, along = cosine * x - sine * y, sine * x + cosine * y  # where the pixel is for the rotated observer
+        first, start = (np.floor(z - math.sqrt(2)) + 1 for z in (across, along))
+        d, a = first - across, start - along
+        p, q = cosine * d + sine * a, cosine * a - sine * d  # the ray's point seen from the pixel's center
+        inside = (x >= -center) & (x < side - center) & (y >= -center) & (y < side - center)
+        on_ray = [inside & (start + k >= -center) & (start + k < side - center) for k in range(3)]
+        weights = np.zeros((*across.shape, 3))
+        for i in range(3):
+            for k in range(3):
+                near = np.maximum(1 - np.abs(p + (i * cosine + k * sine)), 0)
+                near *= np.maximum(1 - np.abs(q + (k * cosine - i * sine)), 0)
+                near *= on_ray[k]
+                weights[..., i] += near
+        detector = (first + center)[..., None] + np.arange(3)
+        seen = (weights > 0) & (detector >= 0) & (detector < side)
+        found.append((detector[seen].astype(short), weights[seen].astype(kind), seen.sum(-1, dtype=np.uint8).ravel()))
+    detector, weight, reached = (np.concatenate(part) for part in zip(*found, strict=True))
+    return detector, weight, reached

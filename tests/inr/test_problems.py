@@ -136,6 +136,40 @@ def test_filtered_back_projection_puts_a_slice_that_is_not_square_in_its_place(s
     assert psnr(found, disc) > max(moved) + 1
 
 
+GOLDEN = [k * 180 / ((1 + math.sqrt(5)) / 2) % 180 for k in range(21)]
+UNORDERED = {
+    "golden angles": GOLDEN,
+    "golden angles that are not taken back into half a turn": [k * 111.24611797498107 for k in range(21)],
+    "every angle twice": [*np.arange(0, 180, 15.0), *np.arange(0, 180, 15.0)],
+    "backwards, and below zero": list(np.arange(0, -180, -9.0)),
+    "a whole turn": list(np.arange(0, 360, 12.0)),
+}
+
+
+@pytest.mark.parametrize("angles", UNORDERED.values(), ids=UNORDERED.keys())
+@pytest.mark.parametrize("circle", [False, True])
+def test_filtered_back_projection_takes_angles_in_any_order_as_scikit_image_does(angles, circle):
+    image = photograph("camera", window=(0, 64, 384), shrink=16).double()
+    problem = CTProblem.from_image(image, angles, circle=circle)
+    found = problem.filtered_back_projection()
+    expected = iradon(problem.sinogram.numpy(), angles, circle=circle, output_size=24)
+    np.testing.assert_allclose(found.numpy(), expected, rtol=0, atol=1e-12)
+    order = np.argsort(angles, kind="stable")
+    sorted_ = CTProblem(problem.sinogram[:, order], np.array(angles)[order], 24, circle)
+    torch.testing.assert_close(found, sorted_.filtered_back_projection(), rtol=0, atol=1e-13)
+    values = noise(24 * 24, 1)
+    torch.testing.assert_close(CTProblem.loss(sorted_, values), problem.loss(values), rtol=1e-12, atol=0)
+
+
+def test_sorting_the_angles_and_not_the_columns_shows():
+    """What a refusal of unsorted angles once led to: the right columns at the wrong angles, 10 dB below."""
+    image = photograph("camera", window=(0, 64, 384), shrink=16).double()
+    problem = CTProblem.from_image(image, GOLDEN)
+    mixed = CTProblem(problem.sinogram, sorted(GOLDEN), 24)
+    right, wrong = (psnr(p.filtered_back_projection(), image).item() for p in (problem, mixed))
+    assert right > 18 > 14 > wrong
+
+
 def test_a_problem_of_ones_own_is_a_few_lines():
     class Edges(Problem):
         def __init__(self, image):
@@ -287,7 +321,6 @@ HOLE[2, 17] = math.nan
         ),
         (lambda: CTProblem.from_image(HOLE, ANGLES), ValueError, "image has 1 non-finite value"),
         (lambda: CTProblem.from_image(COLOR, ANGLES), ValueError, r"image must be \(height, width\)"),
-        (lambda: CTProblem.from_image(PHOTO, [0.0, 90.0, 30.0]), ValueError, "angles must increase.* Sort them"),
         (
             lambda: CTProblem(PHOTO, ANGLES, 24),
             ValueError,

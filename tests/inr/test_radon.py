@@ -1,6 +1,7 @@
 """The Radon transform: scikit-image's, with an exact adjoint and derivatives."""
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -104,11 +105,107 @@ def test_rays_through_a_disc_have_the_lengths_of_its_chords():
     torch.testing.assert_close(mass, disc.sum().expand_as(mass), rtol=2e-3, atol=0)
 
 
-def test_right_angles_are_sums_of_rows_and_columns():
-    image = images(15, 15)
-    sinogram = Radon(15, [0.0, 90.0], circle=True, dtype=torch.float64)(image)
-    torch.testing.assert_close(sinogram[:, 0], image.sum(0))
-    torch.testing.assert_close(sinogram[:, 1], image.sum(1).flip(0), rtol=0, atol=1e-12)
+@pytest.mark.parametrize("turns", [-4.0, 0.0, 3.0, 1e6, 2.0**1000])
+def test_right_angles_are_sums_of_rows_and_columns_without_rounding(turns):
+    image = (images(15, 15) * 99).round()
+    sinogram = Radon(15, [turns * 360 + 0.0, 90.0], circle=True, dtype=torch.float64)(image)
+    assert torch.equal(sinogram[:, 0], image.sum(0))
+    assert torch.equal(sinogram[:, 1], image.sum(1).flip(0))
+
+
+@pytest.mark.parametrize("circle", [False, True])
+@pytest.mark.parametrize("shape", [(2, 2), (3, 3), (4, 4), (5, 5), (3, 5), (4, 3)])
+def test_every_pixel_alone_at_multiples_of_45_degrees_where_rays_meet_corners_and_borders(shape, circle):
+    """One-hot images, every one: no pixel is lost or counted twice where a ray runs along an edge."""
+    angles = [45.0 * k for k in range(-4, 13)]
+    radon = Radon(shape, angles, circle, torch.float64)
+    for pixel in torch.eye(shape[0] * shape[1], dtype=torch.float64).reshape(-1, *shape):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*must be zero outside")  # what is seen of it is compared
+            expected = skimage_radon(pixel.numpy(), angles, circle=circle)
+        np.testing.assert_allclose(radon(pixel).numpy(), expected, rtol=0, atol=4e-15)
+
+
+def test_a_diagonal_ray_has_the_exact_sum_of_its_pyramids():
+    """At 45 degrees the points of the middle ray lie k/sqrt(2) off a pixel along both axes: sum of (1 - |k|/sqrt(2))^2."""
+    pixel = torch.zeros(5, 5, dtype=torch.float64)
+    pixel[2, 2] = 1
+    seen = Radon(5, [45.0, 135.0, 225.0, -45.0], dtype=torch.float64)(pixel)
+    # Point (d, a) of the turned lattice is (d + a, a - d) / sqrt(2) from the pixel.
+    exact = [
+        sum(math.prod(max(0.0, 1 - abs(z) * math.sqrt(0.5)) for z in (d + a, a - d)) for a in (-1, 0, 1))
+        for d in (-1, 0, 1)
+    ]
+    middle = len(seen) // 2
+    for column in seen.T:
+        assert column[middle - 1 : middle + 2].tolist() == pytest.approx(exact, abs=1e-15)
+        assert column.sum().item() == pytest.approx(sum(exact), abs=1e-15)
+
+
+def test_angles_come_in_any_order_and_repeated_and_columns_stay_with_them():
+    image = images(9, 12)
+    order = [3, 0, 5, 3, 1, 4, 2, 2]
+    sorted_ = Radon((9, 12), ANGLES, dtype=torch.float64)
+    shuffled = Radon((9, 12), [ANGLES[k] for k in order], dtype=torch.float64)
+    assert shuffled.angles.tolist() == [ANGLES[k] for k in order]
+    assert torch.equal(shuffled(image), sorted_(image)[:, order])
+    sinogram = images(sorted_.detectors, len(order), seed=1)
+    merged = torch.zeros(sorted_.detectors, len(ANGLES), dtype=torch.float64).index_add_(
+        1, torch.tensor(order), sinogram
+    )
+    torch.testing.assert_close(shuffled.adjoint(sinogram), sorted_.adjoint(merged), rtol=0, atol=1e-13)
+
+
+def test_a_turn_by_180_degrees_reverses_the_detectors_of_an_odd_side():
+    image = images(9, 9)
+    radon = Radon(9, [20.0, 200.0, -160.0, 20.0 + 360 * 10**6], circle=True, dtype=torch.float64)
+    seen = radon(image)
+    torch.testing.assert_close(seen[:, 0].flip(0), seen[:, 1], rtol=0, atol=1e-13)
+    torch.testing.assert_close(seen[:, 1], seen[:, 2], rtol=0, atol=1e-13)
+    torch.testing.assert_close(seen[:, 0], seen[:, 3], rtol=0, atol=1e-13)
+
+
+def test_the_two_matrices_hold_the_same_numbers_sorted_by_ray_and_by_pixel():
+    radon = Radon((7, 11), [133.7, 0.0, 45.0, 45.0], dtype=torch.float64)
+    rays, pixels = radon.detectors * 4, 77
+    matrix = torch.sparse_csr_tensor(radon.crow, radon.columns, radon.values, (rays, pixels), check_invariants=True)
+    adjoint = torch.sparse_csr_tensor(
+        radon.adjoint_crow, radon.adjoint_columns, radon.adjoint_values, (pixels, rays), check_invariants=True
+    )
+    assert torch.equal(matrix.to_dense().T, adjoint.to_dense())
+    assert radon.values.numel() < 2.6 * 4 * pixels, "no more is kept than pixels reach"
+
+
+@pytest.mark.parametrize("size", [(300, 2), (2, 300), (130, 130)])
+def test_a_picture_in_several_blocks_is_the_same(size, monkeypatch):
+    whole = Radon(size, ANGLES)
+    monkeypatch.setattr("relunb.inr._radon._BLOCK", 64)
+    parts = Radon(size, ANGLES)
+    for name, buffer in whole.named_buffers():
+        assert torch.equal(buffer, parts.get_buffer(name)), name
+
+
+def test_a_cast_keeps_or_finds_the_precision_that_the_weights_need():
+    image = images(8, 8)
+    exact = Radon(8, ANGLES, dtype=torch.float64)
+    for cast in (lambda r: r.half(), lambda r: r.to(torch.bfloat16)):
+        assert torch.equal(cast(Radon(8, ANGLES))(image.float()), Radon(8, ANGLES)(image.float()))
+        assert torch.equal(cast(Radon(8, ANGLES, dtype=torch.float64))(image), exact(image))
+    assert torch.equal(Radon(8, ANGLES).double()(image), exact(image)), "not the rounded weights"
+    assert torch.equal(Radon(8, ANGLES, dtype=torch.float64).float()(image.float()), Radon(8, ANGLES)(image.float()))
+    half = Radon(8, [0.0]).half()(image.half())
+    assert half.dtype == torch.float16 and torch.equal(half, Radon(8, [0.0])(image.half()))
+
+
+def test_a_transform_made_without_memory_gets_its_numbers_with_memory():
+    with torch.device("meta"):
+        radon = Radon(8, ANGLES)
+    assert radon.values.is_meta
+    image = images(8, 8).float()
+    assert torch.equal(radon.to_empty(device="cpu")(image), Radon(8, ANGLES)(image))
+    with torch.inference_mode():
+        made = Radon(8, ANGLES)
+    assert not any(buffer.is_inference() for buffer in made.buffers())
 
 
 def test_batches_of_any_shape_and_strides_and_vmap():
@@ -153,8 +250,12 @@ def test_a_transform_is_no_part_of_a_saved_network():
         (lambda: UNTYPED(8.0, ANGLES), TypeError, "size must be an integer"),
         (lambda: Radon(8, []), ValueError, "angles is empty"),
         (lambda: Radon(8, [0, math.nan]), ValueError, "angles has 1 non-finite value"),
-        (lambda: Radon(8, [0, 30, 20]), ValueError, r"angles must increase; number 2, 20, follows 30\. Sort them"),
-        (lambda: Radon(8, [0, 30, 30]), ValueError, "angles must increase"),
+        (lambda: UNTYPED((8, 8, 3), ANGLES), ValueError, r"size must be one number or \(height, width\); got \(8, 8, 3\)"),
+        (lambda: UNTYPED(8, 30.0), ValueError, r"angles must be a list, \(angles,\); got the shape \(\)"),
+        (lambda: Radon(8, torch.ones(1, requires_grad=True)), ValueError, r"use angles\.detach\(\)"),
+        (lambda: Radon(8, torch.ones(1, device="meta")), ValueError, "angles are on the device meta, without numbers"),
+        (lambda: Radon(10**6, [0.0]), ValueError, "pixels times angles must be at most 7e[+]08"),
+        (lambda: Radon(3000, range(100)), ValueError, "3000 x 3000 pixels and 100 angles are too many"),
         (lambda: UNTYPED(8, [[0.0]]), ValueError, r"angles must be a list, \(angles,\)"),
         (lambda: Radon(8, ANGLES, dtype=torch.float16), TypeError, r"float32 or torch\.float64; got torch\.float16"),
         (lambda: Radon(8, ANGLES)(torch.ones(8, 9)), ValueError, r"image must be \(\.\.\., 8, 8\); got \(8, 9\)"),
