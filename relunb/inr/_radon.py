@@ -38,10 +38,11 @@ class Radon(nn.Module):
         ValueError: ``size`` is below 2, ``angles`` are empty or not finite, or there are too many pixels and angles.
 
     Example:
-        >>> radon = Radon(2, [0.0, 90.0], circle=True)
-        >>> radon(torch.tensor([[1.0, 2.0], [3.0, 4.0]]))  # sums of columns, and of rows from below
-        tensor([[4., 7.],
-                [6., 3.]])
+        >>> radon = Radon(3, [0.0, 90.0], circle=True)
+        >>> radon(torch.arange(9.0).reshape(3, 3))  # sums of columns, and of rows from below
+        tensor([[ 9., 21.],
+                [12., 12.],
+                [15.,  3.]])
 
     Source: Shenouda, Zhou and Nowak (2024), Section 5.1. Derived in :doc:`/book/inr/tomography`.
     """
