@@ -23,6 +23,12 @@ from relunb.iat import (
     activation_pattern,
     transform,
 )
+from relunb.iat._cells import cut_cells
+from relunb.ops import _bw_relu, _relu_cell_means, linear_cells, midpoint_relu, relu_cell_means
+from relunb.ops._bw_relu import bw_relu_plain
+from relunb.ops._linear_cells import linear_cells_plain
+from relunb.ops._midpoint import midpoint_plain
+from relunb.ops._relu_cell_means import relu_cell_means_plain
 
 
 def rows(*shape):
@@ -184,3 +190,61 @@ def test_a_layer_that_is_validated_before_it_is_trained(name):
     (grad,) = torch.autograd.grad(y.sum(), x, create_graph=True)
     grad.square().sum().backward()
     assert net[0].weight.grad.isfinite().all()
+
+
+CELLS = cut_cells(PWL(4), PWQ(4))
+TABLES = IAT(4, method="midpoint").double()._plan._make_tables(torch.device("cpu"), torch.float64)
+TWO_ROUTES = {  # the definition in plain operations, and the form that large inputs take
+    "bw_relu": (bw_relu_plain, bw_relu),
+    "bw_relu of a scale": (lambda x: bw_relu_plain(x, 2.0), lambda x: bw_relu(x, 2.0)),
+    "relu_cell_means": (relu_cell_means_plain, relu_cell_means),
+    "linear_cells": (lambda x: linear_cells_plain(x, CELLS), lambda x: linear_cells(x, CELLS)),
+    "midpoint_relu": (lambda x: midpoint_plain(x, TABLES, torch.relu), lambda x: midpoint_relu(x, TABLES)),
+}
+
+
+def by_itself(f, x):
+    x = x.clone().requires_grad_()
+    (grad,) = torch.autograd.grad(f(x).sum(), x, create_graph=True)
+    return torch.autograd.grad(grad.sum(), x)[0]
+
+
+def penalty(f, x):
+    x, w = x.clone().requires_grad_(), torch.ones((), dtype=x.dtype, requires_grad=True)
+    (grad,) = torch.autograd.grad((w * f(x)).sum(), x, create_graph=True)
+    return torch.cat([t.reshape(-1) for t in torch.autograd.grad(grad.square().sum(), (x, w))])
+
+
+SECOND = {
+    "by itself": by_itself,
+    "a penalty on the gradient": penalty,
+    "autograd.functional.hessian": lambda f, x: torch.autograd.functional.hessian(lambda v: f(v).sum(), x, strict=True),
+    "func.hessian": lambda f, x: torch.func.hessian(lambda v: f(v).sum())(x),
+    "jacrev of jacrev": lambda f, x: torch.func.jacrev(torch.func.jacrev(lambda v: f(v).sum()))(x),
+    "jacfwd of jacfwd": lambda f, x: torch.func.jacfwd(torch.func.jacfwd(lambda v: f(v).sum()))(x),
+    "jacrev of jacfwd": lambda f, x: torch.func.jacrev(torch.func.jacfwd(lambda v: f(v).sum()))(x),
+}
+
+
+@pytest.mark.parametrize("way", SECOND)
+@pytest.mark.parametrize("name", TWO_ROUTES)
+def test_a_second_derivative_does_not_depend_on_size(name, way, monkeypatch):
+    """Also at ties, and of an operator whose second derivative is zero: then there are zeros, as for nn.ReLU."""
+    monkeypatch.setattr(_bw_relu, "_SMALL", 0)
+    monkeypatch.setattr(_relu_cell_means, "_SMALL", 0)
+    plain, fast = TWO_ROUTES[name]
+    for x in (rows(3, 4) * 3, torch.tensor([[0.0, 1.5, 3.0, 1.0], [2.0, 0.0, 0.0, 0.5], [1.0, -1.0, 1.0, -1.0]]).double()):
+        torch.testing.assert_close(SECOND[way](fast, x), SECOND[way](plain, x), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("height", (255, 256))
+@pytest.mark.parametrize("layer", (nn.ReLU, BWReLU, lambda: BWReLU(learnable=True), lambda: IAT(256, None, "pwl", "rect")))
+def test_the_second_derivative_of_a_network_on_either_side_of_a_switch(layer, height):
+    net = nn.Sequential(layer(), nn.Flatten()).double()
+    x = rows(height, 256).requires_grad_()
+    with torch.inference_mode():
+        net(x)
+    (grad,) = torch.autograd.grad(net(x).sum(), x, create_graph=True)
+    (second,) = torch.autograd.grad(grad.sum(), x)
+    if not isinstance(net[0], IAT):
+        assert torch.equal(second, torch.zeros_like(x))

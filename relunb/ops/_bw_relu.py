@@ -74,7 +74,10 @@ def _scaled(x: Tensor, scale: float | Tensor) -> Tensor:
 
 
 def _slope(x: Tensor, scale: float | Tensor) -> Tensor:
-    """psi'(scale * x), constant between knots, zero at the centre, outer side at the other knots."""
+    """psi'(scale * x), constant between knots, zero at the centre, outer side at the other knots.
+
+    Its own derivative is zero, and autograd knows that it has one: as that of relu's slope.
+    """
     u = _scaled(x, scale) - 1.5
     t = u.abs()
     steps = (t < 1).to(u.dtype) * (4 / 3) - (t < 1.5).to(u.dtype) / 6 - (t < 0.5).to(u.dtype) * (23 / 6)
@@ -104,7 +107,7 @@ class _BWReLU(torch.autograd.Function):
         need_scale = ctx.needs_input_grad[1]
         # A second derivative will follow, or many at once (is_grads_batched): operations that autograd and vmap know.
         if torch.is_grad_enabled() or is_batchedtensor(grad) or is_legacy_batchedtensor(grad):
-            weighted = grad * _slope(x, scale).detach()
+            weighted = grad * _slope(x, scale)
             grad_x = (weighted * scale).to(x.dtype)
             return grad_x, (weighted * x).sum().to(scale.dtype) if need_scale else None
         if x.is_cpu:
@@ -116,7 +119,7 @@ class _BWReLU(torch.autograd.Function):
     @staticmethod
     def jvp(ctx: Any, x_dot: Tensor | None, scale_dot: Tensor | None) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         x, scale = ctx.saved_tensors if ctx.scale is None else (*ctx.saved_tensors, ctx.scale)
-        slope = _slope(x, scale).detach()  # first: off the support it is zero, and what it multiplies may overflow
+        slope = _slope(x, scale)  # first: off the support it is zero, and what it multiplies may overflow
         moved = slope * x_dot * scale if x_dot is not None else torch.zeros_like(slope)
         if scale_dot is not None:
             moved = moved + slope * x * scale_dot

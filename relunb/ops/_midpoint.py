@@ -186,7 +186,8 @@ class _MidpointReLU(torch.autograd.Function):
         # A second derivative will follow, or many at once (is_grads_batched): operations that autograd and vmap know.
         if torch.is_grad_enabled() or is_batchedtensor(grad) or is_legacy_batchedtensor(grad):
             spread = _apply(grad.to(tables.q.dtype), tables.spreading, tables.pooling)
-            return _apply(_masked(spread, x, tables), tables.analysis, tables.synthesis).to(x.dtype), None
+            back = _apply(_masked(spread, x, tables), tables.analysis, tables.synthesis).to(x.dtype)
+            return back + _nothing_of(x), None
         kernels = _triton_kernels(x, tables)
         if kernels is not None:
             return kernels.backward(x.contiguous(), grad.contiguous(), tables.p, tables.q), None
@@ -197,11 +198,17 @@ class _MidpointReLU(torch.autograd.Function):
         (x,) = ctx.saved_tensors
         tables: MidpointTables = ctx.tables
         moved = _apply(x_dot.to(tables.p.dtype), tables.synthesis, tables.analysis)
-        return _apply(_masked(moved, x, tables), tables.pooling, tables.spreading).to(x.dtype)
+        out = _apply(_masked(moved, x, tables), tables.pooling, tables.spreading).to(x.dtype)
+        return out + _nothing_of(x).sum(-1, keepdim=True)
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, x: Tensor, tables: MidpointTables) -> tuple[Tensor, int]:
         return midpoint_relu(x.movedim(in_dims[0], 0), tables), 0
+
+
+def _nothing_of(x: Tensor) -> Tensor:
+    """Zeros that depend on x, with a derivative of zero: where relu's second derivative is asked for, there is one."""
+    return torch.where(torch.zeros_like(x, dtype=torch.bool), x, 0)
 
 
 def _masked(t: Tensor, x: Tensor, tables: MidpointTables) -> Tensor:
