@@ -16,7 +16,7 @@ jupytext: {text_representation: {extension: .md, format_name: myst}}
 kernelspec: {name: python3, display_name: Python 3}
 ---
 """
-# A shell without job control, as on many CI runners, starts its background jobs with Ctrl-C ignored, and they hand it on.
+# A shell without job control, as on many CI runners, starts background jobs with Ctrl-C ignored, and they hand it on.
 AT_A_TERMINAL = """
 import runpy, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
