@@ -6,6 +6,11 @@ from torch import Tensor, nn
 from ..wavelet._activation import _checked_scale
 
 
+def number(scale: float | Tensor) -> float:
+    """The value of a scale, fixed or learned."""
+    return scale.item() if isinstance(scale, Tensor) else scale
+
+
 class _Scaled(nn.Module):
     """An activation with a scale, fixed or learned."""
 
@@ -17,7 +22,9 @@ class _Scaled(nn.Module):
         self.scale = nn.Parameter(torch.tensor(value)) if learnable else value
 
     def extra_repr(self) -> str:
-        return f"scale={float(self.scale):g}, learnable={isinstance(self.scale, nn.Parameter)}"
+        learnable = isinstance(self.scale, nn.Parameter)
+        value = "?" if learnable and self.scale.is_meta else f"{number(self.scale):g}"
+        return f"scale={value}, learnable={learnable}"
 
 
 class Sine(_Scaled):

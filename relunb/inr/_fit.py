@@ -11,13 +11,15 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard, cast
 
 import torch
 from torch import Tensor, nn
 
 from .._checks import count, positive
 from ..ops import BlockedNetwork, kept_memory
+from ..wavelet import BWReLU
+from ._activations import ComplexLinear, Gabor, Gaussian, Sine
 from ._network import CoordinateNetwork
 from ._problems import Problem, SquaredError
 
@@ -44,6 +46,8 @@ class History:
     stopped: bool = False
 
 
+@torch.inference_mode(False)  # whoever calls: training needs gradients
+@torch.enable_grad()
 def fit(
     network: nn.Module,
     problem: Problem,
@@ -141,16 +145,19 @@ class _Run:
 
     def __init__(self, network: nn.Module, problem: Problem, steps: int, lr: float, decay: float) -> None:
         self.network, self.problem, self.steps, self.lr, self.decay = network, problem, steps, lr, decay
-        _check_fit(network, problem)
+        _check_start(network, problem)
         self.parameters = [p for p in network.parameters() if p.requires_grad]
         if not self.parameters:
             raise ValueError("the network has no parameters to train.")
-        fused = all(p.device.type in ("cpu", "cuda") for p in self.parameters)
+        # PyTorch's fused step refuses complex numbers, and takes strided weights for dense ones.
+        plain = all(p.is_floating_point() and p.is_contiguous() for p in self.parameters)
+        fused = plain and all(p.device.type in ("cpu", "cuda") for p in self.parameters)
         self.optimizer = torch.optim.Adam(self.parameters, lr=lr, fused=fused)
+        self.optimizer.zero_grad()
         self.history, self.done = History(), 0
         self.unread: list[tuple[Tensor, Tensor | None]] = []
         self.blocked: BlockedNetwork | None = None
-        self.points = problem.coordinates
+        self.encoded: tuple[Tensor, int, Tensor] | None = None
         self.forward: Callable[[Tensor], Tensor] = network
         self.started = time.perf_counter()
 
@@ -161,11 +168,10 @@ class _Run:
         if fused is not False and reason is None:
             assert isinstance(self.network, CoordinateNetwork)
             self.blocked = self.network.blocked()
+            _check_values((len(self.problem.coordinates), len(self.network.layers[-1].bias)), self.problem)
             self.history.route = "fused"
-            with torch.no_grad():
-                self.points = self.network.encoding(self.points)
         self.autocast = (
-            torch.autocast(self.points.device.type, dtype=torch.bfloat16)
+            torch.autocast(self.problem.coordinates.device.type, dtype=torch.bfloat16)
             if precision == "bfloat16"
             else contextlib.nullcontext()
         )
@@ -173,39 +179,83 @@ class _Run:
             self.forward = torch.compile(self.network)
 
     def _why_not_fused(self, precision: str, compile: bool) -> str | None:
-        if not isinstance(self.network, CoordinateNetwork):
-            return f"it is made for CoordinateNetwork, and this is a {type(self.network).__name__}"
-        if compile or precision != "float32":
+        network, points = self.network, self.problem.coordinates
+        if not isinstance(network, CoordinateNetwork):
+            return f"it is made for CoordinateNetwork, and this is a {type(network).__name__}"
+        if compile or precision != "float32" or torch.is_autocast_enabled("cpu"):
             return "it neither compiles nor rounds"
-        if self.network.activation == "wire":
+        if any(isinstance(layer, ComplexLinear) for layer in network.modules()):
             return "it has no complex layers, which activation 'wire' needs"
-        if len(self.parameters) != len(list(self.network.parameters())):
+        if len(self.parameters) != len(list(network.parameters())):
             return "some parameters are frozen"
-        if not self.network.is_as_made():
-            return "the network's layers, hooks or forward are not those that CoordinateNetwork makes"
-        if self.network.blocked() is None:
-            return "it runs on a CPU, in float32 or float64"
+        if not network.is_as_made():
+            return "the network's layers, parameters, hooks or forward are not those that CoordinateNetwork makes"
+        if network.blocked() is None:
+            return "it runs on a CPU, in float32 or float64, with scales between 2**-7 and 2**20"
+        if points.requires_grad:
+            return "it has no gradient for the points"
+        if (points.device, points.dtype, points.shape[1]) != (*_place(network), network.in_features):
+            return _mismatch(network, self.problem) or f"points have {points.shape[1]} coordinates"
         return None
+
+    def _points(self) -> Tensor:
+        """What the network's layers take: the points, or their encoding, which is found once while they stay."""
+        points = self.problem.coordinates
+        if self.blocked is None:
+            return points
+        if self.encoded is None or self.encoded[0] is not points or self.encoded[1] != points._version:
+            with torch.no_grad():
+                self.encoded = points, points._version, cast(CoordinateNetwork, self.network).encoding(points)
+        return self.encoded[2]
 
     def evaluate(self, last: bool) -> tuple[Tensor, Tensor | None]:
         """Loss and mean squared error of the weights as they are, and gradients unless it is the last time."""
         if last:
             values = self.problem.values(self.network)
-            return self.problem.loss(values), self.problem.error(values)
+            return self.problem.loss(values).detach(), self.problem.error(values)
+        points = self._points()
         if self.blocked is None:
             self.optimizer.zero_grad()
-            with self.autocast:
-                values = self.forward(self.points)
-            loss = self.problem.loss(values.to(self.points.dtype))
+            values = self._values(points)
+            loss = self._loss(values.to(points.dtype))
             loss.backward()
-            return loss.detach(), self.problem.error(values.detach().to(self.points.dtype))
-        if isinstance(self.problem, SquaredError) and not self.problem.has_its_own():
-            return self.blocked.squared_error(self.points, self.problem.target, self.problem.weight)
-        values = self.blocked.values(self.points).requires_grad_()
-        loss = self.problem.loss(values)
-        (cotangent,) = torch.autograd.grad(loss, values)
-        self.blocked.backward(self.points, cotangent)
+            return loss.detach(), self.problem.error(values.detach().to(points.dtype))
+        if _is_plain(self.problem):
+            return self.blocked.squared_error(points, self.problem.target, self.problem.weight)
+        values = self.blocked.values(points).requires_grad_()
+        loss = self._loss(values)
+        # A loss may also look at the weights themselves.
+        cotangent, *direct = torch.autograd.grad(loss, [values, *self.parameters], allow_unused=True)
+        self.blocked.backward(points, torch.zeros_like(values) if cotangent is None else cotangent)
+        for parameter, gradient in zip(self.parameters, direct, strict=True):
+            if gradient is not None and parameter.grad is not None:
+                parameter.grad.add_(gradient)
         return loss.detach(), self.problem.error(values.detach())
+
+    def _values(self, points: Tensor) -> Tensor:
+        try:
+            with self.autocast:
+                values = self.forward(points)
+        except Exception as error:
+            reason = _mismatch(self.network, self.problem)
+            if reason is None:
+                raise
+            raise ValueError(reason) from error
+        if not isinstance(values, Tensor) or not values.is_floating_point():
+            kind = values.dtype if isinstance(values, Tensor) else type(values).__name__
+            raise TypeError(f"the network must give a tensor of real numbers; it gave {kind}.")
+        _check_values(tuple(values.shape), self.problem)
+        return values
+
+    def _loss(self, values: Tensor) -> Tensor:
+        loss = self.problem.loss(values)
+        if not isinstance(loss, Tensor) or loss.numel() != 1 or not loss.requires_grad:
+            told = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
+            raise TypeError(
+                f"{type(self.problem).__name__}.loss must give one number, a tensor that depends on the values by "
+                f"torch's operations; it gave {told}."
+            )
+        return loss
 
     def step(self) -> None:
         for group in self.optimizer.param_groups:
@@ -270,7 +320,7 @@ class _Run:
         if not file.exists():
             return
         try:
-            state = torch.load(file, map_location=self.points.device, weights_only=True)
+            state = torch.load(file, map_location=self.problem.coordinates.device, weights_only=True)
             theirs, done = state["run"], state["done"]
         except OSError:  # the file may be sound: it could not be read
             raise
@@ -316,26 +366,70 @@ def _told(module: nn.Module) -> str:
     return "" if module._parameters else module.extra_repr()
 
 
-def _check_fit(network: nn.Module, problem: Problem) -> None:
+def _check_start(network: nn.Module, problem: Problem) -> None:
+    """What can be known before the first step."""
+    if not len(problem.coordinates):
+        raise ValueError("the problem has no points.")
+    for owner, module in (("network", network), ("problem", problem)):
+        for name, tensor in (*module.named_parameters(), *module.named_buffers()):
+            if tensor.is_meta:
+                raise ValueError(f"the {owner}'s {name} is on the device meta, which holds no numbers.")
+            if tensor.is_inference():
+                raise ValueError(
+                    f"the {owner}'s {name} was made under torch.inference_mode(), and PyTorch refuses to train with "
+                    f"it: make the {owner} outside."
+                )
+    for name, module in network.named_modules():
+        if isinstance(module, BWReLU | Gabor | Gaussian | Sine):
+            scales = module.scale.flatten().tolist() if isinstance(module.scale, Tensor) else [module.scale]
+            bad = [scale for scale in scales if not 0 < abs(scale) < math.inf]
+            if bad:
+                raise ValueError(
+                    f"the scale of the network's {name} is {bad[0]:g} before the first step. If the network was "
+                    "converted to lower precision, that cannot hold it."
+                )
+
+
+def _mismatch(network: nn.Module, problem: Problem) -> str | None:
+    """In what network and problem differ that may be why one cannot be computed on the other."""
     points = problem.coordinates
     for name, parameter in network.named_parameters():
         if parameter.device != points.device:
-            raise ValueError(
+            return (
                 f"the network's {name} is on {parameter.device} and the problem on {points.device}: "
                 "move one with .to()."
             )
         if parameter.dtype != points.dtype:
-            raise ValueError(
+            return (
                 f"the network's {name} is {parameter.dtype} and the problem's data {points.dtype}: "
                 "convert one, for example network.to(torch.float64)."
             )
-    with torch.no_grad():
-        values = network(points[:2])
-    if values.shape != (2, problem.out_features):
-        raise ValueError(
-            f"the network gives {tuple(values.shape)} for 2 points and the problem needs (2, {problem.out_features}): "
-            f"use out_features={problem.out_features}."
-        )
+    return None
+
+
+def _place(network: nn.Module) -> tuple[torch.device, torch.dtype]:
+    parameter = next(network.parameters())
+    return parameter.device, parameter.dtype
+
+
+def _check_values(shape: tuple[int, ...], problem: Problem) -> None:
+    expected = len(problem.coordinates), problem.out_features
+    if shape != expected:
+        hint = f": use out_features={expected[1]}" if len(shape) == 2 and shape[0] == expected[0] else ""
+        raise ValueError(f"the network gives {shape} for {expected[0]} points and the problem needs {expected}{hint}.")
+
+
+_OWN_LOSS, _OWN_ERROR = SquaredError.loss, SquaredError.error
+
+
+def _is_plain(problem: Problem) -> TypeGuard[SquaredError]:
+    """Whether loss and error are the squared differences from a target, which one pass over the points can find."""
+    if not isinstance(problem, SquaredError) or (type(problem).loss, type(problem).error) != (_OWN_LOSS, _OWN_ERROR):
+        return False
+    shape, like = (len(problem.coordinates), problem.out_features), problem.coordinates
+    weighted = problem.weight is None or (problem.weight.shape == (len(like), 1) and problem.weight.dtype == like.dtype)
+    fits = problem.target.shape == shape and problem.target.dtype == like.dtype
+    return fits and weighted and not {"loss", "error"} & vars(problem).keys()
 
 
 def _folder(file: Path) -> None:

@@ -6,11 +6,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import _has_any_global_hook
 
 from .._checks import count, points
 from ..ops import BlockedNetwork
 from ..wavelet import BWReLU
-from ._activations import ComplexLinear, Gabor, Gaussian, Sine
+from ._activations import ComplexLinear, Gabor, Gaussian, Sine, number
 from ._encoding import PositionalEncoding
 
 
@@ -150,28 +151,100 @@ class CoordinateNetwork(nn.Module):
         return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
 
     def is_as_made(self) -> bool:
-        """Whether nothing was put in, exchanged or hooked on since: what computes is what ``activation`` names."""
-        layers, kind = list(self.layers), _KINDS[self.activation]
-        plain = [layer for layer in layers[1::2] if type(layer) is kind]
-        hooks = any(module._forward_hooks or module._forward_pre_hooks for module in self.modules())
+        """Whether every part is what the constructor makes: nothing added, exchanged, shared, frozen or hooked on.
+
+        It knows what belongs there, and does not look for what could have been done: all else is not as made.
+        """
+        layers, modules = self._modules.get("layers"), dict(self.named_modules())
+        last = len(layers) - 1 if type(layers) is nn.Sequential else 0
+        kind, encoding = type(modules.get("layers.1")), type(modules.get("encoding"))
+        linear = ComplexLinear if kind is Gabor else nn.Linear
+        expected = {"": CoordinateNetwork, "encoding": encoding, "layers": nn.Sequential, "layers.0": nn.Linear}
+        expected |= {f"layers.{index}": kind if index % 2 else linear for index in range(1, last + 1)}
+        if self.skip is not None:
+            expected["skip"] = nn.Linear
         return (
-            type(self) is CoordinateNetwork
-            and not hooks
-            and len(plain) == len(layers) // 2
-            and all(type(layer) in (nn.Linear, ComplexLinear) for layer in layers[::2])
-            and type(self.skip) in (nn.Linear, type(None))
+            last % 2 == 0
+            and kind in _KINDS.values()
+            and encoding in (nn.Identity, PositionalEncoding)
+            and [(name, type(module)) for name, module in modules.items()] == list(expected.items())
+            and all(_untouched(module) for module in modules.values())
+            and self._chains()
+            and _separate([p for _, p in self.named_parameters(remove_duplicate=False)])
+            and not _has_any_global_hook()
         )
 
+    def _chains(self) -> bool:
+        """Whether each layer takes what the one before it gives; the kinds of all parts are known."""
+        width = self.in_features
+        if isinstance(self.encoding, PositionalEncoding):
+            width *= 1 + 2 * self.encoding.octaves
+        for layer in list(self.layers)[::2]:
+            before, width = width, len(layer.bias)
+            if layer.weight.shape[:2] != (width, before) or layer.bias.shape != (width, *layer.weight.shape[2:]):
+                return False
+        skip = self.skip
+        return skip is None or (skip.weight.shape == (width, self.in_features) and skip.bias.shape == (width,))
+
     def blocked(self) -> BlockedNetwork | None:
-        """The same weights for the fused training step; None where it does not apply: complex layers, or no CPU."""
-        scales: list[Any] = [getattr(layer, "scale", 1.0) for layer in list(self.layers)[1::2]]
+        """The same weights for the fused training step; None where it does not apply.
+
+        It applies to a network that is as made, without complex layers, on a CPU, in float32 or float64. Its scales lie
+        between 2**-7 and 2**20: the step folds them into weights and biases, whose digits must not be lost.
+        """
         kinds = {(p.device.type, p.dtype) for p in self.parameters()}
-        if self.activation == "wire" or kinds not in ({("cpu", torch.float32)}, {("cpu", torch.float64)}):
+        if kinds not in ({("cpu", torch.float32)}, {("cpu", torch.float64)}) or not self.is_as_made():
             return None
-        return BlockedNetwork(self._linears(), self.activation, scales, self.skip)
+        kind = type(self.layers[1])
+        scales: list[Any] = [getattr(layer, "scale", 1.0) for layer in list(self.layers)[1::2]]
+        if kind is Gabor or not all(2**-7 <= abs(number(scale)) <= 2**20 for scale in scales):
+            return None
+        name = next(name for name in _KINDS if _KINDS[name] is kind)
+        return BlockedNetwork(self._linears(), name, scales, self.skip)
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, activation={self.activation!r}"
+
+
+_PARTS = (CoordinateNetwork, nn.Sequential, nn.Identity, PositionalEncoding, nn.Linear, ComplexLinear, *_KINDS.values())
+_COMPUTES = ("__call__", "_call_impl", "__getattr__", "forward")
+_METHODS = {kind: [getattr(kind, name) for name in _COMPUTES] for kind in _PARTS}
+# The hooks of a fresh module, all empty, and its buffers, none.
+_EMPTY = {name: v for name, v in vars(nn.Module()).items() if name not in ("training", "_parameters", "_modules")}
+
+
+def _untouched(module: nn.Module) -> bool:
+    """Whether a part has the methods and the parameters of its kind, no hook and no buffer, and overrides nothing."""
+    kind, own, parameters = type(module), vars(module), module._parameters
+    names = {"weight", "bias"} if kind in (nn.Linear, ComplexLinear) else parameters.keys() & {"scale"}
+    scale = own.get("scale", parameters.get("scale"))
+    return (
+        [getattr(kind, name) for name in _COMPUTES] == _METHODS[kind]
+        and all(own.get(name) == value for name, value in _EMPTY.items())
+        and not own.keys() & set(dir(kind))
+        and parameters.keys() == names
+        and all(_plain(parameter) for parameter in parameters.values())
+        and (scale is None or type(scale) is float or (isinstance(scale, nn.Parameter) and scale.ndim == 0))
+    )
+
+
+def _plain(parameter: Any) -> bool:
+    """Whether a parameter is one that a constructor makes."""
+    return (
+        type(parameter) is nn.Parameter
+        and parameter.requires_grad
+        and parameter.is_leaf
+        and parameter.layout == torch.strided
+        and parameter.is_contiguous()
+        and not parameter._backward_hooks
+        and not parameter._post_accumulate_grad_hooks
+    )
+
+
+def _separate(parameters: list[nn.Parameter]) -> bool:
+    """Whether no two parameters have memory in common."""
+    spans = sorted((p.data_ptr(), p.data_ptr() + p.numel() * p.element_size()) for p in parameters)
+    return all(end <= start for (_, end), (start, _) in zip(spans, spans[1:], strict=False))
 
 
 def _activation(name: str, scale: float | None, sigma: float | None, learnable: bool) -> nn.Module:

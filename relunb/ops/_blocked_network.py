@@ -86,10 +86,11 @@ class BlockedNetwork:
     The layers stay where they are: this reads their weights in every call and writes their ``grad``.
 
     Args:
-        linears: the layers, all of one dtype, float32 or float64, on the CPU.
+        linears: the layers, each with a bias, all of one dtype, float32 or float64, on the CPU. Layers may share
+            parameters: a shared one gets the sum of the gradients.
         activation: a key of ``POINTWISE``.
         scales: one scale behind every layer but the last; a parameter gets its gradient as well.
-        skip: a linear layer from the first columns of the input to the output, added, or None.
+        skip: a linear layer with a bias from the first columns of the input to the output, added, or None.
         rows: how many rows a block has. Default: 2048 of width 300, and as many numbers at other widths.
     """
 
@@ -103,7 +104,7 @@ class BlockedNetwork:
     ) -> None:
         self.linears, self.scales, self.skip = list(linears), list(scales), skip
         self.f = POINTWISE[activation]
-        self.widths = [linear.out_features for linear in self.linears]
+        self.widths = [len(linear.weight) for linear in self.linears]
         self.rows = rows or max(_BUFFER // max(self.widths), 1)
         like = self.linears[0].weight
         self._buffers: dict[tuple[str, int], Tensor] = {}
@@ -141,7 +142,7 @@ class BlockedNetwork:
         """
         self._fold()
         self._zero_sums()
-        total, plain = torch.zeros(2, dtype=torch.float64)
+        total, plain = self._like.new_zeros(2, dtype=torch.float64)
         count = target.numel() if weight is None else float(weight.sum(dtype=torch.float64)) * target.shape[1]
         for start, block in self._blocks(x):
             stop = start + len(block)
@@ -179,13 +180,17 @@ class BlockedNetwork:
     def _factor(self, index: int) -> float:
         if index == len(self.scales):
             return 1.0
-        scale = float(self.scales[index])
+        scale = self._scale(index)
         if self.f.positive and not 0 < scale < math.inf:
             raise ValueError(
                 f"scale must be positive and finite; got {scale:g}. If it is learned, a step took it there: "
                 "use a lower learning rate for it, or learn its logarithm."
             )
         return self.f.factor * scale
+
+    def _scale(self, index: int) -> float:
+        scale = self.scales[index]
+        return scale.item() if isinstance(scale, Tensor) else scale
 
     def _forward(self, block: Tensor, out: Tensor, *, keep: bool) -> None:
         a, rows = block, len(block)
@@ -199,9 +204,7 @@ class BlockedNetwork:
             self.f.value(u, a_next, self._buffer("part", rows, width), self._buffer("scratch", rows, width))
             a = a_next
         if self.skip is not None:
-            out.addmm_(block[:, : self.skip.in_features], self.skip.weight.t())
-            if self.skip.bias is not None:
-                out.add_(self.skip.bias)
+            out.addmm_(block[:, : self.skip.in_features], self.skip.weight.t()).add_(self.skip.bias)
 
     def _backward(self, block: Tensor, cotangent: Tensor) -> None:
         rows, gradient = len(block), cotangent
@@ -217,7 +220,7 @@ class BlockedNetwork:
                 if isinstance(self.scales[index], nn.Parameter):
                     product = torch.mul(u, gradient, out=part).sum(dtype=torch.float64)
                     shifted = self.f.shift * gradient.sum(dtype=torch.float64)
-                    self._scale_sums[index] += (product - shifted) / float(self.scales[index])
+                    self._scale_sums[index] += (product - shifted) / self._scale(index)
             before = self._buffer(f"a{index - 1}", rows, self.widths[index - 1]) if index else block
             if before.shape[1] < width:  # a few inputs: BLAS is three times as fast the other way around
                 self._weight_sums[index].add_(torch.mm(before.t(), gradient).t())
@@ -233,31 +236,25 @@ class BlockedNetwork:
     def _zero_sums(self) -> None:
         for total in (*self._weight_sums, *self._bias_sums):
             total.zero_()
-        self._scale_sums = [torch.zeros((), dtype=torch.float64) for _ in self.scales]
+        self._scale_sums = [self._like.new_zeros((), dtype=torch.float64) for _ in self.scales]
         if self.skip is not None:
-            self._skip_sums = torch.zeros_like(self.skip.weight), self._like.new_zeros(self.skip.out_features)
+            self._skip_sums = torch.zeros_like(self.skip.weight), torch.zeros_like(self.skip.bias)
 
     def _write_gradients(self) -> None:
+        given: list[tuple[Any, Tensor]] = []
         size = 1.0
         for index, linear in enumerate(self.linears):
             factor = self._factor(index)
-            _give(linear.weight, self._weight_sums[index].mul_(factor * size))
-            _give(linear.bias, self._bias_sums[index].mul_(factor))
+            given.append((linear.weight, self._weight_sums[index].mul_(factor * size)))
+            given.append((linear.bias, self._bias_sums[index].mul_(factor)))
             size = self.f.size
-        gradients: dict[int, tuple[nn.Parameter, Tensor]] = {}
-        for scale, total in zip(self.scales, self._scale_sums, strict=True):
-            if isinstance(scale, nn.Parameter):  # one parameter may stand behind several layers
-                _, before = gradients.get(id(scale), (scale, torch.zeros_like(total)))
-                gradients[id(scale)] = scale, before + total
-        for scale, total in gradients.values():
-            _give(scale, total)
+        given += [pair for pair in zip(self.scales, self._scale_sums, strict=True) if isinstance(pair[0], nn.Parameter)]
         if self.skip is not None:
-            _give(self.skip.weight, self._skip_sums[0])
-            if self.skip.bias is not None:
-                _give(self.skip.bias, self._skip_sums[1])
-
-
-def _give(parameter: Any, gradient: Tensor) -> None:
-    if parameter.grad is None:
-        parameter.grad = torch.empty_like(parameter)
-    parameter.grad.copy_(gradient)
+            given += zip((self.skip.weight, self.skip.bias), self._skip_sums, strict=True)
+        totals: dict[Any, Tensor] = {}
+        for parameter, gradient in given:
+            totals[parameter] = totals[parameter] + gradient if parameter in totals else gradient
+        for parameter, total in totals.items():
+            if parameter.grad is None:
+                parameter.grad = torch.empty_like(parameter)
+            parameter.grad.copy_(total)

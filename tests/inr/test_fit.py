@@ -165,7 +165,7 @@ def test_a_network_that_was_changed_is_trained_as_it_is(make):
     expected = what.loss(net(what.coordinates)).item()
     history = run(net, what)
     assert history.route == "autograd" and history.loss[0] == pytest.approx(expected, rel=1e-6)
-    with pytest.raises(ValueError, match="does not apply: the network's layers, hooks or forward are not those"):
+    with pytest.raises(ValueError, match="does not apply: the network's layers, parameters, hooks or forward are not those"):
         run(make(), what, fused=True)
 
 
@@ -401,7 +401,7 @@ def test_a_loss_that_is_not_finite_is_said(fused):
         (
             lambda: run(network(out_features=3), problems()["image"]),
             ValueError,
-            r"gives \(2, 3\) for 2 points and the problem needs \(2, 1\): use out_features=1",
+            r"gives \(576, 3\) for 576 points and the problem needs \(576, 1\): use out_features=1",
         ),
         (
             lambda: run(network(), problems(torch.float64)["image"]),

@@ -110,6 +110,19 @@ def test_at_a_knot_and_at_the_centre_the_slope_is_that_of_bw_relu():
         assert linears[0].bias.grad.item() == pytest.approx(slope.item(), abs=1e-15)
 
 
+def test_a_shared_parameter_gets_the_sum_of_its_gradients():
+    linears, chosen, _ = network("bw_relu", torch.float64, (2, 6, 6, 6, 1), "fixed", skip=False)
+    linears[2].weight = linears[1].weight
+    linears[2].bias = linears[0].bias
+    x, target = torch.rand(30, 2, dtype=torch.float64), torch.rand(30, 1, dtype=torch.float64)
+    loss = (plain(x, "bw_relu", linears, chosen, None) - target).square().mean()
+    trained = list(dict.fromkeys(parameters(linears, chosen, None)))
+    expected = torch.autograd.grad(loss, trained)
+    BlockedNetwork(linears, "bw_relu", chosen, rows=7).squared_error(x, target)
+    for p, gradient in zip(trained, expected, strict=True):
+        torch.testing.assert_close(p.grad, gradient, rtol=1e-12, atol=1e-14)
+
+
 def test_gradients_replace_those_before_and_follow_changed_weights():
     linears, chosen, _ = network("bw_relu", torch.float64, (2, 6, 1), "fixed", skip=False)
     x, target = torch.rand(30, 2, dtype=torch.float64), torch.rand(30, 1, dtype=torch.float64)
