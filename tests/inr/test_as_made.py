@@ -199,7 +199,8 @@ def one_hidden_layer_less(network):
 
 def half_the_neurons(network):
     first, second = network.layers[0], network.layers[2]
-    for layer, name, part in ((first, "weight", slice(4)), (first, "bias", slice(4)), (second, "weight", (..., slice(4)))):
+    parts = (first, "weight", slice(4)), (first, "bias", slice(4)), (second, "weight", (..., slice(4)))
+    for layer, name, part in parts:
         setattr(layer, name, nn.Parameter(getattr(layer, name)[part].detach().clone()))
 
 
