@@ -71,6 +71,16 @@ def tensor(name: str, value: Any, *, like: Tensor | None = None) -> Tensor:
     return narrow
 
 
+def broadcast(**named: Tensor) -> list[Tensor]:
+    """The tensors in their common shape; a sentence with their names where they have none."""
+    try:
+        return list(torch.broadcast_tensors(*named.values()))
+    except RuntimeError:
+        (name, value), *others = named.items()
+        rest = " and ".join(f"{other} of shape {tuple(tensor.shape)}" for other, tensor in others)
+        raise ValueError(f"{name} of shape {tuple(value.shape)} does not broadcast with {rest}.") from None
+
+
 def _array(name: str, value: Any) -> np.ndarray:
     """The numbers of a list or an array, in a fresh NumPy array that torch can take."""
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
