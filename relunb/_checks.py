@@ -78,7 +78,7 @@ def broadcast(**named: Tensor) -> list[Tensor]:
     except RuntimeError:
         (name, value), *others = named.items()
         rest = " and ".join(f"{other} of shape {tuple(tensor.shape)}" for other, tensor in others)
-        raise ValueError(f"{name} of shape {tuple(value.shape)} does not broadcast with {rest}.") from None
+        raise ValueError(f"{name} of shape {tuple(value.shape)} and {rest} do not broadcast.") from None
 
 
 def _array(name: str, value: Any) -> np.ndarray:
@@ -159,6 +159,24 @@ def count(name: str, value: Any, *, least: int = 1, most: int | None = None) -> 
     if most is not None and value > most:
         raise ValueError(f"{name} must be at most {most:,}; got {shown(int(value))}.")
     return int(value)
+
+
+def integers(name: str, each: str, value: Any, *, tones: int, least: int = 0) -> list[int]:
+    """A list of integers, one for each tone."""
+    known(**{name: value})
+    if isinstance(value, str | bytes) or not hasattr(value, "__iter__") or getattr(value, "ndim", 1) != 1:
+        raise TypeError(f"{name} must be a flat list of integers, one a tone; got {shown(value)}.")
+    listed = [count(each, entry, least=least) for entry in (value.tolist() if hasattr(value, "tolist") else value)]
+    if len(listed) != tones:
+        raise ValueError(f"{name} must have one integer a tone: {tones}; got {len(listed)}.")
+    return listed
+
+
+def known(**named: Any) -> None:
+    """Refuse tensors of the meta device, for what depends on values."""
+    for name, value in named.items():
+        if isinstance(value, Tensor) and value.is_meta:
+            raise ValueError(f"{name} has a shape and no values: it is on torch's meta device. Move it to another.")
 
 
 def positive(name: str, value: Any) -> float:
