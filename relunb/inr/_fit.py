@@ -1,13 +1,13 @@
 """Train a network on a problem: the paper's schedule, a progress bar, and checkpoints that survive a kill."""
 
 import contextlib
-import hashlib
 import io
 import math
 import os
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,10 +16,12 @@ from typing import Any, TypeGuard, cast
 import torch
 from torch import Tensor, nn
 
-from .._checks import count, positive
+from .._checks import count, positive, shown
 from ..ops import BlockedNetwork, kept_memory
 from ..wavelet import BWReLU
 from ._activations import ComplexLinear, Gabor, Gaussian, Sine
+from ._checkpoint import Checkpoint
+from ._description import describe, digest
 from ._network import CoordinateNetwork
 from ._problems import Problem, SquaredError
 
@@ -108,33 +110,36 @@ def fit(
     every = count("checkpoint_every", checkpoint_every)
     if stop_loss is not None:
         positive("stop_loss", stop_loss)
+    if fused not in (None, True, False):
+        raise TypeError(f"fused must be True, False or None; got {shown(fused)}.")
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(map(repr, PRECISIONS))}; got {precision!r}.")
     run.choose_route(fused, precision, compile)
-    file = None if checkpoint is None else Path(checkpoint)
-    if file is not None:
-        run.resume(file)
-        _folder(file)
-    saved = run.done
-    with _bar(run, progress) as show, _interrupts() as interrupted, _precision(precision), kept_memory():
+    run.file = None if checkpoint is None else Checkpoint(checkpoint)
+    with contextlib.ExitStack() as held:
+        if run.file is not None:
+            held.enter_context(run.file.held())
+            run.resume(every)
+        show = held.enter_context(_bar(run, progress))
+        interrupted = held.enter_context(_interrupts())
+        held.enter_context(_precision(precision))
+        held.enter_context(kept_memory())
         while True:
             loss, error = run.evaluate(last=run.done == steps)
             run.note(loss, error)
             reached = stop_loss is not None and float(loss) <= stop_loss
-            if run.done % _READ_EVERY == 0 or reached or run.done == steps or interrupted():
+            if run.first or run.done % _READ_EVERY == 0 or reached or run.done == steps or interrupted():
                 run.read()
                 show()
             if reached or run.done == steps:
                 run.history.stopped = reached
                 break
             run.step()
-            if file is not None and (run.done - saved >= every or interrupted()):
-                run.save(file)
-                saved = run.done
+            if run.done - (run.saved or 0) >= every or interrupted():
+                run.save()
             if interrupted():
                 raise KeyboardInterrupt
-        if file is not None:
-            run.save(file)
+        run.save()
         if interrupted():
             raise KeyboardInterrupt
     return run.history
@@ -154,7 +159,13 @@ class _Run:
         fused = plain and all(p.device.type in ("cpu", "cuda") for p in self.parameters)
         self.optimizer = torch.optim.Adam(self.parameters, lr=lr, fused=fused)
         self.optimizer.zero_grad()
-        self.history, self.done = History(), 0
+        self.history, self.done, self.first = History(), 0, True
+        self.file: Checkpoint | None = None
+        self.saved: int | None = None
+        self.description: dict[str, str] = {}  # and what of it training changes, in earlier parts and in all
+        self.ignored: set[str] = set()
+        self.changing: set[str] | None = None
+        self.start = ""  # the digest of the first weights
         self.unread: list[tuple[Tensor, Tensor | None]] = []
         self.blocked: BlockedNetwork | None = None
         self.encoded: tuple[Tensor, int, Tensor] | None = None
@@ -170,6 +181,8 @@ class _Run:
             self.blocked = self.network.blocked()
             _check_values((len(self.problem.coordinates), len(self.network.layers[-1].bias)), self.problem)
             self.history.route = "fused"
+        outer = torch.is_autocast_enabled(self.problem.coordinates.device.type)
+        self.precision = f"{precision}, under autocast" if outer else precision
         self.autocast = (
             torch.autocast(self.problem.coordinates.device.type, dtype=torch.bfloat16)
             if precision == "bfloat16"
@@ -271,99 +284,169 @@ class _Run:
         for loss, error in self.unread:
             value = float(loss)
             if not math.isfinite(value):
-                raise FloatingPointError(
-                    f"the loss is {value} after {len(self.history.loss)} steps: use a lower lr "
-                    f"than {self.lr:g}, or a lower scale."
-                )
+                raise FloatingPointError(f"the loss is {value} {self._why_not_finite()}.")
             self.history.loss.append(value)
             self.history.psnr.append(math.nan if error is None else self.problem.decibels(float(error)))
         self.unread.clear()
+        self.first = False
         now = time.perf_counter()
         self.history.seconds += now - self.started
         self.started = now
 
-    def save(self, file: Path) -> None:
-        """Write the whole checkpoint beside the old one, then put it in its place."""
+    def _why_not_finite(self) -> str:
+        """Where the first infinite loss comes from: before the first step it is no fault of the learning rate."""
+        if self.history.loss:
+            return f"after {len(self.history.loss)} steps: use a lower lr than {self.lr:g}, or a lower scale"
+        for name, parameter in self.network.named_parameters():
+            if not parameter.isfinite().all():
+                return f"before the first step: the network's {name} has values that are not finite"
+        with torch.no_grad():
+            values = self.problem.values(self.network)
+        if not values.isfinite().all():
+            return "before the first step: the network's values are not all finite; its weights or scale are too large"
+        data = [tensor for name, tensor in self.problem.named_buffers() if name != "coordinates"]
+        largest = max((float(t.abs().max()) for t in data if t.is_floating_point() and t.numel()), default=0.0)
+        return (
+            f"before the first step, though the network's values are finite. The problem's data reach {largest:g}, and "
+            f"squares overflow in {values.dtype}: rescale the data, or look at {type(self.problem).__name__}.loss"
+        )
+
+    def save(self) -> None:
+        """Write a checkpoint, if one is asked for and does not say the same already."""
+        if self.file is None or self.saved == self.done:
+            return
         self.read()
+        if self.changing is None:
+            self._look_for_changes()
+        self.file.write(self._state(), self.done)
+        self.saved = self.done
+
+    def _state(self) -> bytes:
+        memory = io.BytesIO()
         state = {
-            "run": self._description(),
+            "run": {key: told for key, told in self.description.items() if key not in (self.changing or ())},
+            "changing": sorted(self.changing or ()),
+            "start": self.start,
             "done": self.done,
             "network": self.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "random": torch.get_rng_state(),
+            "problem": self._changed_buffers(),
+            "optimizer": self.optimizer.state_dict()["state"],
+            "random": self._random(),
             "loss": self.history.loss[: self.done + 1],
             "psnr": self.history.psnr[: self.done + 1],
             "seconds": self.history.seconds,
         }
-        memory = io.BytesIO()
         torch.save(state, memory)
-        part = file.with_name(file.name + ".part")
+        return memory.getvalue()
+
+    def _random(self) -> list[Tensor]:
+        device = self.problem.coordinates.device
+        return [torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])]
+
+    def _changed_buffers(self) -> dict[str, Tensor]:
+        state = self.problem.state_dict()
+        return {name: tensor for name, tensor in state.items() if f"the problem's {name}" in (self.changing or ())}
+
+    def _look_for_changes(self) -> None:
+        """What training itself changes is not compared when the run goes on; what is not kept either is told once."""
+        now = self._describe()
+        before = self.description
+        self.changing = self.ignored | {key for key in {**now, **before} if now.get(key) != before.get(key)}
+        kept = {f"the problem's {name}" for name in self.problem.state_dict()}
+        lost = sorted(self.changing - self.ignored - kept)
+        if lost:
+            warnings.warn(
+                f"{lost[0]} changes while training, and a checkpoint does not keep it. If the numbers depend on it, "
+                "make it a tensor and register it as a buffer.",
+                stacklevel=6,
+            )
+
+    def resume(self, every: int) -> None:
+        """Go on from a checkpoint, if there is one, and look whether the next one can be written."""
+        assert self.file is not None
+        self.description = self._describe()
+        self.start = digest(dict(self.network.state_dict()))
+        state = self.file.read(self.problem.coordinates.device)
+        if state is not None:
+            try:
+                theirs, start, self.ignored = dict(state["run"]), state["start"], set(state["changing"])
+            except Exception as error:
+                raise self.file.damaged() from error
+            self._compare(theirs)
+            try:
+                self._load(state)
+            except Exception as error:  # whatever a file with other entries makes of itself
+                raise self.file.damaged() from error
+            if self.start not in (start, digest(dict(state["network"]))):
+                warnings.warn(
+                    f"{self.file.file} began with other weights than this network has, and the run goes on from there. "
+                    "If this is another run, of another seed, name another file.",
+                    stacklevel=5,
+                )
+            self.start, self.saved = start, self.done
+        if self.done == self.steps:
+            return
+        trained = sum(p.numel() * p.element_size() for p in self.parameters)
+        data = self._state()
+        self.file.try_room(len(data) + 2 * trained + 20 * min(every, self.steps))
         try:
-            with part.open("wb") as out:
-                out.write(memory.getbuffer())
-                out.flush()
-                os.fsync(out.fileno())
-            part.replace(file)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                part.unlink()
-            raise OSError(
-                error.errno,
-                f"the checkpoint after {self.done} steps could not be written ({error.strerror}); "
-                f"{'the one before is still there' if file.exists() else 'there is none yet'}. "
-                "Make room, or name another file",
-                str(file),
+            torch.load(io.BytesIO(data), weights_only=True)
+        except Exception as error:
+            raise ValueError(
+                "the network's state_dict holds something that a checkpoint cannot keep: tensors, numbers, strings, "
+                "lists and dictionaries are kept."
             ) from error
 
-    def resume(self, file: Path) -> None:
-        """Go on from a checkpoint, if there is one."""
-        if not file.exists():
-            return
-        try:
-            state = torch.load(file, map_location=self.problem.coordinates.device, weights_only=True)
-            theirs, done = state["run"], state["done"]
-        except OSError:  # the file may be sound: it could not be read
-            raise
-        except Exception as error:  # pickle, zip and key errors: whatever a damaged file makes of itself
-            raise ValueError(f"{file} is not a checkpoint of fit, or is damaged: delete it or name another.") from error
-        ours = self._description()
+    def _compare(self, theirs: dict[str, str]) -> None:
+        ours = {key: told for key, told in self.description.items() if key not in self.ignored}
         differing = [key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key)]
         if differing:
-            told = "; ".join(f"{key} is {theirs.get(key)} there and {ours.get(key)} here" for key in differing[:3])
-            raise ValueError(f"{file} is of another run: {told}. Name another file, or delete this one to start anew.")
-        self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        torch.set_rng_state(state["random"].cpu())
+            sides = [(key, theirs.get(key, "absent"), ours.get(key, "absent")) for key in differing[:3]]
+            told = "; ".join(f"{key} is {there} there and {here} here" for key, there, here in sides)
+            assert self.file is not None
+            raise ValueError(
+                f"{self.file.file} is of another run: {told}. Name another file, or delete this one to start anew."
+            )
+
+    def _load(self, state: dict[str, Any]) -> None:
+        """Take everything from a checkpoint, or nothing if it is not whole."""
+        done, loss, psnr, seconds = (state[key] for key in ("done", "loss", "psnr", "seconds"))
+        ours, weights = self.network.state_dict(), state["network"]
+        buffers, random = self.problem.state_dict(), self._random()
+        sound = [
+            type(done) is int and 0 <= done <= self.steps and len(loss) == len(psnr) >= done,
+            all(type(number) is float for number in (*loss, *psnr, seconds)) and all(map(math.isfinite, loss)),
+            weights.keys() == ours.keys() and all(_alike(weights[key], value) for key, value in ours.items()),
+            all(_alike(tensor, buffers[name]) for name, tensor in state["problem"].items()),
+            _alike(state["random"][0], random[0]),
+        ]
+        for index, moments in state["optimizer"].items():
+            parameter = self.parameters[index]
+            sound.append(moments.keys() == {"step", "exp_avg", "exp_avg_sq"} and moments["step"].numel() == 1)
+            sound.append(all(_alike(moments[name], parameter) for name in ("exp_avg", "exp_avg_sq")))
+        if not all(sound):
+            raise ValueError("the checkpoint is not whole.")
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state["optimizer"]})
+        self.network.load_state_dict(weights)
+        self.problem.load_state_dict(state["problem"], strict=False)
+        torch.set_rng_state(state["random"][0].cpu())
+        if len(random) == len(state["random"]) == 2:  # on a GPU before and now
+            torch.cuda.set_rng_state(state["random"][1].cpu(), self.problem.coordinates.device)
         self.done = done
         # The loss after the last step is computed again: it belongs to the step that follows.
-        self.history.loss, self.history.psnr = state["loss"][:done], state["psnr"][:done]
-        self.history.seconds = state["seconds"]
+        self.history.loss, self.history.psnr = loss[:done], psnr[:done]
+        self.history.seconds = seconds
         self.started = time.perf_counter()
 
-    def _description(self) -> dict[str, Any]:
+    def _describe(self) -> dict[str, str]:
         """What must be the same for a run to go on."""
-        data = hashlib.sha256()
-        for name, tensor in self.problem.state_dict().items():
-            data.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
-        layers = {
-            f"the network's {name or 'kind'}": f"{type(module).__name__}({_told(module)})"
-            for name, module in self.network.named_modules()
-        }
-        shapes = {f"the network's {name}": str(tuple(p.shape)) for name, p in self.network.named_parameters()}
         return {
-            **layers,
-            **shapes,
-            "the problem": type(self.problem).__name__,
-            "the digest of its data": data.hexdigest()[:16],
-            "steps": self.steps,
-            "lr": self.lr,
-            "decay": self.decay,
+            **describe(self.network, self.problem),
+            "steps": str(self.steps),
+            "lr": str(self.lr),
+            "decay": str(self.decay),
+            "precision": self.precision,
         }
-
-
-def _told(module: nn.Module) -> str:
-    """What a module says of itself, unless it learns: then that may be its state."""
-    return "" if module._parameters else module.extra_repr()
 
 
 def _check_start(network: nn.Module, problem: Problem) -> None:
@@ -388,6 +471,13 @@ def _check_start(network: nn.Module, problem: Problem) -> None:
                     f"the scale of the network's {name} is {bad[0]:g} before the first step. If the network was "
                     "converted to lower precision, that cannot hold it."
                 )
+
+
+def _alike(ours: Any, theirs: Any) -> bool:
+    """Whether both are tensors of one shape and type; what is no tensor is not looked at."""
+    if not isinstance(theirs, Tensor):
+        return True
+    return isinstance(ours, Tensor) and (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)
 
 
 def _mismatch(network: nn.Module, problem: Problem) -> str | None:
@@ -430,11 +520,6 @@ def _is_plain(problem: Problem) -> TypeGuard[SquaredError]:
     weighted = problem.weight is None or (problem.weight.shape == (len(like), 1) and problem.weight.dtype == like.dtype)
     fits = problem.target.shape == shape and problem.target.dtype == like.dtype
     return fits and weighted and not {"loss", "error"} & vars(problem).keys()
-
-
-def _folder(file: Path) -> None:
-    if not file.parent.is_dir():
-        raise ValueError(f"the folder of the checkpoint, {file.parent}, does not exist: make it first.")
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ import torch
 
 from relunb.data import photograph
 from relunb.inr import CoordinateNetwork, CTProblem, Grid, ImageProblem, SuperResolutionProblem, fit
+from relunb.inr._checkpoint import Checkpoint
 from relunb.inr._fit import _Run
 from tests.tolerance import DEVICES
 
@@ -217,7 +218,7 @@ def test_a_run_that_was_cut_goes_on_with_the_same_numbers(activation, problem, e
         patch.setattr(_Run, "step", killed)
         with pytest.raises(RuntimeError, match="the machine is gone"):
             run(network(activation, learnable_scale=True), what, checkpoint=file, checkpoint_every=every)
-    resumed_network = network(activation, seed=5, learnable_scale=True)
+    resumed_network = network(activation, learnable_scale=True)
     seen = []
     with monkeypatch.context() as patch:
         patch.setattr(_Run, "step", lambda self: (seen.append(self.done), STEP(self)))
@@ -226,7 +227,7 @@ def test_a_run_that_was_cut_goes_on_with_the_same_numbers(activation, problem, e
     assert resumed.loss == whole.loss and close(resumed.psnr, whole.psnr, 0)
     for p, q in zip(resumed_network.parameters(), whole_network.parameters(), strict=True):
         assert torch.equal(p, q)
-    finished = run(network(activation, seed=6, learnable_scale=True), what, checkpoint=file)
+    finished = run(network(activation, learnable_scale=True), what, checkpoint=file)
     assert finished.loss == whole.loss, "a finished run is read and not made again"
     assert [f.name for f in tmp_path.iterdir()] == ["run"]
 
@@ -297,9 +298,9 @@ def full_disk():
     return full
 
 
-def test_a_full_disk_is_said_and_the_checkpoint_before_survives(tmp_path, full_disk):
+def test_a_full_disk_is_said_and_the_checkpoint_before_survives(tmp_path, full_disk, monkeypatch):
     file, what = tmp_path / "run", problems()["image"]
-    with full_disk(), pytest.raises(OSError, match="after 5 steps could not be written .*there is none yet. Make room"):
+    with full_disk(), pytest.raises(OSError, match="no room for a checkpoint of .*MB.*there is none yet. Make room"):
         run(network(), what, checkpoint=file, checkpoint_every=5)
     assert list(tmp_path.iterdir()) == []
     with pytest.MonkeyPatch.context() as patch:
@@ -308,6 +309,9 @@ def test_a_full_disk_is_said_and_the_checkpoint_before_survives(tmp_path, full_d
             run(network(), what, checkpoint=file, checkpoint_every=5)
     kept = file.read_bytes()
     assert len(kept) > 4096 and torch.load(file)["done"] == 10
+    with full_disk(), pytest.raises(OSError, match="no room .*; the one before is still there"):
+        run(network(), what, checkpoint=file, checkpoint_every=5)
+    monkeypatch.setattr(Checkpoint, "try_room", lambda *_: None)  # the disk fills up later
     with full_disk(), pytest.raises(OSError, match="after 15 steps .*; the one before is still there"):
         run(network(), what, checkpoint=file, checkpoint_every=5)
     assert file.read_bytes() == kept and [f.name for f in tmp_path.iterdir()] == ["run"]
@@ -317,14 +321,14 @@ def test_a_full_disk_is_said_and_the_checkpoint_before_survives(tmp_path, full_d
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"net": lambda: network(scale=5.0)}, r"layers\.1 is BWReLU\(scale=3.* there and BWReLU\(scale=5.* here"),
+        ({"net": lambda: network(scale=5.0)}, r"layers\.1\.scale is 3\.0 there and 5\.0 here"),
         ({"net": lambda: network("siren")}, "layers.1 is BWReLU.* there and Sine"),
         ({"net": lambda: network(skip=True)}, "skip is None there and Linear"),
-        ({"net": lambda: Grid((24, 24))}, "kind is CoordinateNetwork.* there and Grid"),
+        ({"net": lambda: Grid((24, 24))}, "the network is CoordinateNetwork there and Grid here"),
         ({"steps": 31}, "steps is 30 there and 31 here"),
         ({"lr": 1e-3}, "lr is 0.005 there and 0.001 here"),
         ({"decay": 0.5}, "decay is 0.1 there and 0.5 here"),
-        ({"what": lambda: ImageProblem(PHOTO.flip(0))}, "the digest of its data is"),
+        ({"what": lambda: ImageProblem(PHOTO.flip(0))}, "the problem's target is .* with the digest .* there"),
         ({"what": lambda: problems()["scan"]}, "the problem is ImageProblem there and CTProblem here"),
     ],
 )
@@ -366,7 +370,7 @@ def test_a_loss_that_is_not_finite_is_said(fused):
     net = network()
     with torch.no_grad():
         list(net.parameters())[-1].fill_(math.nan)
-    with pytest.raises(FloatingPointError, match="the loss is nan after 0 steps: use a lower lr than 0.005"):
+    with pytest.raises(FloatingPointError, match=r"the loss is nan before the first step: .* layers\.4\.bias has"):
         run(net, problems()["image"], fused=fused)
 
 
