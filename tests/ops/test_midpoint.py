@@ -382,6 +382,7 @@ print(read("VmHWM") - before)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="Triton is not installed on this machine")
+@pytest.mark.slow
 def test_the_kernel_in_triton_s_interpreter():
     """A process of its own: Triton decides at import whether to interpret, and torch.compile may import it first."""
     cases = Path(__file__).with_name("midpoint_interpreter_cases.py")

@@ -12,6 +12,7 @@ CASES = Path(__file__).with_name("triton_interpreter_cases.py")
 
 
 @pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="Triton is not installed on this machine")
+@pytest.mark.slow
 def test_the_kernel_in_triton_s_interpreter():
     """A process of its own: Triton decides at import whether to interpret, and torch.compile may import it first."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(CASES)]
