@@ -518,7 +518,7 @@ def _is_plain(problem: Problem) -> TypeGuard[SquaredError]:
         return False
     shape, like = (len(problem.coordinates), problem.out_features), problem.coordinates
     weighted = problem.weight is None or (problem.weight.shape == (len(like), 1) and problem.weight.dtype == like.dtype)
-    fits = problem.target.shape == shape and problem.target.dtype == like.dtype
+    fits = problem.target.shape == shape and problem.target.dtype == like.dtype and problem.known is None
     return fits and weighted and not {"loss", "error"} & vars(problem).keys()
 
 

@@ -2,11 +2,16 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from .._checks import count, points
+from .._checks import count, points, shown
+from ._data import same_place
+
+_MOST = 2**30  # values: 4 GB in float32
+_WHOLE = 2**64  # parts of a size
 
 
 class Grid(nn.Module):
@@ -21,47 +26,89 @@ class Grid(nn.Module):
 
     Raises:
         TypeError: a size is not an integer.
-        ValueError: there are no coordinates or more than three, or a size is below 2.
+        ValueError: there are no coordinates or more than three, a size is below 2, or there are more than 2**30 values.
+
+    Example:
+        >>> grid = Grid((2, 2))
+        >>> grid.values.data = torch.tensor([[[0.0, 1.0], [2.0, 3.0]]])
+        >>> grid(torch.tensor([[-1.0, 1.0], [0.0, 0.0]])).tolist()
+        [[1.0], [1.5]]
 
     Used in :doc:`/book/inr/photograph`.
     """
 
     def __init__(self, size: Sequence[int], out_features: int = 1) -> None:
         super().__init__()
-        if not isinstance(size, Sequence) or not 1 <= len(size) <= 3:
-            raise ValueError(f"size must have one entry a coordinate, one to three of them; got {size!r}.")
-        self.size = tuple(count("size", n, least=2) for n in size)
+        self.size = _sides(size)
         self.in_features, self.out_features = len(self.size), count("out_features", out_features)
+        total = math.prod(self.size) * self.out_features
+        if total > _MOST:
+            raise ValueError(f"a grid of size {shown(self.size)} has {shown(total)} values; {_MOST:,} are the most.")
         self.values = nn.Parameter(torch.zeros(self.out_features, *self.size))
 
     @classmethod
     def within(cls, parameters: int, size: Sequence[int], out_features: int = 1) -> "Grid":
         """The finest grid of the shape of ``size``, and no finer, that has at most ``parameters`` parameters.
 
+        A side that would get fewer than two points gets two, and the others share what is left.
+
         Raises:
-            ValueError: even two points along each coordinate are too many.
+            TypeError: a number is not an integer.
+            ValueError: a size is below 2, or even two points along each coordinate are too many.
+
+        Example:
+            >>> Grid.within(100, (20, 80)).size, Grid.within(30, (3, 100)).size
+            ((5, 20), (2, 15))
         """
-        budget = count("parameters", parameters) / count("out_features", out_features)
-        factor = min((budget / math.prod(size)) ** (1 / len(size)), 1.0)
-        sizes = [max(math.floor(n * factor + 1e-9), 2) for n in size]
-        if math.prod(sizes) > budget:
-            raise ValueError(f"a grid needs two points along each coordinate; {parameters} parameters are too few.")
-        return cls(sizes, out_features)
+        budget, sides = count("parameters", parameters) // count("out_features", out_features), _sides(size)
+        if budget < 2 ** len(sides):
+            raise ValueError(
+                f"a grid needs two points along each coordinate, {2 ** len(sides) * out_features} parameters; "
+                f"{shown(parameters)} parameters are too few."
+            )
+
+        def scaled(part: int) -> list[int]:
+            return [max(n * part // _WHOLE, 2) for n in sides]
+
+        # The largest part of the size that fits: bisection, in integers.
+        fits, most = 0, _WHOLE + 1
+        while most - fits > 1:
+            middle = (fits + most) // 2
+            fits, most = (middle, most) if math.prod(scaled(middle)) <= budget else (fits, middle)
+        return cls(scaled(fits), out_features)
 
     def forward(self, coordinates: Tensor) -> Tensor:
         """(..., coordinates) in [-1, 1] to (..., out_features); outside, the nearest value on the border.
 
+        A coordinate that is NaN gives NaN. Derivatives by the coordinates are those of torch's ``grid_sample``: none in
+        forward mode, and at a point of the grid that of one side.
+
         Raises:
-            TypeError: ``coordinates`` are not real floating-point numbers.
-            ValueError: a point has another number of coordinates.
+            TypeError: ``coordinates`` are not real floating-point numbers, or of another dtype than the values.
+            ValueError: a point has another number of coordinates, or they are on another device than the values.
         """
         points("coordinates", coordinates, self.in_features)
-        places, values = coordinates.reshape(-1, self.in_features).flip(-1), self.values
+        same_place(coordinates=coordinates, values=self.values)
+        if coordinates.dtype != self.values.dtype:
+            raise TypeError(
+                f"coordinates are {coordinates.dtype} and the grid's values {self.values.dtype}: convert one, "
+                f"for example grid.to({coordinates.dtype})."
+            )
+        wide = torch.promote_types(coordinates.dtype, torch.float32)  # bfloat16 does not tell pixels apart
+        places, values = coordinates.reshape(-1, self.in_features).flip(-1).to(wide), self.values.to(wide)
         if self.in_features == 1:  # torch interpolates in two or three dimensions
             places, values = torch.cat([places, torch.zeros_like(places)], -1), values[:, None]
         lifted = places.reshape(1, *[1] * (places.shape[1] - 1), *places.shape)
         sampled = nn.functional.grid_sample(values[None], lifted, padding_mode="border", align_corners=True)
-        return sampled.reshape(self.out_features, -1).T.reshape(*coordinates.shape[:-1], self.out_features)
+        sampled = sampled.reshape(self.out_features, -1).T.reshape(*coordinates.shape[:-1], self.out_features)
+        nowhere = coordinates.isnan().any(-1, keepdim=True)  # torch would take the border
+        return torch.where(nowhere, math.nan, sampled).to(coordinates.dtype)
 
     def extra_repr(self) -> str:
         return f"size={self.size}, out_features={self.out_features}"
+
+
+def _sides(size: Any) -> tuple[int, ...]:
+    if not isinstance(size, Sequence) or isinstance(size, str) or not 1 <= len(size) <= 3:
+        raise ValueError(f"size must have one entry a coordinate, one to three of them; got {shown(size)}.")
+    return tuple(count("size", n, least=2) for n in size)

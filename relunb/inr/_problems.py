@@ -4,13 +4,16 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .._checks import count, finite, positive
-from ._radon import Radon
+from .._checks import count, finite, positive, readable, shown, tensor
+from ._data import Data, channels_last, checked_range, contradicts, floating, same_place, spread
+from ._radon import Radon, sinogram_shape
 
 _ROWS = 8192  # evaluated at a time: 10 MB a layer of width 300
+_MOST = 2**30  # pixels: 8 GB of coordinates
 
 
 def pixel_grid(height: int, width: int, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -19,18 +22,26 @@ def pixel_grid(height: int, width: int, dtype: torch.dtype = torch.float32) -> T
     Args:
         height: rows.
         width: columns.
-        dtype: of the coordinates.
+        dtype: of the coordinates, float32 or float64. Lower precision does not tell neighbours apart.
 
     Returns:
         Tensor of shape (height * width, 2) with the row and column of each pixel in [-1, 1], row by row.
 
     Raises:
-        TypeError: a side is not an integer.
-        ValueError: a side has no pixel.
+        TypeError: a side is not an integer, or ``dtype`` is another one.
+        ValueError: a side has no pixel, or there are more than 2**30 pixels.
+
+    Example:
+        >>> pixel_grid(2, 3).tolist()
+        [[-1.0, -1.0], [-1.0, 0.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 0.0], [1.0, 1.0]]
 
     Used in :doc:`/book/wavelet/seven-relus`.
     """
-    sides = (count(name, n) for name, n in (("height", height), ("width", width)))
+    if dtype not in (torch.float32, torch.float64):
+        raise TypeError(f"dtype must be torch.float32 or torch.float64; got {dtype!r:.60}.")
+    sides = [count(name, n) for name, n in (("height", height), ("width", width))]
+    if math.prod(sides) > _MOST:
+        raise ValueError(f"height times width must be at most {_MOST:,} pixels; got {shown(math.prod(sides))}.")
     return torch.cartesian_prod(*(torch.linspace(-1, 1, n, dtype=dtype) for n in sides))
 
 
@@ -48,24 +59,43 @@ class Problem(nn.Module):
     Tensors that are registered as buffers move with ``.to(device)``, and a checkpoint remembers them.
 
     Args:
-        coordinates: (points, coordinates), where the network is evaluated.
+        coordinates: (points, coordinates), a tensor or array, where the network is evaluated.
         out_features: values at a point.
 
+    Attributes:
+        data_range: for PSNR, the largest value that is possible less the smallest.
+
     Raises:
-        TypeError: ``coordinates`` is not a real floating-point tensor, or ``out_features`` not an integer.
+        TypeError: ``coordinates`` is not a tensor or array of float32 or float64, or ``out_features`` not an integer.
         ValueError: ``coordinates`` have another shape or are not finite, or ``out_features`` is below 1.
+
+    Example:
+        >>> class Flat(Problem):
+        ...     def loss(self, values):
+        ...         return values.square().mean()
+        >>> Flat(pixel_grid(2, 2)).loss(torch.full((4, 1), 0.5)).item()
+        0.25
     """
 
     coordinates: Tensor
-    _range = 1.0
+    data_range = 1.0
 
-    def __init__(self, coordinates: Tensor, out_features: int = 1) -> None:
+    def __init__(self, coordinates: Data, out_features: int = 1) -> None:
         super().__init__()
-        _floating("coordinates", coordinates)
-        if coordinates.ndim != 2:
+        coordinates = floating("coordinates", coordinates, divide=False)
+        if coordinates.ndim != 2 or coordinates.numel() == 0:
             raise ValueError(f"coordinates must be (points, coordinates); got {tuple(coordinates.shape)}.")
-        self.register_buffer("coordinates", coordinates)
+        finite("coordinates", coordinates)
+        self._keep(coordinates=coordinates)
         self.out_features = count("out_features", out_features)
+
+    @torch.inference_mode(False)
+    def _keep(self, **buffers: Tensor | None) -> None:
+        """Data as buffers, also of a problem that is made in inference mode and trained later."""
+        for name, data in buffers.items():
+            if data is not None:
+                data = data.clone() if data.is_inference() else data.detach()
+            self.register_buffer(name, data)
 
     def loss(self, values: Tensor) -> Tensor:
         """What is made small, a 0-dim tensor, of the network's values, (points, out_features)."""
@@ -78,13 +108,15 @@ class Problem(nn.Module):
     def psnr(self, values: Tensor) -> float:
         """PSNR of the network's values against the true picture in decibels; NaN where it is not known."""
         error = self.error(values)
-        return math.nan if error is None else self.decibels(float(error))
+        return math.nan if error is None else self.decibels(float(error.detach()))
 
     def decibels(self, error: float) -> float:
         """PSNR of a mean squared error."""
         if math.isnan(error):
             return math.nan
-        return 20 * math.log10(self._range) - 10 * math.log10(error) if error > 0 else math.inf
+        if error < 0:
+            raise ValueError(f"a mean squared error is not negative; got {error:g}.")
+        return 20 * math.log10(self.data_range) - 10 * math.log10(error) if error > 0 else math.inf
 
     @torch.no_grad()
     def values(self, network: nn.Module) -> Tensor:
@@ -99,6 +131,32 @@ class Problem(nn.Module):
         """Values at the points, in the shape of the data."""
         return values
 
+    def _reshaped(self, values: Tensor, shape: Sequence[int]) -> Tensor:
+        if values.numel() != math.prod(shape):
+            raise ValueError(
+                f"values must be (points, out_features) = {len(self.coordinates), self.out_features}; "
+                f"got {tuple(values.shape)}."
+            )
+        return values.reshape(shape)
+
+    def _at_points(self, values: Tensor) -> Tensor:
+        """Values of the shape that they must have: another one would spread against the data, and mean nothing."""
+        if not isinstance(values, Tensor):
+            raise TypeError(f"values must be a tensor; got {type(values).__name__}.")
+        if values.shape != (len(self.coordinates), self.out_features):
+            raise ValueError(
+                f"values must be (points, out_features) = {len(self.coordinates), self.out_features}; "
+                f"got {tuple(values.shape)}."
+            )
+        same_place(values=values, coordinates=self.coordinates)
+        return values
+
+    def _error(self, values: Tensor, truth: Tensor | None) -> Tensor | None:
+        """In float64, which squares small differences without loss."""
+        if truth is None:
+            return None
+        return (self.shaped(self._at_points(values)).double() - truth.double()).square().mean()
+
 
 class SquaredError(Problem):
     """A problem whose values are known: its loss is the mean squared difference from them.
@@ -108,90 +166,137 @@ class SquaredError(Problem):
 
     target: Tensor
     weight: Tensor | None
+    known: Tensor | None
 
     def __init__(self, coordinates: Tensor, data: Tensor, weight: Tensor | None = None) -> None:
         target = data.detach().reshape(len(coordinates), -1)
         super().__init__(coordinates, target.shape[1])
         self._shape = data.shape
-        self.register_buffer("target", target)
-        self.register_buffer("weight", weight)
+        known = target.isfinite()
+        some_unknown = readable(target) and not known.all()
+        if some_unknown:  # under the mask: a product with the weight zero would be NaN
+            target = torch.where(known, target, 0.0)
+        self._keep(target=target, weight=weight, known=known.all(1, keepdim=True) if some_unknown else None)
 
     def loss(self, values: Tensor) -> Tensor:
-        square = (values - self.target).square()
+        square = (self._at_points(values) - self.target).square()
         if self.weight is None:
             return square.mean()
         return (square * self.weight).sum() / (self.weight.sum() * self.out_features)
 
-    def error(self, values: Tensor) -> Tensor:
-        """Over all points, also those without weight."""
-        return (values - self.target).square().mean()
+    def error(self, values: Tensor) -> Tensor | None:
+        """Over all points whose values are known, also those without weight."""
+        if self.known is None:
+            return self._error(values, self.shaped(self.target))
+        known = self.known.expand_as(self.target)
+        return (self._at_points(values).double() - self.target.double())[known].square().mean()
 
     def shaped(self, values: Tensor) -> Tensor:
-        return values.reshape(self._shape)
+        return self._reshaped(values, self._shape)
 
 
 class ImageProblem(SquaredError):
     """An image from its pixels, all of them or those of a mask.
 
     Args:
-        image: (height, width) or (height, width, channels), floating point, at least two pixels a side.
+        image: (height, width) or (height, width, channels), a tensor or array of float32 or float64, at least two
+            pixels a side. Under the mask it may be NaN.
         mask: (height, width), true where a pixel counts; the others are left to the network. Default: all count.
-        data_range: for PSNR: the largest value that is possible less the smallest. Nothing is rescaled.
+            PSNR counts hidden pixels too, but for those that are NaN or infinite: they are not known.
+        data_range: for PSNR: the largest value that is possible less the smallest. Nothing is rescaled. A range that
+            the image contradicts is refused, as by :func:`relunb.inr.psnr`: 1 is for [0, 1], 2 for [-1, 1].
 
     Raises:
-        TypeError: ``image`` is not a real floating-point tensor, or ``mask`` is not boolean.
-        ValueError: the image has another shape, is constant or has non-finite values, the mask has another shape or
-            hides everything, or ``data_range`` is not positive.
+        TypeError: ``image`` is not a tensor or array of float32 or float64, or ``mask`` is not boolean.
+        ValueError: the image has another shape, is constant, has non-finite values that count or values whose squares
+            leave its precision, the mask has another shape or hides everything, or ``data_range`` is not positive or
+            contradicts the image.
+
+    Example:
+        >>> problem = ImageProblem(torch.tensor([[0.0, 1.0], [1.0, 0.0]]))
+        >>> problem.loss(torch.full((4, 1), 0.5)).item(), round(problem.psnr(torch.full((4, 1), 0.5)), 2)
+        (0.25, 6.02)
 
     Source: Shenouda, Zhou and Nowak (2024), Section 5.2. Used in :doc:`/book/inr/photograph`.
     """
 
-    def __init__(self, image: Tensor, mask: Tensor | None = None, data_range: float = 1.0) -> None:
-        image, self._range = _image("image", image), positive("data_range", data_range)
-        weight = None if mask is None else _mask(mask, image).to(image).reshape(-1, 1)
+    def __init__(self, image: Data, mask: Data | None = None, data_range: float = 1.0) -> None:
+        image, weight, hint = _picture("image", image, data_range), None, ""
+        if mask is None:
+            known = "image.isfinite()" if image.ndim == 2 else "image.isfinite().all(-1)"
+            _counts("image", image, hint=f" Pixels that are not known can be hidden: mask={known}.")
+        else:
+            mask = _mask(mask, image)
+            weight = mask.to(image).reshape(-1, 1)
+            hint = " Pixels under the mask count as well; NaN says that they are not known."
+            finite("image", torch.where(mask if image.ndim == 2 else mask[..., None], image, 0.0))
+            if readable(image):
+                _counts("image", image[mask])
+        most = checked_range("image", image[image.isfinite()] if readable(image) else image, data_range, hint)
         super().__init__(_grid(image.shape, image), image, weight)
+        self.data_range = most
 
 
 class AudioProblem(SquaredError):
     """A sound from its samples.
 
     Args:
-        samples: (time,) or (time, channels), floating point, in [-1, 1], at least two.
+        samples: (time,) or (time, channels), a tensor or array of float32 or float64, in [-1, 1], at least two.
         extent: time runs from ``-extent`` to ``extent``. A sound has so many periods that on [-1, 1] no activation
             of a usual scale could follow. Sines like a wide extent; activations with a place, as the wavelet, get lost.
 
     Raises:
-        TypeError: ``samples`` is not a real floating-point tensor.
-        ValueError: the samples have another shape, are constant or not finite, or ``extent`` is not positive.
+        TypeError: ``samples`` is not a tensor or array of float32 or float64.
+        ValueError: the samples have another shape, are constant, not finite or clearly beyond [-1, 1], or ``extent``
+            is not positive.
+
+    Example:
+        >>> AudioProblem(torch.tensor([0.0, 0.5, 0.0]), extent=10).coordinates.tolist()
+        [[-10.0], [0.0], [10.0]]
 
     Source: the audio script beside Shenouda, Zhou and Nowak (2024); the extent is that of Sitzmann et al. (2020).
     Used in :doc:`/book/inr/spectral-bias`.
     """
 
-    _range = 2.0
+    data_range = 2.0
 
-    def __init__(self, samples: Tensor, extent: float = 100.0) -> None:
-        _floating("samples", samples)
-        if samples.ndim not in (1, 2) or len(samples) < 2:
-            raise ValueError(f"samples must be (time,) or (time, channels), at least two; got {tuple(samples.shape)}.")
-        _varied("samples", samples)
+    def __init__(self, samples: Data, extent: float = 100.0) -> None:
         extent = positive("extent", extent)
+        samples = floating("samples", samples, sound=True)
+        if samples.ndim == 2 and len(samples) < samples.shape[1]:
+            raise ValueError(f"samples must be (time, channels); got {tuple(samples.shape)}. Use samples.T.")
+        if samples.ndim not in (1, 2) or len(samples) < 2 or samples[0].numel() == 0:
+            raise ValueError(f"samples must be (time,) or (time, channels), at least two; got {tuple(samples.shape)}.")
+        _counts("samples", samples)
+        limits = spread(samples)
+        if limits is not None and contradicts(*limits, -1.0, self.data_range):
+            raise ValueError(
+                f"samples go from {limits[0]:.4g} to {limits[1]:.4g}, and a sound lies in [-1, 1]: divide by the "
+                "largest value that is possible, 32768 for 16 bits, or use samples / abs(samples).max()."
+            )
         time = torch.linspace(-extent, extent, len(samples), dtype=samples.dtype, device=samples.device)
         super().__init__(time[:, None], samples)
+        self.extent = extent
 
 
 class SuperResolutionProblem(Problem):
     """An image from one of lower resolution, whose pixels are means of ``factor * factor`` of the pixels wanted.
 
     Args:
-        low: the image of low resolution, (height, width) or (height, width, channels), floating point.
+        low: the image of low resolution, (height, width) or (height, width, channels), a tensor or array of float32 or
+            float64.
         factor: how many times finer the answer is along each side.
         reference: the true image, (factor * height, factor * width), with the channels of ``low``; for PSNR alone.
-        data_range: for PSNR, as for :class:`relunb.inr.ImageProblem`.
+        data_range: for PSNR, as for :class:`relunb.inr.ImageProblem`; the reference must not contradict it.
 
     Raises:
-        TypeError: an image is not a real floating-point tensor, or ``factor`` is not an integer.
+        TypeError: an image is not a tensor or array of float32 or float64, or ``factor`` is not an integer.
         ValueError: ``factor`` is below 2, an image is constant or not finite, or ``reference`` does not fit.
+
+    Example:
+        >>> problem = SuperResolutionProblem.from_image(torch.arange(16.0).reshape(4, 4) / 16, factor=2)
+        >>> problem.low.tolist(), problem.loss(problem.reference.reshape(-1, 1)).item()
+        ([[0.15625, 0.28125], [0.65625, 0.78125]], 0.0)
 
     Source: Shenouda, Zhou and Nowak (2024), Section 5.3. Used in :doc:`/book/inr/super-resolution`.
     """
@@ -199,24 +304,29 @@ class SuperResolutionProblem(Problem):
     low: Tensor
     reference: Tensor | None
 
-    def __init__(self, low: Tensor, factor: int, reference: Tensor | None = None, data_range: float = 1.0) -> None:
-        low, self.factor = _image("low", low), count("factor", factor, least=2)
-        self._range = positive("data_range", data_range)
-        self._shape = torch.Size([factor * low.shape[0], factor * low.shape[1], *low.shape[2:]])
-        super().__init__(_grid(self._shape, low), low[0, 0].numel())
-        self.register_buffer("low", low)
-        self.register_buffer("reference", None if reference is None else _fitting(reference, self._shape, low))
+    def __init__(self, low: Data, factor: int, reference: Data | None = None, data_range: float = 1.0) -> None:
+        low, factor = _picture("low", low, data_range), count("factor", factor, least=2)
+        _counts("low", low)
+        shape = factor * low.shape[0], factor * low.shape[1], *low.shape[2:]
+        truth, most = _reference(reference, shape, low, data_range)
+        super().__init__(_grid(shape, low), low[0, 0].numel())
+        self.factor, self.data_range, self._shape = factor, most, torch.Size(shape)
+        self._keep(low=low, reference=truth)
 
     @classmethod
-    def from_image(cls, image: Tensor, factor: int, data_range: float = 1.0) -> "SuperResolutionProblem":
+    def from_image(cls, image: Data, factor: int, data_range: float = 1.0) -> "SuperResolutionProblem":
         """The problem whose answer is known: the image is averaged over blocks, and kept as the reference.
 
         Raises:
             ValueError: also if a side is not a multiple of ``factor``; the message says what to cut off.
         """
-        image, factor = _image("image", image), count("factor", factor, least=2)
-        if image.shape[0] % factor or image.shape[1] % factor:
-            height, width = (n // factor * factor for n in image.shape[:2])
+        image, factor = _picture("image", image, data_range), count("factor", factor, least=2)
+        _counts("image", image)
+        checked_range("image", image, data_range)
+        height, width = (n // factor * factor for n in image.shape[:2])
+        if not height or not width:
+            raise ValueError(f"factor must be at most {min(image.shape[:2])}, the shorter side; got {shown(factor)}.")
+        if (height, width) != image.shape[:2]:
             raise ValueError(
                 f"both sides of the image, {tuple(image.shape[:2])}, must be multiples of {factor}: "
                 f"use image[:{height}, :{width}]."
@@ -224,13 +334,13 @@ class SuperResolutionProblem(Problem):
         return cls(_means(image, factor), factor, image, data_range)
 
     def loss(self, values: Tensor) -> Tensor:
-        return (_means(self.shaped(values), self.factor) - self.low).square().mean()
+        return (_means(self.shaped(self._at_points(values)), self.factor) - self.low).square().mean()
 
     def error(self, values: Tensor) -> Tensor | None:
-        return None if self.reference is None else (self.shaped(values) - self.reference).square().mean()
+        return self._error(values, self.reference)
 
     def shaped(self, values: Tensor) -> Tensor:
-        return values.reshape(self._shape)
+        return self._reshaped(values, self._shape)
 
     def bicubic(self) -> Tensor:
         """The classical answer: bicubic interpolation of the image of low resolution, in the shape of the answer."""
@@ -255,8 +365,14 @@ class CTProblem(Problem):
         radon: the transform.
 
     Raises:
-        TypeError: an image is not a real floating-point tensor.
-        ValueError: a shape does not fit, values are constant or not finite, or angles are not finite.
+        TypeError: an image is not a tensor or array of float32 or float64.
+        ValueError: a shape does not fit, values are constant or not finite, angles are not finite, or ``data_range`` is
+            not positive or contradicts the reference.
+
+    Example:
+        >>> problem = CTProblem.from_image(torch.eye(4), [90.0, 0.0, 45.0])
+        >>> problem.sinogram.shape, problem.loss(problem.reference.reshape(-1, 1)).item()
+        (torch.Size([6, 3]), 0.0)
 
     Source: Shenouda, Zhou and Nowak (2024), Section 5.1. Used in :doc:`/book/inr/tomography`.
     """
@@ -266,49 +382,49 @@ class CTProblem(Problem):
 
     def __init__(
         self,
-        sinogram: Tensor,
+        sinogram: Data,
         angles: Any,
         size: int | tuple[int, int],
         circle: bool = False,
-        reference: Tensor | None = None,
+        reference: Data | None = None,
         data_range: float = 1.0,
     ) -> None:
-        _floating("sinogram", sinogram)
-        dtype = torch.float64 if sinogram.dtype == torch.float64 else torch.float32
-        radon = Radon(size, angles, circle, dtype).to(sinogram.device)
-        expected = radon.detectors, len(radon.angles)
+        sinogram = floating("sinogram", sinogram)
+        given = angles if isinstance(angles, Radon) else None  # from_image has made it
+        expected = (given.detectors, len(given.angles)) if given else sinogram_shape(size, angles, circle)
+        slice_ = size if isinstance(size, tuple | list) else (size, size)
         if tuple(sinogram.shape) != expected:
+            turned = " Use sinogram.T." if tuple(sinogram.shape) == expected[::-1] else ""
             raise ValueError(
-                f"sinogram must be (detectors, angles) = {expected} for a slice of {radon.size}; "
-                f"got {tuple(sinogram.shape)}."
+                f"sinogram must be (detectors, angles) = {expected} for a slice of {tuple(slice_)}; "
+                f"got {tuple(sinogram.shape)}.{turned}"
             )
-        _varied("sinogram", sinogram)
-        self._range = positive("data_range", data_range)
-        super().__init__(_grid(radon.size, sinogram))
-        self.radon = radon
-        self.register_buffer("sinogram", sinogram.detach())
-        size_ = torch.Size(radon.size)
-        self.register_buffer("reference", None if reference is None else _fitting(reference, size_, sinogram))
+        _counts("sinogram", sinogram)
+        truth, most = _reference(reference, slice_, sinogram, data_range)
+        radon = given or Radon(size, angles, circle, sinogram.dtype).to(sinogram.device)
+        super().__init__(_grid(slice_, sinogram))
+        self.radon, self.data_range = radon, most
+        self._keep(sinogram=sinogram, reference=truth)
 
     @classmethod
-    def from_image(cls, image: Tensor, angles: Any, circle: bool = False, data_range: float = 1.0) -> "CTProblem":
+    def from_image(cls, image: Data, angles: Any, circle: bool = False, data_range: float = 1.0) -> "CTProblem":
         """The problem whose answer is known: the slice is projected, and kept as the reference."""
-        image = _image("image", image)
+        image = _picture("image", image, data_range)
         if image.ndim != 2:
             raise ValueError(f"image must be (height, width); got {tuple(image.shape)}.")
-        dtype = torch.float64 if image.dtype == torch.float64 else torch.float32
-        height, width = image.shape
-        radon = Radon((height, width), angles, circle, dtype).to(image.device)
-        return cls(radon(image), angles, (height, width), circle, image, data_range)
+        _counts("image", image)
+        checked_range("image", image, data_range)
+        radon = Radon(tuple(image.shape), angles, circle, image.dtype).to(image.device)
+        return cls(radon(image), radon, radon.size, circle, image, data_range)
 
     def loss(self, values: Tensor) -> Tensor:
-        return (self.radon(self.shaped(values)) - self.sinogram).square().mean()
+        return (self.radon(self.shaped(self._at_points(values))) - self.sinogram).square().mean()
 
     def error(self, values: Tensor) -> Tensor | None:
-        return None if self.reference is None else (self.shaped(values) - self.reference).square().mean()
+        return self._error(values, self.reference)
 
     def shaped(self, values: Tensor) -> Tensor:
-        return values.reshape(self.radon.size)
+        return self._reshaped(values, self.radon.size)
 
     def filtered_back_projection(self) -> Tensor:
         """The classical answer: scikit-image's filtered back-projection with the ramp filter, (height, width).
@@ -347,48 +463,67 @@ def _means(image: Tensor, factor: int) -> Tensor:
     return image.reshape(height // factor, factor, width // factor, factor, *rest).mean((1, 3))
 
 
-def _floating(name: str, value: Any) -> None:
-    if not isinstance(value, Tensor) or not value.is_floating_point():
-        kind = value.dtype if isinstance(value, Tensor) else type(value).__name__
-        raise TypeError(f"{name} must be a real floating-point tensor; got {kind}. Bytes: {name}.float() / 255.")
-    finite(name, value)
-
-
-def _varied(name: str, value: Tensor) -> None:
-    low, high = value.detach().aminmax()
+def _counts(name: str, value: Tensor, hint: str = "") -> None:
+    """Refuse what a mean squared error cannot be taken of, or has nothing to learn from."""
+    try:
+        finite(name, value)
+    except ValueError as error:
+        raise ValueError(f"{error}{hint}") from None
+    limits = spread(value)
+    if limits is None:
+        return
+    low, high = limits
     if low == high:
-        raise ValueError(f"{name} is {float(low):g} everywhere: there is nothing to fit.")
+        raise ValueError(f"{name} is {low:g} everywhere: there is nothing to fit.")
+    info = torch.finfo(value.dtype)
+    least, most = 1e4 * math.sqrt(info.tiny), 1e-4 * math.sqrt(info.max)  # squares of errors have room of 1e8
+    if high - low < least or max(abs(low), abs(high)) > most:
+        more = "" if value.dtype == torch.float64 else ", or take float64"
+        raise ValueError(
+            f"{name} goes from {low:.4g} to {high:.4g}, and squares of that leave the range of {value.dtype}: "
+            f"divide it by its largest value{more}."
+        )
 
 
-def _image(name: str, image: Any) -> Tensor:
-    _floating(name, image)
-    if image.ndim not in (2, 3) or min(image.shape[:2]) < 2 or image[0, 0].numel() == 0:
+def _picture(name: str, image: Any, data_range: Any) -> Tensor:
+    """A picture of a shape that makes sense; its values are looked at by others."""
+    image = floating(name, image, divide=positive("data_range", data_range) == 1)
+    turned = channels_last(name, image)
+    if turned or image.ndim not in (2, 3) or min(image.shape[:2]) < 2 or image[0, 0].numel() == 0:
         raise ValueError(
             f"{name} must be (height, width) or (height, width, channels), at least two pixels a side; "
-            f"got {tuple(image.shape)}."
+            f"got {tuple(image.shape)}.{turned}"
         )
-    _varied(name, image)
     return image.detach()
 
 
 def _mask(mask: Any, image: Tensor) -> Tensor:
-    if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
-        kind = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
-        raise TypeError(f"mask must be a boolean tensor, true where a pixel counts; got {kind}.")
-    if mask.shape != image.shape[:2]:
-        raise ValueError(f"mask must be {tuple(image.shape[:2])} as the image is; got {tuple(mask.shape)}.")
-    if not mask.any():
+    found = mask if isinstance(mask, Tensor) else tensor("mask", np.asarray(mask))
+    if found.dtype != torch.bool:
+        kind = mask.dtype if hasattr(mask, "dtype") else type(mask).__name__
+        raise TypeError(f"mask must be a boolean tensor, true where a pixel counts; got {kind}. Use mask > 0.")
+    if found.shape != image.shape[:2]:
+        flat = " Use mask.all(-1)." if found.shape == image.shape else ""
+        raise ValueError(f"mask must be {tuple(image.shape[:2])} as the image is; got {tuple(found.shape)}.{flat}")
+    if readable(found) and not found.any():
         raise ValueError("mask is false everywhere: no pixel counts.")
-    return mask
+    return found.detach().to(image.device)
 
 
-def _fitting(reference: Any, shape: torch.Size, like: Tensor) -> Tensor:
-    _floating("reference", reference)
-    if reference.shape != shape:
-        raise ValueError(f"reference must be {tuple(shape)}; got {tuple(reference.shape)}.")
-    return reference.detach().to(like)
+def _reference(reference: Any, shape: Sequence[int], like: Tensor, data_range: Any) -> tuple[Tensor | None, float]:
+    """The true picture in the precision of the data, and its range."""
+    most = positive("data_range", data_range)
+    if reference is None:
+        return None, most
+    found = floating("reference", reference, divide=most == 1)
+    if tuple(found.shape) != tuple(shape):
+        turned = channels_last("reference", found)
+        raise ValueError(f"reference must be {tuple(shape)}; got {tuple(found.shape)}.{turned}")
+    finite("reference", found)
+    return found.detach().to(like), checked_range("reference", found, most)
 
 
 def _grid(shape: Sequence[int], data: Tensor) -> Tensor:
     """The coordinates of pixels, in the precision and on the device of the data."""
-    return pixel_grid(shape[0], shape[1], data.dtype).to(data.device)
+    with torch.device(data.device):
+        return pixel_grid(shape[0], shape[1], data.dtype)

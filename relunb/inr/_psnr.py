@@ -7,43 +7,71 @@ import torch
 from torch import Tensor
 
 from .._checks import finite, positive
+from ._data import Data, checked_range, floating, same_place
 
 
-def psnr(estimate: Tensor, reference: Tensor, data_range: float = 1.0) -> Tensor:
+def psnr(estimate: Data, reference: Data, data_range: float = 1.0) -> Tensor:
     """Peak signal-to-noise ratio in decibels, ``10 log10(data_range**2 / mean((estimate - reference)**2))``.
 
     Neither image is shifted, scaled or clipped first: an estimate that is brighter than the reference is a worse one.
     The mean is over all elements, so a batch gets one number.
 
+    A range that the reference contradicts is refused: values that spread over more than ``data_range``, unless they lie
+    in [0, data_range] but for noise, a quarter of it at either end. The estimate may overshoot as it likes.
+
     Args:
-        estimate: any shape, floating point. float16 and bfloat16 are compared in float32.
+        estimate: a tensor or array of any shape, floating point. float16 and bfloat16 are compared in float32.
         reference: the same shape.
-        data_range: the largest value that is possible less the smallest: 1 for images in [0, 1], 255 for bytes.
+        data_range: the largest value that is possible less the smallest: 1 for images in [0, 1], 2 for values in
+            [-1, 1], 255 for bytes.
 
     Returns:
-        0-dim tensor, float64 if an input is and else float32; ``inf`` if the images are equal. Differentiable.
+        0-dim tensor, float64 if an input is and else float32. Differentiable. If the images are equal it is ``inf``,
+        and its gradient is zero.
 
     Raises:
-        TypeError: an image is not a real floating-point tensor, or ``data_range`` is not a number.
-        ValueError: shapes differ or are empty, an image has non-finite values, or ``data_range`` is not positive.
+        TypeError: an image is not a real floating-point tensor or array, or ``data_range`` is not a number.
+        ValueError: shapes or devices differ, images are empty or have non-finite values, or ``data_range`` is not
+            positive or contradicts the reference.
+
+    Example:
+        >>> picture = torch.tensor([[0.0, 0.5], [0.5, 1.0]])
+        >>> round(psnr(picture + 0.1, picture).item(), 3)
+        20.0
 
     Source: what Shenouda, Zhou and Nowak (2024) report in Section 5.
     """
-    checked_images(estimate, reference, data_range)
+    estimate, reference, most = checked_images(estimate, reference, data_range)
     wide = torch.promote_types(torch.promote_types(estimate.dtype, reference.dtype), torch.float32)
-    error = (estimate.to(wide) - reference.to(wide)).square().mean()
-    return 20 * math.log10(data_range) - 10 * error.log10()
+    estimate, reference = estimate.to(wide), reference.to(wide)
+    # No difference leaves the range of the dtype, and, divided by the largest of them, no square does.
+    large = torch.maximum(_largest(estimate), _largest(reference)) > torch.finfo(wide).max / 4
+    part = torch.where(large, 0.25, 1.0)
+    error = estimate * part - reference * part
+    size = _largest(error)
+    equal = size == 0
+    mean = (error / torch.where(equal, 1.0, size)).square().mean() + equal  # a logarithm of 1 and not of 0
+    decibels = 20 * (math.log10(most) - size.log10() + part.log10()) - 10 * mean.log10()
+    return torch.where(equal, math.inf, decibels)
 
 
-def checked_images(estimate: Tensor, reference: Tensor, data_range: float) -> None:
-    """Refuse what cannot be compared."""
-    for name, image in (("estimate", estimate), ("reference", reference)):
-        if not isinstance(image, Tensor) or not image.is_floating_point():
-            kind: Any = image.dtype if isinstance(image, Tensor) else type(image).__name__
-            raise TypeError(f"{name} must be a real floating-point tensor; got {kind}. Bytes: image.float() / 255.")
+def _largest(image: Tensor) -> Tensor:
+    return image.detach().abs().amax()
+
+
+def checked_images(estimate: Any, reference: Any, data_range: Any) -> tuple[Tensor, Tensor, float]:
+    """Both images as tensors, and the range; what cannot be compared is refused."""
+    most = positive("data_range", data_range)
+    images = {
+        name: floating(name, image, half=True, divide=most == 1)
+        for name, image in (("estimate", estimate), ("reference", reference))
+    }
+    for name, image in images.items():
         finite(name, image)
+    estimate, reference = images.values()
     if estimate.shape != reference.shape:
         raise ValueError(f"the images differ in shape: {tuple(estimate.shape)} and {tuple(reference.shape)}.")
     if estimate.numel() == 0:
         raise ValueError(f"the images are empty: their shape is {tuple(estimate.shape)}.")
-    positive("data_range", data_range)
+    same_place(**images)
+    return estimate, reference, checked_range("reference", reference, most)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from .._checks import count, real
+from ._data import Data, floating, same_place
 
 
 class Radon(nn.Module):
@@ -98,11 +99,11 @@ class Radon(nn.Module):
             self.values, self.adjoint_values = (weights.to(self.values.device) for weights in before)
         return self
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(self, image: Data) -> Tensor:
         """Sinograms of images.
 
         Args:
-            image: (..., height, width).
+            image: (..., height, width), a tensor or array.
 
         Returns:
             (..., detectors, angles), as scikit-image lays it out, same dtype and device.
@@ -111,17 +112,18 @@ class Radon(nn.Module):
             TypeError: ``image`` is not real, or is float64 and this transform float32.
             ValueError: ``image`` has another size.
         """
-        flat = self._flat("image", image, self.size)
+        image = self._checked("image", image, self.size)
+        flat = self._flat(image)
         angles = len(self.angles)
         sinogram = _SparseProduct.apply(flat, self._forward_matrix(), self._adjoint_matrix()).mT
         sinogram = sinogram.reshape(*image.shape[:-2], angles, self.detectors)
         return sinogram.transpose(-1, -2).to(image.dtype)
 
-    def adjoint(self, sinogram: Tensor) -> Tensor:
+    def adjoint(self, sinogram: Data) -> Tensor:
         """The adjoint, ``<radon(x), y> = <x, radon.adjoint(y)>``: back-projection without a filter.
 
         Args:
-            sinogram: (..., detectors, angles).
+            sinogram: (..., detectors, angles), a tensor or array.
 
         Returns:
             (..., height, width), same dtype and device.
@@ -130,23 +132,28 @@ class Radon(nn.Module):
             TypeError: ``sinogram`` is not real, or is float64 and this transform float32.
             ValueError: ``sinogram`` has another size.
         """
-        self._check("sinogram", sinogram, (self.detectors, len(self.angles)))
-        flat = self._flat("sinogram", sinogram.transpose(-1, -2), (len(self.angles), self.detectors))
+        sinogram = self._checked("sinogram", sinogram, (self.detectors, len(self.angles)))
+        flat = self._flat(sinogram.transpose(-1, -2))
         image = _SparseProduct.apply(flat, self._adjoint_matrix(), self._forward_matrix()).mT
         return image.reshape(*sinogram.shape[:-2], *self.size).to(sinogram.dtype)
 
-    def _check(self, name: str, value: Any, shape: tuple[int, int]) -> None:
-        if not isinstance(value, Tensor) or not value.is_floating_point():
-            raise TypeError(f"{name} must be a real floating-point tensor; got {getattr(value, 'dtype', type(value))}.")
+    def _checked(self, name: str, value: Any, shape: tuple[int, int]) -> Tensor:
+        value = floating(name, value, half=True)
         if tuple(value.shape[-2:]) != shape:
-            raise ValueError(f"{name} must be (..., {shape[0]}, {shape[1]}); got {tuple(value.shape)}.")
+            hint = ""
+            if tuple(value.shape[-3:-1]) == shape:
+                hint = f" Channels come first here: use {name}.permute(2, 0, 1)."
+            elif tuple(value.shape[-2:]) == shape[::-1]:
+                hint = f" Use {name}.mT."
+            raise ValueError(f"{name} must be (..., {shape[0]}, {shape[1]}); got {tuple(value.shape)}.{hint}")
         if value.dtype == torch.float64 and self.values.dtype == torch.float32:
             raise TypeError(f"{name} is float64 and this transform float32: make it with dtype=torch.float64.")
+        same_place(**{name: value, "the transform": self.values})
+        return value
 
-    def _flat(self, name: str, value: Tensor, shape: tuple[int, int]) -> Tensor:
+    def _flat(self, value: Tensor) -> Tensor:
         """(pixels, batch) in the dtype of the transform."""
-        self._check(name, value, shape)
-        return value.to(self.values.dtype).reshape(-1, shape[0] * shape[1]).mT
+        return value.to(self.values.dtype).reshape(-1, value.shape[-2] * value.shape[-1]).mT
 
     def _forward_matrix(self) -> tuple[Tensor, Tensor, Tensor]:
         return self.crow, self.columns, self.values
@@ -197,6 +204,11 @@ class _SparseProduct(torch.autograd.Function):
         many = x.movedim(in_dims[0], -1)  # (pixels, columns, batch)
         product = _SparseProduct.apply(many.flatten(1), matrix, transpose)
         return product.reshape(len(product), *many.shape[1:]), 2
+
+
+def sinogram_shape(size: Any, angles: Any, circle: bool) -> tuple[int, int]:
+    """Detectors and angles of a transform, without making it."""
+    return _frame(*_size(size), circle)[0], len(_angles(angles))
 
 
 def _size(size: Any) -> tuple[int, int]:

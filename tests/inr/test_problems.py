@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from skimage.data import camera
 from skimage.transform import iradon
 
 from relunb.data import ct_slice, photograph
@@ -17,6 +18,7 @@ from relunb.inr import (
     ImageProblem,
     PositionalEncoding,
     Problem,
+    Radon,
     SuperResolutionProblem,
     fit,
     pixel_grid,
@@ -204,6 +206,182 @@ def test_estimate_is_the_network_in_the_shape_of_the_data():
     torch.testing.assert_close(problem.estimate(network), expected)
 
 
+@pytest.mark.parametrize(
+    "problem",
+    [
+        ImageProblem(PHOTO),
+        ImageProblem(COLOR, PHOTO > 0.3),
+        AudioProblem(PHOTO[0]),
+        SuperResolutionProblem.from_image(PHOTO, 2),
+        CTProblem.from_image(PHOTO, ANGLES),
+    ],
+    ids=lambda problem: type(problem).__name__,
+)
+def test_values_of_another_shape_are_refused_and_not_spread_against_the_data(problem):
+    """(N,) minus (N, 1) is (N, N): the exact values once had 8 dB."""
+    points, features = len(problem.coordinates), problem.out_features
+    exact = (problem.target if hasattr(problem, "target") else problem.reference).reshape(points, features)
+    assert problem.psnr(exact) == math.inf and problem.loss(exact).item() < 1e-25
+    wrong = [exact[:, 0], exact.reshape(-1), exact[None], exact[:-1], exact.T, exact[:1], exact.expand(2, -1, -1)]
+    for values in wrong:
+        for method in (problem.loss, problem.error, problem.psnr):
+            with pytest.raises(ValueError, match=rf"values must be .* = \({points}, {features}\); got"):
+                method(values)
+    with pytest.raises(ValueError, match=r"values must be \(points, out_features\)"):
+        problem.shaped(exact[:-1])
+    with pytest.raises(TypeError, match="values must be a tensor; got ndarray"):
+        problem.loss(exact.numpy())
+    with pytest.raises(ValueError, match="values is on meta and coordinates on cpu"):
+        problem.loss(exact.to("meta"))
+
+
+@pytest.mark.parametrize("image", [PHOTO, COLOR], ids=["gray", "color"])
+@pytest.mark.parametrize("hidden", [math.nan, math.inf, -math.inf])
+def test_what_a_mask_hides_is_never_looked_at(image, hidden):
+    broken = torch.where(SEEN if image.ndim == 2 else SEEN[..., None], image, hidden)
+    problem, whole = ImageProblem(broken, SEEN), ImageProblem(image, SEEN)
+    values = noise(24 * 24, problem.out_features).requires_grad_()
+    assert problem.loss(values).item() == whole.loss(values).item()
+    gradients = [torch.autograd.grad(p.loss(values), values)[0] for p in (problem, whole)]
+    assert torch.equal(*gradients)
+    picture = problem.shaped(values)
+    exact = -10 * math.log10((picture - image)[SEEN].square().mean().item())
+    assert problem.psnr(values) == pytest.approx(exact, abs=1e-9), "over what is known"
+    assert problem.psnr(whole.target) == math.inf
+
+
+def test_a_mask_with_unknown_pixels_trains_the_same_by_both_routes():
+    problem = ImageProblem(torch.where(SEEN, PHOTO, math.nan), SEEN)
+    histories = []
+    for fused in (None, False):
+        torch.manual_seed(0)
+        network = CoordinateNetwork(2, hidden_features=8, hidden_layers=1, activation="siren").double()
+        histories.append(fit(network, problem, steps=4, fused=fused, progress=False))
+    assert histories[0].route == "fused" and histories[1].route == "autograd"
+    assert histories[0].loss == pytest.approx(histories[1].loss, rel=1e-9)
+    assert histories[0].psnr == pytest.approx(histories[1].psnr, rel=1e-9)
+    assert all(map(math.isfinite, histories[0].psnr))
+
+
+def test_pixels_that_are_hidden_and_known_count_in_psnr_and_channels_hide_together():
+    broken = COLOR.clone()
+    broken[2, 17, 1] = math.nan
+    mask = torch.ones(24, 24, dtype=torch.bool)
+    mask[2, 17] = mask[3, 3] = False
+    problem = ImageProblem(broken, mask)
+    values = noise(24 * 24, 3)
+    difference = (problem.shaped(values) - COLOR).square()
+    difference[2, 17] = 0
+    exact = difference.sum().item() / (24 * 24 - 1) / 3
+    assert problem.error(values).item() == pytest.approx(exact, rel=1e-12)
+
+
+LAYOUTS = {
+    "reversed": lambda a: np.ascontiguousarray(a[::-1])[::-1],
+    "strided": lambda a: np.repeat(a, 2, 0)[::2],
+    "by columns": np.asfortranarray,
+    "big-endian": lambda a: a.astype(a.dtype.newbyteorder(">")),
+    "read-only": lambda a: np.frombuffer(a.tobytes(), a.dtype).reshape(a.shape),
+    "a tensor": lambda a: torch.from_numpy(a.copy()),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS.keys())
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_arrays_of_every_layout_are_taken_as_they_are(layout, dtype):
+    photo, color = PHOTO.numpy().astype(dtype), COLOR.numpy().astype(dtype)
+    made = {
+        "image": lambda f: ImageProblem(f(color), mask=f(photo > 0.3)),
+        "audio": lambda f: AudioProblem(f(photo[0])),
+        "stereo": lambda f: AudioProblem(f(color[0])),
+        "super-resolution": lambda f: SuperResolutionProblem.from_image(f(color), 2),
+        "with a reference": lambda f: SuperResolutionProblem(f(photo[:5, :6]), 2, f(photo[:10, :12])),
+        "scan": lambda f: CTProblem.from_image(f(photo), f(np.array(ANGLES))),
+        "measured": lambda f: CTProblem(f(photo[:12, :5]), f(np.array(ANGLES)), 8, False, f(photo[:8, :8])),
+        "coordinates": lambda f: Problem(f(photo)),
+    }
+    for name, make in made.items():
+        problem, plain = make(layout), make(LAYOUTS["a tensor"])
+        assert problem.coordinates.dtype == torch.from_numpy(photo).dtype
+        for key, buffer in plain.state_dict().items():
+            assert torch.equal(problem.state_dict()[key], buffer), (name, key)
+        values = torch.from_numpy(noise(len(problem.coordinates), problem.out_features).numpy().astype(dtype))
+        if name != "coordinates":
+            assert problem.loss(values) == plain.loss(values)
+    radon = Radon(24, ANGLES, dtype=torch.from_numpy(photo).dtype)
+    assert torch.equal(radon(layout(photo)), radon(torch.from_numpy(photo)))
+    sinogram = noise(34, 5).numpy().astype(dtype)
+    assert torch.equal(radon.adjoint(layout(sinogram)), radon.adjoint(torch.from_numpy(sinogram)))
+
+
+def test_a_problem_says_what_defines_it():
+    assert ImageProblem(2 * PHOTO - 1, data_range=2).data_range == 2.0
+    assert AudioProblem(PHOTO[0], extent=7).extent == 7.0 and AudioProblem(PHOTO[0]).data_range == 2.0
+    assert SuperResolutionProblem.from_image(PHOTO, 4, 3.0).factor == 4
+    assert SuperResolutionProblem.from_image(PHOTO, 4, 3.0).data_range == 3.0
+    scan = CTProblem.from_image(PHOTO, [10.0, 50.0], circle=True, data_range=1.5)
+    assert (scan.data_range, scan.radon.angles.tolist(), scan.radon.circle) == (1.5, [10.0, 50.0], True)
+    values = noise(24 * 24, 1)
+    shifted = ImageProblem(PHOTO, data_range=10.0)
+    assert shifted.psnr(values) == pytest.approx(ImageProblem(PHOTO).psnr(values) + 20, abs=1e-9)
+
+
+def test_errors_of_any_size_have_their_decibels():
+    problem = ImageProblem(PHOTO.float())
+    for error in (1e-6, 1e3, 1e18):
+        values = problem.target + error
+        exact = -20 * math.log10((values.double() - problem.target.double()).square().mean().sqrt())
+        assert problem.psnr(values) == pytest.approx(exact, abs=1e-9)
+    dark = ImageProblem(PHOTO.float() - PHOTO.float().min())
+    values = dark.target.clone()
+    values[dark.target.argmin()] = 1e-23
+    assert dark.psnr(values) == pytest.approx(460 + 10 * math.log10(24 * 24), abs=1e-4)
+    with pytest.raises(ValueError, match="a mean squared error is not negative; got -1"):
+        problem.decibels(-1.0)
+
+
+def test_a_scan_is_checked_before_its_transform_is_made_and_the_transform_is_made_once(monkeypatch):
+    made = []
+    make = Radon._make
+    monkeypatch.setattr(Radon, "_make", lambda self, *rest: (made.append(1), make(self, *rest))[1])
+    with pytest.raises(ValueError, match="sinogram must be"):
+        CTProblem(torch.rand(9, 3), [0.0, 1.0, 2.0], 4000)
+    with pytest.raises(ValueError, match=r"reference must be \(24, 24\)"):
+        CTProblem(noise(34, 5), ANGLES, 24, reference=PHOTO[:5])
+    assert not made
+    CTProblem.from_image(PHOTO, ANGLES)
+    assert len(made) == 1
+
+
+def test_a_problem_made_in_inference_mode_can_be_trained():
+    with torch.inference_mode():
+        image = PHOTO.float() * 1
+        problems = [
+            ImageProblem(image, image > 0.3),
+            AudioProblem(image[0]),
+            SuperResolutionProblem.from_image(image, 2),
+            CTProblem.from_image(image, ANGLES),
+        ]
+    for problem in problems:
+        assert not any(buffer.is_inference() for buffer in problem.buffers())
+        network = CoordinateNetwork(problem.coordinates.shape[1], 1, 4, 1)
+        fit(network, problem, steps=1, fused=False, progress=False)
+
+
+def test_the_default_device_plays_no_part_in_the_device_of_the_data():
+    with torch.device("meta"):
+        problems = [
+            ImageProblem(PHOTO, PHOTO > 0.3),
+            AudioProblem(PHOTO[0]),
+            SuperResolutionProblem.from_image(PHOTO, 2),
+        ]
+        assert pixel_grid(3, 3).is_meta and Grid((3, 3)).values.is_meta
+    for problem in problems:
+        assert {buffer.device.type for buffer in problem.buffers()} == {"cpu"}
+    meta = ImageProblem(PHOTO.to("meta"), mask=SEEN.to("meta"))
+    assert meta.loss(torch.empty(24 * 24, 1, dtype=torch.float64, device="meta")).is_meta
+
+
 # The plain grid -------------------------------------------------------------------------------------------------
 
 
@@ -235,8 +413,37 @@ def test_a_grid_within_a_budget():
     assert Grid.within(100, (20, 80)).size == (5, 20)
     assert Grid.within(10**6, (30, 40)).size == (30, 40), "no finer than asked for"
     assert Grid.within(300, (30, 30), out_features=3).values.numel() == 300
-    with pytest.raises(ValueError, match="two points along each coordinate; 3 parameters are too few"):
+    with pytest.raises(ValueError, match="two points along each coordinate, 4 parameters; 3 parameters are too few"):
         Grid.within(3, (30, 30))
+
+
+@pytest.mark.parametrize("size", [(30,), (30, 30), (3, 100), (100, 3), (2, 2), (20, 81), (7, 11, 13), (2, 300, 40)])
+def test_a_grid_within_a_budget_is_the_finest_of_its_shape(size):
+    for budget in (2 ** len(size), 10, 30, 100, 101, 999):
+        if budget < 2 ** len(size):
+            continue
+        found = Grid.within(budget, size).size
+        # Every grid of the shape, from the coarsest to the one asked for
+        parts = sorted({k / n for n in size for k in range(1, n + 1)})
+        shapes = [tuple(max(math.floor(n * part + 1e-9), 2) for n in size) for part in parts]
+        assert found == [s for s in shapes if math.prod(s) <= budget][-1]
+    assert Grid.within(10**400, size).size == size
+
+
+def test_a_grid_says_nan_of_nowhere_and_works_in_low_precision():
+    grid = Grid((3, 4)).double()
+    with torch.no_grad():
+        grid.values.copy_(noise(1, 3, 4))
+    places = torch.tensor([[math.nan, 0.0], [0.0, math.nan], [math.inf, -1.0], [-1e300, 1.0]], dtype=torch.float64)
+    found = grid(places).flatten()
+    assert found.isnan().tolist() == [True, True, False, False]
+    assert found[2:].tolist() == [grid.values[0, 2, 0].item(), grid.values[0, 0, 3].item()]
+    for dtype in (torch.bfloat16, torch.float16):
+        low, points = Grid((3, 4)).to(dtype), (2 * noise(9, 2) - 1).to(dtype)
+        low.values.data = grid.values.data.to(dtype)
+        exact = Grid((3, 4))
+        exact.values.data = low.values.data.float()
+        assert torch.equal(low(points), exact(points.float()).to(dtype))
 
 
 # Presets and SSIM -----------------------------------------------------------------------------------------------
@@ -290,6 +497,13 @@ def test_the_slice_is_a_vertebra_between_lungs():
 
 HOLE = PHOTO.clone()
 HOLE[2, 17] = math.nan
+SEEN = PHOTO > 0.3
+
+
+class Picture:
+    """What an image library hands out: NumPy reads it, and it has no ``astype``."""
+
+    __array_interface__ = np.zeros((8, 8), np.uint8).__array_interface__
 
 
 @pytest.mark.parametrize(
@@ -300,7 +514,7 @@ HOLE[2, 17] = math.nan
         (lambda: ImageProblem(PHOTO[0, 0]), ValueError, r"image must be \(height, width\)"),
         (lambda: ImageProblem(torch.full((8, 8), 0.5)), ValueError, "image is 0.5 everywhere: there is nothing to fit"),
         (lambda: ImageProblem((PHOTO * 255).byte()), TypeError, r"got torch\.uint8\. Bytes: image\.float\(\) / 255"),
-        (lambda: UNTYPED(PHOTO.numpy()), TypeError, "image must be a real floating-point tensor; got ndarray"),
+        (lambda: UNTYPED("photo.png"), TypeError, "must be a real floating-point tensor or array; got 'photo.png'"),
         (lambda: ImageProblem(PHOTO, PHOTO > 2), ValueError, "mask is false everywhere"),
         (lambda: ImageProblem(PHOTO, (PHOTO > 0)[:5]), ValueError, r"mask must be \(24, 24\) .* got \(5, 24\)"),
         (lambda: ImageProblem(PHOTO, PHOTO), TypeError, "mask must be a boolean tensor"),
@@ -333,13 +547,120 @@ HOLE[2, 17] = math.nan
         (lambda: Grid((5, 5))(torch.zeros(3, 2).long()), TypeError, r"coordinates must be a real .* got torch\.int64"),
         (lambda: PositionalEncoding(2, 3)(torch.zeros(3, 1)), ValueError, r"x must be \(\.\.\., 2\); got \(3, 1\)"),
         (lambda: Problem(torch.zeros(3)), ValueError, r"coordinates must be \(points, coordinates\); got \(3,\)"),
-        (lambda: UNTYPED_PROBLEM([[0.0]]), TypeError, "coordinates must be a real floating-point tensor; got list"),
+        (
+            lambda: UNTYPED_PROBLEM(None),
+            TypeError,
+            "coordinates must be a real floating-point tensor or array; got None",
+        ),
+        (lambda: Problem(torch.zeros(0, 2)), ValueError, r"coordinates must be \(points, coordinates\); got \(0, 2\)"),
         (lambda: UNTYPED_AUDIO(PHOTO[0], extent="long"), TypeError, "extent must be a number; got 'long'"),
         (lambda: preset("denoising", "siren"), ValueError, "'image', 'super-resolution', 'ct'; got 'denoising'"),
         (lambda: preset("ct", "gauss"), ValueError, "'wire', 'relu_pe', 'relu'; got 'gauss'"),
         (lambda: ssim(PHOTO[:5], PHOTO[:5]), ValueError, "7 pixels a side; got"),
         (lambda: ssim(PHOTO, PHOTO[:9]), ValueError, "the images differ in shape"),
         (lambda: pixel_grid(0, 3), ValueError, "height must be at least 1; got 0"),
+        (lambda: pixel_grid(2, 4, dtype=torch.int64), TypeError, r"dtype must be .*float64; got torch\.int64"),
+        (lambda: pixel_grid(2, 4, dtype=torch.bfloat16), TypeError, r"dtype must be .*float64; got torch\.bfloat16"),
+        (lambda: pixel_grid(10**6, 10**6), ValueError, "at most 1,073,741,824 pixels; got 1000000000000"),
+        (
+            lambda: Grid((10**6, 10**6)),
+            ValueError,
+            r"a grid of size \(1000000, 1000000\) has .* 1,073,741,824 are the most",
+        ),
+        (lambda: Grid.within(100, (-4, -4)), ValueError, "size must be at least 2; got -4"),
+        (lambda: Grid.within(100, (4.0, 4)), TypeError, r"size must be an integer; got 4\.0"),
+        (lambda: Grid.within(7, (9, 9), out_features=2), ValueError, "8 parameters; 7 parameters are too few"),
+        (lambda: Grid((5, 5))(torch.zeros(3, 2).double()), TypeError, r"grid\.to\(torch\.float64\)"),
+        (
+            lambda: Grid((5, 5))(torch.zeros(3, 2, device="meta")),
+            ValueError,
+            "coordinates is on meta and values on cpu",
+        ),
+        # Channels first
+        (lambda: ImageProblem(COLOR.permute(2, 0, 1)), ValueError, r"use image\.permute\(1, 2, 0\)"),
+        (lambda: ImageProblem(PHOTO[None]), ValueError, r"use image\.permute\(1, 2, 0\), or image\[0\]"),
+        (lambda: ImageProblem(COLOR.permute(2, 0, 1)[None]), ValueError, r"image\[0\]\.permute\(1, 2, 0\)"),
+        (lambda: ImageProblem(COLOR[None]), ValueError, r"Take one image of a batch: image\[0\]\."),
+        (lambda: SuperResolutionProblem(COLOR.permute(2, 0, 1), 2), ValueError, r"use low\.permute\(1, 2, 0\)"),
+        (
+            lambda: SuperResolutionProblem.from_image(COLOR.permute(2, 0, 1), 3),
+            ValueError,
+            r"use image\.permute\(1, 2, 0\)",
+        ),
+        (
+            lambda: SuperResolutionProblem(COLOR[::2, ::2], 2, COLOR.permute(2, 0, 1)),
+            ValueError,
+            r"got \(3, 24, 24\)\. .*use reference\.permute\(1, 2, 0\)",
+        ),
+        (lambda: AudioProblem(noise(2, 1000)), ValueError, r"got \(2, 1000\)\. Use samples\.T"),
+        (lambda: AudioProblem(noise(1, 1000)), ValueError, r"got \(1, 1000\)\. Use samples\.T"),
+        (lambda: CTProblem(noise(5, 34), ANGLES, 24), ValueError, r"got \(5, 34\)\. Use sinogram\.T"),
+        (lambda: ssim(COLOR.permute(2, 0, 1), COLOR.permute(2, 0, 1)), ValueError, r"use image\.permute\(1, 2, 0\)"),
+        # The range
+        (lambda: ImageProblem(2 * PHOTO - 1), ValueError, r"image goes from -.* contradicts.* use data_range=2\.0"),
+        (lambda: ImageProblem(255 * PHOTO), ValueError, "image goes from .* contradicts.* use data_range=255"),
+        (lambda: SuperResolutionProblem.from_image(255 * PHOTO, 2), ValueError, "image goes .*data_range=255"),
+        (
+            lambda: SuperResolutionProblem(PHOTO[::2, ::2], 2, 255 * PHOTO),
+            ValueError,
+            "reference goes .*data_range=255",
+        ),
+        (
+            lambda: CTProblem.from_image(PHOTO * 4000 - 1000, ANGLES),
+            ValueError,
+            "image goes .*data_range=[0-9.]* at least",
+        ),
+        (lambda: AudioProblem(noise(100) * 65535 - 32768), ValueError, "a sound lies in .* 32768 for 16 bits"),
+        (lambda: AudioProblem(3 * torch.sin(torch.arange(99.0))), ValueError, r"samples / abs\(samples\)\.max\(\)"),
+        # Squares that leave the precision
+        (lambda: ImageProblem(PHOTO.float() * 1e30, data_range=1e30), ValueError, r"leave the range of torch\.float32"),
+        (
+            lambda: ImageProblem(PHOTO.float() * 1e-23, data_range=1e-23),
+            ValueError,
+            "divide it by its largest value, or",
+        ),
+        (lambda: ImageProblem(PHOTO * 1e-200, data_range=1e-200), ValueError, r"leave the range of torch\.float64"),
+        (lambda: AudioProblem(PHOTO[0].float() * 1e-23), ValueError, "samples goes from .* leave the range"),
+        (lambda: SuperResolutionProblem(PHOTO.float() * 1e30, 2), ValueError, "low goes from .* leave the range"),
+        (lambda: CTProblem(torch.rand(34, 5) * 1e30, ANGLES, 24), ValueError, "sinogram goes from .* leave the range"),
+        # Types, each with its own way out
+        (lambda: ImageProblem(PHOTO.half()), TypeError, r"got torch\.float16\. Use image\.float\(\)"),
+        (lambda: ImageProblem(PHOTO > 0.5), TypeError, r"got torch\.bool\. Use image\.float\(\)"),
+        (lambda: ImageProblem(PHOTO * 1j), TypeError, r"got torch\.complex128\. Use its \.real"),
+        (lambda: ImageProblem((PHOTO * 9e3).long()), TypeError, r"image\.float\(\), divided by the largest value"),
+        (lambda: ImageProblem((PHOTO * 255).byte(), data_range=255), TypeError, r"Bytes: image\.float\(\)\."),
+        (lambda: ImageProblem(camera()), TypeError, r'got uint8\. Bytes: image\.astype\("float32"\) / 255'),
+        (
+            lambda: ImageProblem(camera().astype(">u2")),
+            TypeError,
+            r'uint16\. 16 bits: image\.astype\("float32"\) / 65535',
+        ),
+        (lambda: ImageProblem(torch.from_numpy(camera().astype("u2"))), TypeError, r"image\.float\(\) / 65535"),
+        (
+            lambda: UNTYPED(Picture()),
+            TypeError,
+            r'got Picture of torch\.uint8\. Bytes: np\.asarray\(image, "float32"\) / 255',
+        ),
+        (lambda: AudioProblem((PHOTO[0] * 9e3).short()), TypeError, r"samples\.float\(\) / 32768"),
+        (lambda: AudioProblem((PHOTO[0] * 9e3).short().numpy()), TypeError, r'samples\.astype\("float32"\) / 32768'),
+        (lambda: AudioProblem((PHOTO[0] * 255).byte()), TypeError, r"\(samples\.float\(\) - 128\) / 128"),
+        (lambda: AudioProblem((PHOTO[0] * 9e8).int()), TypeError, r"samples\.float\(\) / 2147483648"),
+        (lambda: CTProblem(np.zeros((34, 5), "i2"), ANGLES, 24), TypeError, "sinogram must be a real .* got int16"),
+        # Masks
+        (lambda: ImageProblem(HOLE), ValueError, r"at \(2, 17\)\. .*hidden: mask=image\.isfinite\(\)"),
+        (lambda: ImageProblem(HOLE, PHOTO < 2), ValueError, r"1 non-finite value; the first is at \(2, 17\)"),
+        (lambda: ImageProblem(PHOTO, (PHOTO > 0.5).int()), TypeError, r"got torch\.int32\. Use mask > 0"),
+        (lambda: ImageProblem(COLOR, COLOR > 0.1), ValueError, r"Use mask\.all\(-1\)"),
+        (
+            lambda: ImageProblem(PHOTO, PHOTO == PHOTO[0, 0]),
+            ValueError,
+            "image is .* everywhere: there is nothing to fit",
+        ),
+        (
+            lambda: ImageProblem(torch.where(SEEN, PHOTO, -9999.0), SEEN),
+            ValueError,
+            "goes from -9999.* Pixels under the mask count as well; NaN says that they are not known",
+        ),
     ],
 )
 def test_bad_input_gets_a_sentence_that_helps(call, error, says):

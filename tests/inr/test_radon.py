@@ -127,7 +127,7 @@ def test_every_pixel_alone_at_multiples_of_45_degrees_where_rays_meet_corners_an
 
 
 def test_a_diagonal_ray_has_the_exact_sum_of_its_pyramids():
-    """At 45 degrees the points of the middle ray lie k/sqrt(2) off a pixel along both axes: sum of (1 - |k|/sqrt(2))^2."""
+    """At 45 degrees the points of a ray lie at multiples of 1/sqrt(2) from a pixel, along both axes."""
     pixel = torch.zeros(5, 5, dtype=torch.float64)
     pixel[2, 2] = 1
     seen = Radon(5, [45.0, 135.0, 225.0, -45.0], dtype=torch.float64)(pixel)
@@ -250,7 +250,11 @@ def test_a_transform_is_no_part_of_a_saved_network():
         (lambda: UNTYPED(8.0, ANGLES), TypeError, "size must be an integer"),
         (lambda: Radon(8, []), ValueError, "angles is empty"),
         (lambda: Radon(8, [0, math.nan]), ValueError, "angles has 1 non-finite value"),
-        (lambda: UNTYPED((8, 8, 3), ANGLES), ValueError, r"size must be one number or \(height, width\); got \(8, 8, 3\)"),
+        (
+            lambda: UNTYPED((8, 8, 3), ANGLES),
+            ValueError,
+            r"size must be one number or \(height, width\); got \(8, 8, 3\)",
+        ),
         (lambda: UNTYPED(8, 30.0), ValueError, r"angles must be a list, \(angles,\); got the shape \(\)"),
         (lambda: Radon(8, torch.ones(1, requires_grad=True)), ValueError, r"use angles\.detach\(\)"),
         (lambda: Radon(8, torch.ones(1, device="meta")), ValueError, "angles are on the device meta, without numbers"),

@@ -1,0 +1,119 @@
+"""Pictures, scans and sounds as users have them, and the sentences that they get where a number would be wrong."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .._checks import positive, readable, shown, tensor
+
+Data = Tensor | np.ndarray
+
+_WIDE = torch.float64, torch.float32
+_HALF = torch.bfloat16, torch.float16
+# What integers are called, and the numbers that they are divided by: a picture's, to [0, 1], and a sound's, to [-1, 1].
+_INTEGERS = {
+    torch.uint8: ("Bytes", 255, 128),
+    torch.int8: ("Signed bytes", 128, 128),
+    torch.uint16: ("16 bits", 65535, 32768),
+    torch.int16: ("16 bits with a sign", 32768, 32768),
+    torch.uint32: ("32 bits", 2**32 - 1, 2**31),
+    torch.int32: ("32 bits with a sign", 2**31, 2**31),
+}
+_SLACK = 1e-3  # of the range: what rounding to float16 does
+
+
+def floating(name: str, value: Any, *, half: bool = False, divide: bool = True, sound: bool = False) -> Tensor:
+    """A tensor, an array or a list as a floating-point tensor; infinities and NaN pass.
+
+    Integers are refused with the hint that makes floating-point numbers of them, as many as their type: divided by the
+    largest of them with ``divide``, and centered for a ``sound``.
+    """
+    allowed = (*_WIDE, *_HALF) if half else _WIDE
+    if isinstance(value, Tensor) and value.dtype in allowed and value.layout == torch.strided:
+        return value
+    if not isinstance(value, Tensor | list | tuple) and not hasattr(value, "__array__"):
+        if not hasattr(value, "__array_interface__"):
+            raise TypeError(f"{name} must be a real floating-point tensor or array; got {shown(value)}.")
+        found = tensor(name, np.asarray(value))
+    else:
+        found = tensor(name, value)
+    if found.dtype in allowed:
+        return found
+    if isinstance(value, Tensor):
+        kind, cast = f"tensor; got {value.dtype}", f"{name}.float()"
+    elif isinstance(value, np.ndarray | np.generic):
+        kind, cast = f"array; got {value.dtype.name}", f'{name}.astype("float32")'
+    else:
+        kind, cast = f"tensor or array; got {type(value).__name__} of {found.dtype}", f'np.asarray({name}, "float32")'
+    if found.is_complex():
+        raise TypeError(f"{name} must be a real floating-point {kind}. Use its .real, or the magnitude.")
+    if found.dtype == torch.bool or found.is_floating_point():
+        raise TypeError(f"{name} must be a real floating-point {kind}. Use {cast}.")
+    word, most, middle = _INTEGERS.get(found.dtype, ("Integers", 0, 0))
+    if not divide:
+        hint = cast
+    elif not most:
+        hint = f"{cast}, divided by the largest value that is possible"
+    elif not sound:
+        hint = f"{cast} / {most}"
+    else:
+        hint = f"{cast} / {middle}" if found.dtype.is_signed else f"({cast} - {middle}) / {middle}"
+    raise TypeError(f"{name} must be a real floating-point {kind}. {word}: {hint}.")
+
+
+def checked_range(name: str, value: Tensor, given: Any, hint: str = "") -> float:
+    """The range of PSNR as a number, if the values of the reference do not contradict it.
+
+    They do if they spread over more than the range and are no picture in [0, range] that noise carries over an end by
+    a quarter of it at most.
+    """
+    most = positive("data_range", given)
+    limits = spread(value)
+    if limits is None or not contradicts(*limits, 0.0, most):
+        return most
+    low, high = limits
+    if low >= -1 - _SLACK and high <= 1 + _SLACK:
+        remedy = "For values in [-1, 1] use data_range=2.0"
+    elif low >= 0 and 16 < high <= 255:
+        remedy = f"For bytes, 0 to 255, use data_range=255, or divide {name} by 255"
+    elif low >= 0 and 4096 < high <= 65535:
+        remedy = f"For 16 bits, 0 to 65535, use data_range=65535, or divide {name} by 65535"
+    else:
+        remedy = f"Use the largest value that is possible less the smallest, data_range={high - low:.4g} at least"
+    raise ValueError(
+        f"{name} goes from {low:.4g} to {high:.4g}, which data_range={most:g} contradicts. {remedy}.{hint}"
+    )
+
+
+def contradicts(low: float, high: float, lowest: float, most: float) -> bool:
+    """Whether values from ``low`` to ``high`` cannot be those of a range ``most`` that begins at ``lowest``."""
+    wide = high - low > most * (1 + _SLACK)
+    return wide and (low < lowest - most / 4 or high > lowest + 1.25 * most)
+
+
+def spread(value: Tensor) -> tuple[float, float] | None:
+    """Smallest and largest value, where they can be read."""
+    if not readable(value):
+        return None
+    low, high = value.detach().aminmax()
+    return float(low), float(high)
+
+
+def same_place(**values: Tensor) -> None:
+    """Refuse tensors on several devices."""
+    (first, here), *others = values.items()
+    for name, value in others:
+        if value.device != here.device:
+            raise ValueError(f"{first} is on {here.device} and {name} on {value.device}: move one with .to().")
+
+
+def channels_last(name: str, value: Tensor) -> str:
+    """What to do where channels, or a batch, come first; empty where they do not."""
+    shape = value.shape
+    if value.ndim == 4:
+        return f" Take one image of a batch: {name}[0]" + (".permute(1, 2, 0)." if shape[1] <= 4 < shape[3] else ".")
+    if value.ndim == 3 and shape[0] <= 4 < shape[2]:
+        return f" Channels come last: use {name}.permute(1, 2, 0)" + (f", or {name}[0]." if shape[0] == 1 else ".")
+    return ""
