@@ -6,10 +6,6 @@ PORT ?= 8000
 PIP_ARGS ?=
 LAB_ARGS ?=
 
-# A hub may bring a kernel of its own that is called python3: the one of $(VENV) comes first.
-export JUPYTER_PATH :=
-export JUPYTER_PREFER_ENV_PATH := 1
-
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile --constraint constraints.txt $(PIP_ARGS)
 READY := $(VENV)/.ready
@@ -39,6 +35,9 @@ golden: $(READY)-test ## run the chapters and rewrite the reference outputs unde
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --golden-update _toc.yml book tests/test_readme.py
 	@echo "Review the change: git diff tests/golden"
 
+# A hub may bring a kernel of its own that is called python3: with these two the one of $(VENV) comes first.
+lab: export JUPYTER_PATH :=
+lab: export JUPYTER_PREFER_ENV_PATH := 1
 lab: $(READY)-lab ## open JupyterLab; a click on a chapter opens it as a notebook
 	@JUPYTER_CONFIG_DIR=$(VENV)/etc/jupyter $(BIN)/jupytext-config set-default-viewer
 	@JUPYTER_CONFIG_DIR=$(VENV)/etc/jupyter $(BIN)/jupyter lab $(LAB_ARGS) book/ || { test "$$(id -u)" != 0 || \

@@ -70,6 +70,11 @@ def source_of(page: Path) -> str:
     return page.read_text(encoding="utf-8-sig")
 
 
+def own_kernel_first() -> None:
+    """A hub may bring a kernel of its own that is called python3, and it knows nothing of the package."""
+    os.environ |= {"JUPYTER_PATH": "", "JUPYTER_PREFER_ENV_PATH": "1"}
+
+
 def execute(chapter: Path) -> Any:
     from jupyter_cache.executors.utils import single_nb_execution
     from myst_nb.core.read import read_myst_markdown_notebook
@@ -117,8 +122,7 @@ def main() -> int:
         return 0
     jobs = max(1, min(options.jobs, len(todo)))
     os.environ["RELUNB_BOOK"] = "1"  # relunb.plot then leaves plotly.js to the page
-    # A hub may bring a kernel of its own that is called python3: this interpreter's comes first.
-    os.environ |= {"JUPYTER_PATH": "", "JUPYTER_PREFER_ENV_PATH": "1"}
+    own_kernel_first()
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads leave the core to the other chapters
     failed = 0

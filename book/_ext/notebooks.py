@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from execute import own_kernel_first
+
 NEEDS = (
     "This notebook is a chapter of *One kink, three lenses*. It needs the package `relunb` and what its chapters "
     "import: in the folder of the repository, run `pip install '.[chapters]'`. Formulas and links in some texts are "
@@ -32,5 +34,6 @@ def _write_notebook(app: Any, pagename: str, templatename: str, context: dict[st
 
 
 def setup(app: Any) -> dict[str, bool]:
+    own_kernel_first()  # a page that was saved after the others had been executed is executed by Sphinx
     app.connect("html-page-context", _write_notebook, priority=5)  # before the theme makes its menu
     return {"parallel_read_safe": True, "parallel_write_safe": True}
