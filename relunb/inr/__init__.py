@@ -1,4 +1,38 @@
-"""The wavelet lens in use: images, scans and sounds as functions of coordinates."""
+"""The wavelet lens in use: images, scans and sounds as functions of coordinates.
+
+Networks and their training:
+
+=========================== =============================================================================
+name                        what it is
+=========================== =============================================================================
+``CoordinateNetwork``       a network from coordinates to values, with one of five activations
+``PositionalEncoding``      sines and cosines of the coordinates, in octaves
+``Sine``                    the activation ``sin(c z)``
+``Gaussian``                the activation ``exp(-(c z)**2)``
+``Gabor``                   the complex activation ``exp(i c z - |sigma z|**2)``
+``Grid``                    values on a grid, interpolated: the alternative to a network
+``fit``                     trains a network on a problem, with checkpoints that survive a kill
+``History``                 what ``fit`` returns: loss and PSNR after every step
+``preset``                  the paper's settings for a task and a method
+``Preset``                  what ``preset`` returns: keywords of a network and of ``fit``
+=========================== =============================================================================
+
+What a network is fitted to, and how well it fits:
+
+=========================== =============================================================================
+name                        what it is
+=========================== =============================================================================
+``ImageProblem``            an image from its pixels, or from some of them
+``AudioProblem``            a sound from its samples
+``SuperResolutionProblem``  an image from one of lower resolution
+``CTProblem``               a slice from its X-ray projections
+``Problem``                 the class to derive your own from
+``Radon``                   line integrals of an image, and their exact adjoint
+``pixel_grid``              the coordinates of every pixel
+``psnr``                    peak signal-to-noise ratio in decibels
+``ssim``                    structural similarity
+=========================== =============================================================================
+"""
 
 from ._activations import Gabor as Gabor
 from ._activations import Gaussian as Gaussian

@@ -1,9 +1,13 @@
 """The activations that coordinate networks use beside the wavelet: a sine, a Gaussian and a complex Gabor function."""
 
+from collections.abc import Callable
+from typing import Self
+
 import torch
 from torch import Tensor, nn
 
-from ..wavelet._activation import _checked_scale
+from .._checks import positive
+from ..wavelet._activation import _learned_dtype, _without_half
 
 
 def number(scale: float | Tensor) -> float:
@@ -12,14 +16,18 @@ def number(scale: float | Tensor) -> float:
 
 
 class _Scaled(nn.Module):
-    """An activation with a scale, fixed or learned."""
+    """An activation with a scale, fixed or learned; a learned one stays in float32 at least, as that of BWReLU."""
 
     scale: float | nn.Parameter
 
     def __init__(self, scale: float, learnable: bool = False) -> None:
         super().__init__()
-        value = float(_checked_scale(scale))
-        self.scale = nn.Parameter(torch.tensor(value)) if learnable else value
+        value = positive("scale", scale)
+        dtype = _learned_dtype(value)
+        self.scale = nn.Parameter(torch.tensor(value, dtype=dtype)) if learnable else value
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        return super()._apply(_without_half(fn), recurse)
 
     def extra_repr(self) -> str:
         learnable = isinstance(self.scale, nn.Parameter)
@@ -28,35 +36,92 @@ class _Scaled(nn.Module):
 
 
 class Sine(_Scaled):
-    """``sin(scale * z)``."""
+    """``sin(scale * z)``; NaN where ``scale * z`` overflows.
+
+    Args:
+        scale: c > 0, a number that float32 holds.
+        learnable: make ``scale`` a parameter, one number for the whole layer.
+
+    Raises:
+        TypeError: ``scale`` is not a number.
+        ValueError: ``scale`` is not positive, not finite, or too large or small for float32.
+
+    Example:
+        >>> Sine(30.0)(torch.tensor([0.0, torch.pi / 60])).tolist()
+        [0.0, 1.0]
+
+    Source: Sitzmann et al. (2020). Used in :doc:`/book/inr/spectral-bias`.
+    """
 
     def forward(self, z: Tensor) -> Tensor:
         return torch.sin(self.scale * z)
 
 
 class Gaussian(_Scaled):
-    """``exp(-(scale * z)**2)``."""
+    """``exp(-(scale * z)**2)``.
+
+    Args:
+        scale: c > 0, a number that float32 holds.
+        learnable: make ``scale`` a parameter, one number for the whole layer.
+
+    Raises:
+        TypeError: ``scale`` is not a number.
+        ValueError: ``scale`` is not positive, not finite, or too large or small for float32.
+
+    Example:
+        >>> [round(v, 4) for v in Gaussian(2.0)(torch.tensor([0.0, 0.5])).tolist()]
+        [1.0, 0.3679]
+
+    Source: Ramasinghe and Lucey (2022). Used in :doc:`/book/inr/spectral-bias`.
+    """
 
     def forward(self, z: Tensor) -> Tensor:
-        return torch.exp(-((self.scale * z) ** 2))
+        return torch.exp(-_square(self.scale * z))
 
 
 class Gabor(_Scaled):
-    """``exp(i * scale * z - |sigma * z|**2)``, complex; ``sigma`` is not learned."""
+    """``exp(i * scale * z - |sigma * z|**2)``, complex; ``sigma`` is not learned.
+
+    Half precision is computed in float32: PyTorch has no complex numbers of it.
+
+    Args:
+        scale: c > 0, a number that float32 holds.
+        sigma: how narrow the window is, of the same kind.
+        learnable: make ``scale`` a parameter, one number for the whole layer.
+
+    Raises:
+        TypeError: ``scale`` or ``sigma`` is not a number.
+        ValueError: one is not positive, not finite, or too large or small for float32.
+
+    Example:
+        >>> Gabor(scale=10.0, sigma=10.0)(torch.tensor([0.0, 10.0])).tolist()
+        [(1+0j), 0j]
+
+    Source: Saragadam et al. (2023). Used in :doc:`/book/inr/spectral-bias`.
+    """
 
     def __init__(self, scale: float, sigma: float, learnable: bool = False) -> None:
         super().__init__(scale, learnable)
-        self.sigma = float(_checked_scale(sigma))
+        self.sigma = positive("sigma", sigma)
+        _learned_dtype(self.sigma)
 
     def forward(self, z: Tensor) -> Tensor:
         if not z.is_complex():
-            return torch.polar(torch.exp(-((self.sigma * z) ** 2)), self.scale * z)
+            z = z.to(torch.promote_types(z.dtype, torch.float32))
+            size = torch.exp(-_square(self.sigma * z))
+            return torch.polar(size, torch.where(size > 0, self.scale * z, 0.0))
         # Size and angle apart are half again as fast as the exponential of a complex number.
         x, y = z.real, z.imag
-        return torch.polar(torch.exp(-self.scale * y - self.sigma**2 * (x * x + y * y)), self.scale * x)
+        u, v = self.sigma * x, self.sigma * y
+        return torch.polar(torch.exp(-self.scale * y - (u * u + v * v)), self.scale * x)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, sigma={self.sigma:g}"
+
+
+def _square(u: Tensor) -> Tensor:
+    """u**2 up to 900, of which exp(-u**2) is zero in every precision: no infinity, whose gradient would be NaN."""
+    return u.clamp(-30.0, 30.0) ** 2
 
 
 class ComplexLinear(nn.Module):
@@ -76,7 +141,9 @@ class ComplexLinear(nn.Module):
         nn.init.uniform_(self.bias, -bound, bound)
 
     def forward(self, z: Tensor) -> Tensor:
-        return nn.functional.linear(z, torch.view_as_complex(self.weight), torch.view_as_complex(self.bias))
+        wide = torch.promote_types(self.weight.dtype, torch.float32)  # there are no complex numbers of half precision
+        weight, bias = (torch.view_as_complex(pair.to(wide)) for pair in (self.weight, self.bias))
+        return nn.functional.linear(z, weight, bias)
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}"

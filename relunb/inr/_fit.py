@@ -39,6 +39,10 @@ class History:
         seconds: spent training, over all parts of a run that was resumed.
         route: "fused", by blocks without autograd, or "autograd".
         stopped: whether ``stop_loss`` was reached.
+
+    Example:
+        >>> History(loss=[0.5, 0.1], psnr=[3.0, 10.0], route="fused").loss[-1]
+        0.1
     """
 
     loss: list[float] = field(default_factory=list)
@@ -82,7 +86,9 @@ def fit(
         decay: the last learning rate is ``lr * decay``.
         stop_loss: end as soon as the loss is at most this.
         checkpoint: a file. If it exists, the run goes on from there, with the numbers of a run that was never broken;
-            after a run it remains.
+            after a run it remains. It knows the run by all that changes its numbers: the problem's data and attributes,
+            the network's parts and settings, your own code, and the parameters here but ``stop_loss``. Of other weights
+            at the start it warns, and goes on with its own.
         checkpoint_every: steps between two checkpoints.
         fused: False takes autograd everywhere; True refuses where the fused step does not apply. Default: by itself.
         precision: "float32" leaves the network's own precision, float64 too; "tf32" lets a CUDA device round factors
@@ -98,7 +104,15 @@ def fit(
         ValueError: a parameter is out of range, network and problem do not fit, the fused step is asked for where it
             does not apply, or the checkpoint belongs to another run; the message says what differs.
         FloatingPointError: the loss became NaN or infinite.
-        OSError: a checkpoint could not be written; the one before is still there.
+        OSError: a checkpoint cannot be written, which is tried before the first step, or another run has its file; the
+            one before is still there.
+
+    Example:
+        >>> from relunb.inr import CoordinateNetwork, ImageProblem, fit
+        >>> network = CoordinateNetwork(2, hidden_features=16)
+        >>> history = fit(network, ImageProblem(torch.eye(8)), steps=20, progress=False)
+        >>> len(history.loss), history.loss[-1] < history.loss[0], history.route
+        (21, True, 'fused')
 
     Source: Shenouda, Zhou and Nowak (2024), Appendix D. Used in :doc:`/book/inr/photograph`.
     """
@@ -462,6 +476,12 @@ def _check_start(network: nn.Module, problem: Problem) -> None:
                     f"the {owner}'s {name} was made under torch.inference_mode(), and PyTorch refuses to train with "
                     f"it: make the {owner} outside."
                 )
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad and parameter.dtype in (torch.float16, torch.bfloat16):
+            raise ValueError(
+                f"the network's {name} is {parameter.dtype}, in which small steps are lost: train in float32 or "
+                "float64. precision='bfloat16' rounds the products alone."
+            )
     for name, module in network.named_modules():
         if isinstance(module, BWReLU | Gabor | Gaussian | Sine):
             scales = module.scale.flatten().tolist() if isinstance(module.scale, Tensor) else [module.scale]

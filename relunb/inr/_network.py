@@ -12,7 +12,7 @@ from .._checks import count, points
 from ..ops import BlockedNetwork
 from ..wavelet import BWReLU
 from ._activations import ComplexLinear, Gabor, Gaussian, Sine, number
-from ._encoding import PositionalEncoding
+from ._encoding import MOST_OCTAVES, PositionalEncoding
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ ACTIVATIONS = {
 }
 
 
+_MOST = 2**31  # weights: 8 GB
 _KINDS: dict[str, Any] = {"bw_relu": BWReLU, "siren": Sine, "wire": Gabor, "gauss": Gaussian, "relu": nn.ReLU}
 
 
@@ -71,7 +72,13 @@ class CoordinateNetwork(nn.Module):
 
     Raises:
         TypeError: a number is not one.
-        ValueError: ``activation`` is not in the table, a parameter does not belong to it, or a count is below 1.
+        ValueError: ``activation`` is not in the table, a parameter does not belong to it, or a count is below 1 or too
+            large: more than 127 octaves, 10,000 layers or 2**31 weights.
+
+    Example:
+        >>> network = CoordinateNetwork(2, out_features=3, hidden_features=16, octaves=4)
+        >>> network(torch.zeros(64, 2)).shape
+        torch.Size([64, 3])
 
     Source: Shenouda, Zhou and Nowak (2024), Section 5, and the papers it compares with: Sitzmann et al. (2020),
     Saragadam et al. (2023), Ramasinghe and Lucey (2022). Derived in :doc:`/book/inr/spectral-bias`.
@@ -104,13 +111,18 @@ class CoordinateNetwork(nn.Module):
             raise ValueError(f"sigma belongs to activation 'wire' alone; got activation {activation!r}.")
         self.in_features, self.out_features = count("in_features", in_features), count("out_features", out_features)
         self.activation = activation
-        hidden, depth = count("hidden_features", hidden_features), count("hidden_layers", hidden_layers)
-        self.encoding = (
-            PositionalEncoding(in_features, octaves) if count("octaves", octaves, least=0) else nn.Identity()
-        )
+        hidden, depth = count("hidden_features", hidden_features), count("hidden_layers", hidden_layers, most=10_000)
+        encoded = count("octaves", octaves, least=0, most=MOST_OCTAVES) > 0
+        self.encoding = PositionalEncoding(in_features, octaves) if encoded else nn.Identity()
         size = self.encoding.out_features if isinstance(self.encoding, PositionalEncoding) else in_features
         if activation == "wire":
             hidden = max(int(hidden / math.sqrt(2)), 1)
+        numbers = (size + self.out_features) * hidden + (depth - 1) * hidden**2
+        if numbers > _MOST:
+            raise ValueError(
+                f"the network would have {numbers:.2g} weights, and at most {_MOST:.2g} are made: use fewer "
+                "hidden_features."
+            )
         scale = row.scale if scale is None else scale
         layers: list[nn.Module] = []
         for index in range(depth):
@@ -144,7 +156,7 @@ class CoordinateNetwork(nn.Module):
         points("coordinates", coordinates, self.in_features)
         values = self.layers(self.encoding(coordinates))
         if values.is_complex():
-            values = values.real
+            values = values.real.to(coordinates.dtype)
         return values if self.skip is None else values + self.skip(coordinates)
 
     def _linears(self) -> list[nn.Linear]:

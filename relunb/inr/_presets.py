@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from .._checks import shown
+
 TASKS = ("image", "super-resolution", "ct")
 METHODS = ("bw_relu", "siren", "wire", "relu_pe", "relu")
 
@@ -15,6 +17,10 @@ class Preset:
         network: keywords of :class:`relunb.inr.CoordinateNetwork`.
         training: keywords of :func:`relunb.inr.fit`.
         note: where the paper says nothing, or its public scripts say something else.
+
+    Example:
+        >>> preset("super-resolution", "bw_relu").training
+        {'steps': 2000, 'lr': 0.003, 'decay': 0.2}
     """
 
     network: dict[str, Any]
@@ -69,11 +75,15 @@ def preset(task: str, method: str) -> Preset:
     Raises:
         ValueError: there is no such task or method.
 
+    Example:
+        >>> preset("ct", "siren").network
+        {'activation': 'siren', 'hidden_features': 300, 'hidden_layers': 3, 'scale': 25.0}
+
     Source: Shenouda, Zhou and Nowak (2024), Appendix D.1 to D.3. Used in :doc:`/book/inr/photograph`.
     """
     for name, value, valid in (("task", task, TASKS), ("method", method, METHODS)):
         if value not in valid:
-            raise ValueError(f"{name} must be one of {', '.join(map(repr, valid))}; got {value!r}.")
+            raise ValueError(f"{name} must be one of {', '.join(map(repr, valid))}; got {shown(value)}.")
     width, steps, decay, note = _TASKS[task]
     column = TASKS.index(task)
     activation = "relu" if method == "relu_pe" else method

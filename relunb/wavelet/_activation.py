@@ -137,11 +137,7 @@ class BWReLU(nn.Module):
         self.scale = nn.Parameter(torch.tensor(number, dtype=_learned_dtype(number))) if learnable else number
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        def kept(t: Tensor) -> Tensor:
-            moved = fn(t)
-            return moved if moved.dtype.itemsize >= 4 else t.to(moved.device)
-
-        return super()._apply(kept, recurse)
+        return super()._apply(_without_half(fn), recurse)
 
     def forward(self, x: Tensor) -> Tensor:
         return bw_relu(x, self.scale)
@@ -150,6 +146,16 @@ class BWReLU(nn.Module):
         if not isinstance(self.scale, nn.Parameter):
             return f"scale={self.scale:g}, learnable=False"
         return f"scale={'?' if self.scale.is_meta else format(self.scale.item(), 'g')}, learnable=True"
+
+
+def _without_half(fn: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """A conversion that moves a learned scale and does not round it to half precision."""
+
+    def kept(t: Tensor) -> Tensor:
+        moved = fn(t)
+        return moved if moved.dtype.itemsize >= 4 else t.to(moved.device)
+
+    return kept
 
 
 def _learned_dtype(scale: float) -> torch.dtype:

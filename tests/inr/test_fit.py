@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from relunb.data import photograph
 from relunb.inr import CoordinateNetwork, CTProblem, Grid, ImageProblem, SuperResolutionProblem, fit
@@ -418,6 +419,55 @@ def test_a_loss_that_is_not_finite_is_said(fused):
 def test_bad_input_gets_a_sentence_that_helps(call, error, says):
     with pytest.raises(error, match=says):
         call()
+
+
+def test_numbers_too_large_are_not_blamed_on_the_learning_rate():
+    with pytest.raises(FloatingPointError, match=r"before the first step, though .* reach 1e\+30, .*rescale"):
+        run(network(), ImageProblem(PHOTO / PHOTO.max() * 1e30))
+    net = network("relu")
+    with torch.no_grad():
+        for p in net.parameters():
+            p.mul_(1e30)
+    with pytest.raises(FloatingPointError, match="before the first step: the network's values are not all finite"):
+        run(net, ImageProblem(PHOTO))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_refused_before_the_first_step(dtype):
+    what = ImageProblem(PHOTO.to(dtype))
+    with pytest.raises(ValueError, match=r"layers\.0\.weight is torch\..*, in which small steps are lost"):
+        run(network().to(dtype), what)
+
+
+@pytest.mark.parametrize("value", [0.0, math.inf, math.nan])
+@pytest.mark.parametrize("activation", ["bw_relu", "siren", "gauss", "wire"])
+def test_a_scale_that_is_none_is_noticed_before_the_first_step(activation, value):
+    net = network(activation, learnable_scale=True)
+    with torch.no_grad():
+        net.layers[3].scale.fill_(value)
+    with pytest.raises(ValueError, match=r"scale of the network's layers\.3 is (0|inf|nan) before the first step"):
+        run(net, problems()["image"])
+
+
+@pytest.mark.parametrize(
+    ("net", "says"),
+    [
+        (lambda: nn.Sequential(nn.Linear(2, 2), nn.Flatten(0)), r"gives \(1152,\) for 576 points and the problem needs \(576, 1\)\."),
+        (lambda: CoordinateNetwork(3), r"coordinates must be \(\.\.\., 3\); got \(576, 2\)"),
+    ],
+)
+def test_values_of_another_shape_are_said(net, says):
+    with pytest.raises(ValueError, match=says):
+        run(net(), problems()["image"])
+
+
+@pytest.mark.parametrize("loss", [lambda values: values, lambda values: 0.5, lambda values: values.detach().mean()])
+@pytest.mark.parametrize("fused", [None, False])
+def test_a_loss_that_cannot_be_followed_is_said(loss, fused):
+    what = ImageProblem(PHOTO)
+    what.loss = loss
+    with pytest.raises(TypeError, match=r"ImageProblem\.loss must give one number, a tensor that depends"):
+        run(network(), what, fused=fused)
 
 
 def test_frozen_parameters_stay_and_take_autograd():

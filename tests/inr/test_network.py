@@ -1,6 +1,7 @@
 """Coordinate networks: formulas, initial weights by depth, and the sentences that bad input gets."""
 
 import math
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -120,6 +121,49 @@ def test_the_encoding_is_written_out():
     assert make("relu", octaves=3)(POINTS).shape == (1000, 1)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+def test_the_encoding_is_right_at_every_octave(dtype):
+    """Against exact integers: a point is m / 2**k, and sin(2**i pi x) depends on m 2**i mod 2**(k + 1)."""
+    x = torch.tensor([0.3, -0.7, 1e-3, -1e-30, 0.0, -1.0, 1e4, 1e30], dtype=torch.float64).to(dtype)
+    x = x[x.isfinite()]
+    encoded = PositionalEncoding(1, 127)(x[:, None])
+    assert encoded.dtype == dtype and encoded.isfinite().all()
+    for point, row in zip(x.tolist(), encoded.tolist(), strict=True):
+        turns = [Fraction(point) * 2**i % 2 for i in range(127)]
+        angles = [math.pi * float(t - 2 if t > 1 else t) for t in turns]
+        expected = [point, *map(math.sin, angles), *map(math.cos, angles)]
+        # An angle of up to 2 pi is rounded twice, each time by up to 2 eps.
+        assert row == pytest.approx(expected, rel=torch.finfo(dtype).eps, abs=4 * torch.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("activation", [Gaussian(10.0), Gabor(10.0, 10.0)])
+def test_a_window_and_its_gradient_vanish_far_out(activation, dtype):
+    largest = torch.finfo(dtype).max
+    z = torch.tensor([0.0, 30.0, -1e9, 1e30, largest, -largest], dtype=dtype, requires_grad=True)
+    values = torch.view_as_real(activation(z)).sum(-1) if isinstance(activation, Gabor) else activation(z)
+    assert values.tolist() == [1, 0, 0, 0, 0, 0]
+    (gradient,) = torch.autograd.grad(values.sum(), z)
+    assert gradient[1:].tolist() == [0] * 5 and gradient[0].isfinite()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_half_precision_rounds_and_keeps_a_learned_scale(activation, dtype):
+    """PyTorch has no complex half; and a small scale would be zero in it."""
+    learned = {} if activation == "relu" else {"learnable_scale": True}
+    network = make(activation, **learned)
+    exact = network(POINTS[:50]).detach()
+    for layer in network.layers:
+        if hasattr(layer, "scale"):
+            assert layer.half().scale.dtype == torch.float32
+    half = network.to(dtype)(POINTS[:50].to(dtype))
+    assert half.dtype == dtype
+    torch.testing.assert_close(half.float(), exact, rtol=0.1, atol=0.1)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert make(activation, **learned)(POINTS[:5]).isfinite().all()
+
+
 def test_a_skip_connection_adds_a_linear_layer():
     network = make("bw_relu", skip=True, out_features=3)
     assert network.skip is not None
@@ -175,6 +219,14 @@ def test_the_variation_norm_reads_a_network_of_wavelets():
         (lambda: make("relu", hidden_layers=0), ValueError, "hidden_layers must be at least 1; got 0"),
         (lambda: make("relu", hidden_features=2.5), TypeError, "hidden_features must be an integer"),
         (lambda: make("relu", octaves=-1), ValueError, "octaves must be at least 0"),
+        (lambda: make("relu", octaves=200), ValueError, "octaves must be at most 127; got 200"),
+        (lambda: PositionalEncoding(2, 200), ValueError, "octaves must be at most 127; got 200"),
+        (lambda: make("relu", hidden_features=10**9), ValueError, r"would have 2e\+18 weights, and at most 2\.1e\+09"),
+        (lambda: make("relu", hidden_layers=10**9), ValueError, "hidden_layers must be at most 10,000"),
+        (lambda: Sine(torch.ones(2)), TypeError, "scale must be a number; got tensor"),
+        (lambda: Sine(1e300), ValueError, "float32"),
+        (lambda: Gaussian(1e-50, True), ValueError, "float32"),
+        (lambda: Gabor(3.0, 1e200), ValueError, "float32"),
         (lambda: UNTYPED("2"), TypeError, "in_features must be an integer"),
         (lambda: make("relu")(POINTS[:, :1]), ValueError, r"coordinates must be \(\.\.\., 2\); got \(1000, 1\)"),
         (lambda: make("relu")(POINTS.long()), TypeError, r"coordinates must be a real .* got torch\.int64"),
