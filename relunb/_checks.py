@@ -150,18 +150,18 @@ def finite(name: str, value: Tensor) -> None:
         raise ValueError(f"{name} has {int(bad.sum())} non-finite value{'s' if bad.sum() > 1 else ''}{where}.")
 
 
-def count(name: str, value: Any, *, least: int = 1, most: int | None = None) -> int:
-    """``value`` as an integer that is at least ``least``, and at most ``most``."""
+def count(name: str, value: Any, *, least: int | None = 1, most: int | None = None) -> int:
+    """``value`` as an integer that is at least ``least``, and at most ``most``; None is no bound."""
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be an integer; got {shown(value)}.")
-    if value < least:
+    if least is not None and value < least:
         raise ValueError(f"{name} must be at least {least}; got {shown(int(value))}.")
     if most is not None and value > most:
         raise ValueError(f"{name} must be at most {most:,}; got {shown(int(value))}.")
     return int(value)
 
 
-def integers(name: str, each: str, value: Any, *, tones: int, least: int = 0) -> list[int]:
+def integers(name: str, each: str, value: Any, *, tones: int, least: int | None = 0) -> list[int]:
     """A list of integers, one for each tone."""
     known(**{name: value})
     if isinstance(value, str | bytes) or not hasattr(value, "__iter__") or getattr(value, "ndim", 1) != 1:

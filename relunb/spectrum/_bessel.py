@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.polynomial import chebyshev, hermite
 from torch import Tensor
+from torch._C._functorch import TransformType, get_interpreter_stack
 
 _SPLIT = 8.0
 _DEGREE, _FAR_DEGREE = 18, 11  # one degree less costs a digit; more only adds roundings
@@ -73,6 +74,15 @@ def _evaluate(order: int, x: Tensor) -> Tensor:
     return torch.where(size <= _SPLIT, near, wave * x.sign() if order else wave)
 
 
+def _refuse_nested_jvp() -> None:
+    """Forward mode inside forward mode loses the outer tangent of what a Function saved, and says nothing."""
+    levels = get_interpreter_stack() or ()
+    if sum(level.key() == TransformType.Jvp for level in levels) > 1:
+        raise NotImplementedError(
+            "no second derivative by jacfwd of jacfwd (or jvp of jvp) here: use torch.func.hessian, or jacrev of jacrev."
+        )
+
+
 class _J0(torch.autograd.Function):
     generate_vmap_rule = True
 
@@ -83,11 +93,17 @@ class _J0(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx, inputs, output) -> None:
         ctx.save_for_backward(inputs[0])
+        ctx.save_for_forward(inputs[0])
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
         return -grad * bessel_j1(x)
+
+    @staticmethod
+    def jvp(ctx, grad: Tensor) -> Tensor:
+        _refuse_nested_jvp()
+        return _J0.backward(ctx, grad)
 
 
 class _J1(torch.autograd.Function):
@@ -100,12 +116,18 @@ class _J1(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx, inputs, output) -> None:
         ctx.save_for_backward(inputs[0], output)
+        ctx.save_for_forward(inputs[0], output)
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> Tensor:
         x, j1 = ctx.saved_tensors
         zero = x == 0
         return grad * (bessel_j0(x) - torch.where(zero, 0.5, j1 / torch.where(zero, 1, x)))
+
+    @staticmethod
+    def jvp(ctx, grad: Tensor) -> Tensor:
+        _refuse_nested_jvp()
+        return _J1.backward(ctx, grad)
 
 
 class _K0e(torch.autograd.Function):
@@ -118,11 +140,17 @@ class _K0e(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx, inputs, output) -> None:
         ctx.save_for_backward(inputs[0], output)
+        ctx.save_for_forward(inputs[0], output)
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> Tensor:
         x, k0 = ctx.saved_tensors
         return grad * (k0 - k1e(x))
+
+    @staticmethod
+    def jvp(ctx, grad: Tensor) -> Tensor:
+        _refuse_nested_jvp()
+        return _K0e.backward(ctx, grad)
 
 
 class _K1e(torch.autograd.Function):
@@ -135,11 +163,17 @@ class _K1e(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx, inputs, output) -> None:
         ctx.save_for_backward(inputs[0], output)
+        ctx.save_for_forward(inputs[0], output)
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> Tensor:
         x, k1 = ctx.saved_tensors
         return grad * (k1 - k0e(x) - k1 / x)
+
+    @staticmethod
+    def jvp(ctx, grad: Tensor) -> Tensor:
+        _refuse_nested_jvp()
+        return _K1e.backward(ctx, grad)
 
 
 def bessel_j0(x: Tensor) -> Tensor:
@@ -174,7 +208,7 @@ def bessel_j(order: int, x: Tensor) -> Tensor:
     near = torch.zeros_like(inner)
     for angle in t:
         near = near + torch.cos(order * angle - inner * torch.sin(angle)) / points
-    outer = x.clamp_min(low)
+    outer = torch.where(small, low, x)
     previous, current = bessel_j0(outer), bessel_j1(outer)
     for n in range(1, order):
         previous, current = current, 2 * n / outer * current - previous
@@ -197,18 +231,19 @@ def ie(order: int, x: Tensor) -> Tensor:
     if order < 2:
         return torch.special.i1e(x) if order else torch.special.i0e(x)
     low = min(max(order**2 / 4, 30.0), 600.0)  # exp(600) is still a number
-    inner = x.clamp_max(low)
+    far = x.detach() > low
+    inner = torch.where(far, low, x)
     square = (inner / 2).square()
     term = torch.exp(order * (inner / 2).log() - math.lgamma(order + 1) - inner)
     near = term
     for m in range(1, int(low) + 40):
         term = term * square / (m * (m + order))
         near = near + term
-    outer = x.clamp_min(low)
+    outer = torch.where(far, x, low)
     previous, current = torch.special.i0e(outer), torch.special.i1e(outer)
     for n in range(1, order):
         previous, current = current, previous - 2 * n / outer * current
-    return torch.where(x > low, current, near)
+    return torch.where(far, current, near)
 
 
 _TERMS = 14  # of a power series: (|z| / 2)^28 / 14!^2 is below 1e-18 for |z| <= 1.5

@@ -6,10 +6,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .._checks import Numbers, count
-from ._multitone import multitone_dc, rows_of_tones, sign
+from .._checks import Numbers, integers
+from ._multitone import dc_of_rows, followed, rows_of_tones, sign
 from ._phase_mean import phase_mean_integral
-from ._tone import tone_harmonics
+from ._tone import lines_of_tone
+
+_LOW = 6  # order up to which the integral of Bessel functions has its fast route
+_HIGHEST = 10**6  # sum of orders, of one tone or two
+_HIGHEST_OF_MANY = 10_000  # of three or more
+_PORTION = 1 << 16  # points at once
 
 
 def intermodulation(amplitudes: Numbers, orders: Sequence[int] | Tensor, bias: Numbers = 0.0) -> Tensor:
@@ -23,52 +28,97 @@ def intermodulation(amplitudes: Numbers, orders: Sequence[int] | Tensor, bias: N
     Args:
         amplitudes: shape (..., tones), float64 or float32; a list of numbers is taken as float64. A negative one is a
             tone of opposite phase.
-        orders: k_i, one integer a tone, of any sign.
+        orders: k_i, one integer a tone, of any sign. Their sizes add up to 1,000,000 at most where two tones or one are
+            not zero, and to 10,000 where more are.
         bias: b, a number or a tensor that broadcasts with shape (...).
 
     Returns:
         Tensor of shape (...), the signed amplitude of ``cos((sum k_i w_i) t)``, or the DC where all orders are zero.
-        Absolute error below 1e-10 times the sum of amplitudes.
+        The error is absolute, below 1e-10 times the sum of amplitudes: a line that is smaller than that, as
+        many of high order are, has no digit to trust. One tone, or two of which one has order 7 or more, have the
+        error of a few roundings where the larger outweighs the smaller and the bias.
 
     Raises:
         TypeError: an input is not real, or an order is not an integer.
-        ValueError: an input is empty or not finite, or there is not one order a tone.
+        ValueError: an input is empty or not finite, there is not one order a tone, or the orders are too high.
+
+    Example:
+        >>> [f"{intermodulation([1.0, 0.5], k).item():.6f}" for k in ([1, 1], [1, -1], [2, 1])]
+        ['0.154012', '0.154012', '0.000000']
 
     Source: Kechris et al. (2024), Section III, names these frequencies; the amplitudes are derived in
     :doc:`/book/spectrum/many-tones`.
     """
-    a, b, dtype = rows_of_tones(amplitudes, bias)
-    listed = orders.tolist() if isinstance(orders, Tensor) else list(orders)
-    k = [abs(count("each order", order, least=-(10**6))) for order in listed]
-    if len(k) != a.shape[-1]:
-        raise ValueError(f"orders must have one integer a tone: {a.shape[-1]}; got {len(k)}.")
+    a, b, unit, dtype = rows_of_tones(amplitudes, bias)
+    k = [abs(order) for order in integers("orders", "each order", orders, tones=a.shape[-1], least=None)]
     if not any(k):
-        return multitone_dc(amplitudes, bias)
-    if not a.requires_grad:  # silent tones take no part; with a gradient they have a say in the second one
-        heard = [i for i, order in enumerate(k) if order or bool((a[..., i] != 0).any())]
-        a, k = a[..., heard], [k[i] for i in heard]
+        return (dc_of_rows(a, b).reshape(unit.shape) * unit).to(dtype)
+    if not followed(a):  # silent tones take no part; with a gradient they have a say in the second one
+        heard = [i for i, order in enumerate(k) if order or bool((a[:, i] != 0).any())]
+        a, k = a[:, heard], [k[i] for i in heard]
+    most = _HIGHEST if len(k) <= 2 else _HIGHEST_OF_MANY
+    if sum(k) > most:
+        raise ValueError(
+            f"orders add up to {sum(k):,} in size, and {most:,} is the limit for {len(k)} tones: "
+            "a line of so high an order would take too long."
+        )
     if len(k) == 1:
-        return tone_harmonics(a[..., 0], b, k[0])[..., -1].to(dtype)
+        line = lines_of_tone(a[:, 0], b, torch.tensor(k, device=a.device))[:, 0]
+    elif len(k) == 2 and max(k) > _LOW:
+        line = _line_of_two(a, b, *k)
+    else:
+        line = _line_of_many(a, b, k)
+    return (line.reshape(unit.shape) * unit).to(dtype)
+
+
+def _line_of_many(a: Tensor, b: Tensor, k: list[int]) -> Tensor:
     total = sum(k)
-    flat_a, flat_b = a.reshape(-1, a.shape[-1]), b.reshape(-1)
     # x/2 keeps half of each tone, |x|/2 makes all the rest.
-    own = flat_a[:, k.index(1)] / 2 if total == 1 else torch.zeros_like(flat_b)
-    biased = bool((flat_b != 0).any()) or flat_b.requires_grad
-    result = own
-    if total % 2 == 0 or biased:
-        size, bias_size = flat_a * sign(flat_a), flat_b * sign(flat_b)
-        switches = (bias_size < size.sum(-1)).detach()
-        result = own * (1 + torch.where(switches, 0, flat_b.detach().sign()))  # all of it, or nothing
-        if switches.any():
-            rows = switches.nonzero()[:, 0]
-            integral = phase_mean_integral(size[rows], k, bias_size[rows] if biased else None)
-            # cos of the sum of phases, and the sign of i^|k| e^{i u b}; see the chapter.
-            if total % 2:
-                factor = (-1) ** ((total - 1) // 2 + 1) * sign(flat_b[rows])
-            else:
-                factor = (-1) ** (total // 2)
-            flips = torch.stack([sign(flat_a[rows, i]) for i, k_i in enumerate(k) if k_i % 2] or [torch.ones(1)]).prod(
-                0
-            )
-            result = result.index_add(0, rows, integral * factor * flips.to(integral) * (2 / math.pi))
-    return result.reshape(b.shape).to(dtype)
+    own = a[:, k.index(1)] / 2 if total == 1 else torch.zeros_like(b)
+    biased = bool((b != 0).any()) or followed(b)
+    if total % 2 and not biased:
+        return own
+    size, bias_size = a * sign(a), b * sign(b)
+    switches = (bias_size < size.sum(-1)).detach()
+    result = own * (1 + torch.where(switches, 0, b.detach().sign()))  # all of it, or nothing
+    if switches.any():
+        rows = switches.nonzero()[:, 0]
+        integral = phase_mean_integral(size[rows], k, bias_size[rows] if biased else None)
+        # cos of the sum of phases, and the sign of i^|k| e^{i u b}; see the chapter.
+        if total % 2:
+            factor = (-1) ** ((total - 1) // 2 + 1) * sign(b[rows])
+        else:
+            factor = (-1) ** (total // 2)
+        odd = [sign(a[rows, i]) for i, k_i in enumerate(k) if k_i % 2]
+        flips = torch.stack(odd).prod(0) if odd else 1.0
+        result = result.index_add(0, rows, integral * factor * flips * (2 / math.pi))
+    return result
+
+
+def _line_of_two(a: Tensor, b: Tensor, first: int, second: int) -> Tensor:
+    """A line of two tones: the mean over the phase of the weaker of the line of the stronger, whose bias it is.
+
+    The mean is over a period. Where the stronger tone outweighs the rest the integrand is smooth, and evenly spaced
+    points give all its digits; else it has kinks of order 3/2, and they give 12.
+    """
+    lines = torch.zeros_like(b)
+    first_is_larger = a[:, 0].detach().abs() >= a[:, 1].detach().abs()
+    points = max(1 << (first + second).bit_length() + 2, 1 << 16)
+    t = torch.arange(points // 2 + 1, dtype=a.dtype, device=a.device) * (2 * math.pi / points)
+    ends = torch.where((t == 0) | (t >= math.pi), 0.5, 1.0)  # the other half of the period mirrors this one
+    for inner, outer, mine in ((0, 1, first_is_larger), (1, 0, ~first_is_larger)):
+        k = (first, second)[inner], (first, second)[outer]
+        for row in mine.nonzero()[:, 0]:
+            total = torch.zeros_like(b[0])
+            for some, weight in zip(t.split(_PORTION), ends.split(_PORTION), strict=True):
+                bias = b[row] + a[row, outer] * some.cos()
+                line = lines_of_tone(a[row, inner].expand_as(bias), bias, torch.tensor([k[0]], device=a.device))[:, 0]
+                total = total + (line * weight * torch.cos(k[1] * some)).sum()
+            # A line is twice a mean; that of the stronger tone holds the 2 already, unless it is the DC.
+            lines = lines.index_put((row,), total * (2 / points * (1 if k[0] else 2)))
+    # What parity or silence makes zero is zero, and not a rounding; its derivatives stay.
+    silent = (b.detach() == 0) if (first + second) % 2 else torch.zeros_like(b, dtype=torch.bool)
+    for tone, order in enumerate((first, second)):
+        if order:
+            silent = silent | (a.detach()[:, tone] == 0)
+    return torch.where(silent, lines - lines.detach(), lines)

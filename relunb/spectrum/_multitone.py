@@ -4,9 +4,10 @@ import math
 
 import torch
 from torch import Tensor
-from torch._C._functorch import is_batchedtensor
+from torch._C._functorch import is_batchedtensor, is_functorch_wrapped_tensor
 
-from .._checks import Numbers, real
+from .._checks import Numbers, known, real
+from .._scaling import power_of_two
 from ._phase_mean import phase_mean_integral
 
 
@@ -29,32 +30,44 @@ def multitone_dc(amplitudes: Numbers, bias: Numbers = 0.0) -> Tensor:
 
     Raises:
         TypeError: an input is not real, or comes from ``torch.func.vmap``: rows are a batch already.
+        NotImplementedError: forward mode inside forward mode; ``torch.func.hessian`` is forward over reverse, and works.
         ValueError: an input is empty, not finite, or of a shape that does not fit; or ``amplitudes`` is one number.
+
+    Example:
+        >>> f"{multitone_dc([1.0, 1.0]).item():.6f}"  # 4 / pi^2
+        '0.405285'
+        >>> f"{multitone_dc([1.0, 0.5], 2.0).item():.6f}"  # a bias that outweighs the tones
+        '2.000000'
 
     Source: Kechris et al. (2024), Section IV and Eq. (8), say what it depends on; the formula is derived in
     :doc:`/book/spectrum/many-tones`.
     """
-    a, b, dtype = rows_of_tones(amplitudes, bias)
-    flat_a, flat_b = a.reshape(-1, a.shape[-1]), b.reshape(-1)
-    flat_a = flat_a * sign(flat_a)
+    a, b, unit, dtype = rows_of_tones(amplitudes, bias)
+    return (dc_of_rows(a, b).reshape(unit.shape) * unit).to(dtype)
+
+
+def dc_of_rows(a: Tensor, b: Tensor) -> Tensor:
+    """The DC of rows of tones (rows, tones) of any sign, with a bias (rows,)."""
+    a = a * sign(a)
     # A bias that outweighs all tones keeps ReLU on, or off.
-    switches = flat_b.detach().abs() < flat_a.detach().sum(-1)
-    result = flat_b.relu()
+    switches = b.detach().abs() < a.detach().sum(-1)
+    result = torch.where(b.detach() > 0, b, 0.0)
     if switches.any():
         rows = switches.nonzero()[:, 0]
-        bias_rows = flat_b[rows]
-        size = bias_rows * sign(bias_rows) if (bias_rows != 0).any() or bias_rows.requires_grad else None
-        integral = phase_mean_integral(flat_a[rows], [0] * a.shape[-1], size)
+        bias_rows = b[rows]
+        size = bias_rows * sign(bias_rows) if (bias_rows != 0).any() or followed(b) else None
+        integral = phase_mean_integral(a[rows], [0] * a.shape[-1], size)
         result = result.index_put((rows,), bias_rows / 2 + integral / math.pi)
-    return result.reshape(b.shape).to(dtype)
+    return result
 
 
-def rows_of_tones(amplitudes: Numbers, bias: Numbers) -> tuple[Tensor, Tensor, torch.dtype]:
-    """Amplitudes (..., tones) and bias (...) in float64, of one batch shape, and the dtype of the answer."""
+def rows_of_tones(amplitudes: Numbers, bias: Numbers) -> tuple[Tensor, Tensor, Tensor, torch.dtype]:
+    """Amplitudes (rows, tones) and bias (rows,) over a power of two, float64; it, in the batch shape; the dtype."""
     amplitudes = real("amplitudes", amplitudes)
     bias = real("bias", bias, like=amplitudes)
     if is_batchedtensor(amplitudes) or is_batchedtensor(bias):
         raise TypeError("each row of amplitudes is an input of its own already: call it on all rows, without vmap.")
+    known(amplitudes=amplitudes, bias=bias)
     if amplitudes.ndim == 0:
         raise ValueError("amplitudes must have a last dimension of tones; got a single number. One tone is [a].")
     try:
@@ -65,7 +78,14 @@ def rows_of_tones(amplitudes: Numbers, bias: Numbers) -> tuple[Tensor, Tensor, t
             f"broadcast with {tuple(amplitudes.shape[:-1])}, one bias a row of tones."
         ) from None
     dtype = torch.promote_types(amplitudes.dtype, bias.dtype)
-    return amplitudes.double().expand(*shape, -1), bias.double().expand(shape), dtype
+    a, b = amplitudes.double().expand(*shape, -1), bias.double().expand(shape)
+    unit = power_of_two(torch.cat([a.detach(), b.detach().unsqueeze(-1)], -1), -1)[..., 0]
+    return (a / unit.unsqueeze(-1)).reshape(-1, a.shape[-1]), (b / unit).reshape(-1), unit, dtype
+
+
+def followed(x: Tensor) -> bool:
+    """Whether a derivative of ``x`` may be asked for: by autograd, or by a transform of torch.func."""
+    return x.requires_grad or is_functorch_wrapped_tensor(x)
 
 
 def sign(x: Tensor) -> Tensor:

@@ -2,10 +2,12 @@
 
 import math
 
+import mpmath
 import pytest
 import torch
 
-from relunb.spectrum import intermodulation, multitone_dc, tone_harmonics
+from relunb.spectrum import _intermodulation as module
+from relunb.spectrum import commensurate_dc, intermodulation, multitone_dc, tone_harmonics
 from tests.tolerance import DEVICES
 
 
@@ -123,3 +125,67 @@ def test_bad_input_is_refused_with_a_reason():
         intermodulation([1, math.nan], (1, 1))
     with pytest.raises(ValueError, match="single number"):
         intermodulation(1.0, (1,))
+
+
+def weber_schafheitlin(b: float, m: int, n: int) -> float:
+    """The line (m, n) of tones 1 and b < 1 for an even m + n: a hypergeometric function, to 40 digits."""
+    with mpmath.workdps(40):
+        b, g = mpmath.mpf(b), mpmath.gamma
+        above = b**n * g(mpmath.mpf(m + n - 1) / 2)
+        below = 4 * g(n + 1) * g(mpmath.mpf(m - n + 3) / 2)
+        integral = above / below * mpmath.hyp2f1(mpmath.mpf(n + m - 1) / 2, mpmath.mpf(n - m - 1) / 2, n + 1, b**2)
+        return float((-1) ** ((m + n) // 2 + 1) * 2 / mpmath.pi * integral)
+
+
+@pytest.mark.parametrize("orders", [(1, 1), (2, 0), (7, 1), (1, 7), (8, 2), (30, 10), (100, 4), (500, 500), (2000, 2)])
+def test_lines_of_two_tones_of_any_order_are_hypergeometric(orders):
+    bound = 1e-10 if max(orders) <= 6 else 1e-16
+    for b in (0.5, 0.9):
+        assert abs(intermodulation([1.0, b], orders).item() - weber_schafheitlin(b, *orders)) < bound
+        assert abs(intermodulation([b, -1.0], orders[::-1]).item()) == pytest.approx(
+            abs(weber_schafheitlin(b, *orders)), abs=bound
+        )
+
+
+def test_the_two_routes_of_two_tones_agree():
+    for orders in ((7, 1), (0, 8), (12, 0), (7, 2)):
+        for a in ([1.0, 0.5], [-0.7, 1.0]):
+            for bias in (0.0, 0.6, -0.6, 1.9):
+                rows, b = torch.tensor([a], dtype=torch.float64), torch.tensor([bias], dtype=torch.float64)
+                integral = module._line_of_many(rows, b, list(orders))
+                assert abs(intermodulation(a, orders, bias) - integral.item()) < 2e-12, (orders, a, bias)
+
+
+def test_related_frequencies_differ_by_the_lines_that_fall_on_zero():
+    """k w_1 + m w_2 = 0 for w_2 = 30 w_1: lines (30 m, m)."""
+    moved = sum(intermodulation([1.0, 0.7], [30 * m, m]).item() for m in range(2, 100, 2))
+    difference = commensurate_dc([1.0, 0.7], [1, 30]).item() - multitone_dc([1.0, 0.7]).item()
+    assert moved == pytest.approx(difference, abs=2e-7)  # what is left out falls like the order to the -5/2
+
+
+@pytest.mark.parametrize("exponent", [-1070, -500, 5, 500, 1021])
+def test_a_power_of_two_scales_every_digit(exponent):
+    a = torch.tensor([[1.0, 0.75], [1.0, 1.0], [0.5, 0.0]], dtype=torch.float64)
+    for orders in ((1, 1), (2, 0), (9, 1), (1, 0)):
+        for bias in (0.0, 0.25):
+            scaled = intermodulation(a * 2.0**exponent, orders, bias * 2.0**exponent)
+            assert torch.equal(scaled, intermodulation(a, orders, bias) * 2.0**exponent)
+    assert intermodulation([1e-200], [2]).item() == pytest.approx(2e-200 / (3 * math.pi), rel=1e-14)
+
+
+def test_orders_that_would_never_end_are_refused_and_others_end():
+    assert abs(intermodulation([1.0, 0.5], [10**4] * 2).item()) < 1e-15
+    assert intermodulation([1.0], [10**6]).item() == pytest.approx(-2 / math.pi / 1e12, rel=1e-9)
+    assert abs(intermodulation([1.0, 0.1], [2, 300]).item()) < 1e-15
+    assert abs(intermodulation([1.0, 0.1, 0.05], [2, 300, 0]).item()) < 1e-10
+    with pytest.raises(ValueError, match="orders add up to 2,000,000 in size, and 1,000,000 is the limit for 2 tones"):
+        intermodulation([1.0, 0.5], [10**6] * 2)
+    with pytest.raises(ValueError, match="10,000 is the limit for 3 tones"):
+        intermodulation([1.0, 0.5, 0.2], [10**4, 1, 1])
+    with pytest.raises(TypeError, match="orders must be a flat list of integers, one a tone; got 3"):
+        intermodulation([1.0, 0.5], 3)
+
+
+def test_a_line_of_high_order_has_a_gradient():
+    a = torch.tensor([1.0, 0.6], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda a: intermodulation(a, (8, 2)), a, atol=1e-7)

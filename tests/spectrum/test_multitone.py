@@ -243,3 +243,44 @@ def test_bad_input_is_refused_with_a_reason():
         multitone_dc(torch.ones(2, dtype=torch.complex64))
     with pytest.raises(TypeError, match="without vmap"):
         torch.func.vmap(multitone_dc)(torch.ones(2, 3))
+
+
+@pytest.mark.parametrize("exponent", [-1070, -1022, -500, -3, 5, 500, 1021])
+def test_a_power_of_two_scales_every_digit(exponent):
+    a = torch.tensor([[1.0, 0.75, 0.25], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0], [0.5, 0.25, 0.25]], dtype=torch.float64)
+    b = torch.tensor([0.0, 0.25, -1.0, -0.5], dtype=torch.float64)
+    for bias in (b, 0 * b):
+        assert torch.equal(multitone_dc(a * 2.0**exponent, bias * 2.0**exponent), multitone_dc(a, bias) * 2.0**exponent)
+    assert multitone_dc([1e308] * 3).item() == pytest.approx(0.501209867470454473 * 1e308, rel=1e-12)
+
+
+def test_the_slope_where_tones_and_bias_add_up_to_zero_is_ours_and_not_the_one_torch_gives_a_clamp():
+    """cos t + 0.5 cos u = -+0.5 is where ReLU is on this often; torch 2.14 changed the slope of clamp at its bound."""
+    with mpmath.workdps(20):
+
+        def on(bias):  # the mean over the second phase of how often the first tone is above its level
+            return mpmath.quad(lambda u: mpmath.acos(-(bias + mpmath.cos(u) / 2)), [0, mpmath.pi]) / mpmath.pi**2
+
+        for bias in (0.5, -0.5):
+            b = torch.tensor(bias, dtype=torch.float64, requires_grad=True)
+            (grad,) = torch.autograd.grad(multitone_dc([1, 0.5], b), b)
+            assert grad.item() == pytest.approx(float(on(bias)), abs=1e-6)
+
+
+def test_a_hessian_by_every_transform_that_can_and_a_refusal_by_the_one_that_cannot():
+    a = torch.tensor([1.0, 0.5, 0.3], dtype=torch.float64)
+    for bias in (0.0, 0.1):
+
+        def dc(x, bias=bias):
+            return multitone_dc(x[:2], bias * x[2])
+
+        expected = torch.autograd.functional.hessian(dc, a)
+        torch.testing.assert_close(torch.func.hessian(dc)(a), expected)
+        torch.testing.assert_close(torch.func.jacrev(torch.func.jacrev(dc))(a), expected)
+        with pytest.raises(NotImplementedError, match="use torch.func.hessian"):
+            torch.func.jacfwd(torch.func.jacfwd(dc))(a)
+
+
+def test_tensors_without_values_are_refused():
+    with pytest.raises(ValueError, match="amplitudes has a shape and no values"):
+        multitone_dc(torch.ones(2, device="meta"))
