@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch._C._functorch import get_unwrapped, is_batchedtensor, is_gradtrackingtensor
+
+from ._functorch import hidden_batch, valueless
 
 Numbers = float | Sequence[Any] | np.ndarray | Tensor
 
@@ -37,8 +38,8 @@ def tensor(name: str, value: Any, *, like: Tensor | None = None) -> Tensor:
     or of the dtype of ``like``. A list that holds tensors keeps their gradients. All but tensors go to the device of
     ``like``, or to torch's default.
     """
-    device = torch.get_default_device() if like is None else like.device
     dtype = torch.float64 if like is None else like.dtype
+    device = None if like is None else like.device
     if isinstance(value, Tensor):
         if value.layout != torch.strided:
             raise TypeError(f"{name} must be a dense tensor; got {value.layout}. Use {name}.to_dense().")
@@ -49,6 +50,7 @@ def tensor(name: str, value: Any, *, like: Tensor | None = None) -> Tensor:
         return value
     if isinstance(value, list | tuple) and _holds_tensor(value):
         return _stacked(name, value, dtype)
+    device = torch.get_default_device() if device is None else device
     exact = not hasattr(value, "dtype")
     if type(value) in (float, int):  # without NumPy, which torch.compile would trace
         try:
@@ -134,9 +136,7 @@ def readable(value: Tensor) -> bool:
     """Whether a value can be read back: not while compiling, nor under ``vmap``, also where ``grad`` is inside it."""
     if torch.compiler.is_compiling():
         return False
-    while is_gradtrackingtensor(value):
-        value = get_unwrapped(value)
-    return not (is_batchedtensor(value) or value.is_meta)
+    return not (hidden_batch(value) or valueless(value))
 
 
 def finite(name: str, value: Tensor) -> None:

@@ -1,6 +1,8 @@
 """What holds for every public function and module, whatever PyTorch has switched on around a call."""
 
+import copy
 import functools
+import pickle
 
 import pytest
 import torch
@@ -60,7 +62,7 @@ DIFFERENTIABLE = {
     "intermodulation": (lambda x: spectrum.intermodulation(x, [1, 2, 0, 1]), AMPLITUDES),
     "commensurate_dc": (lambda x: spectrum.commensurate_dc(x[:2], [1, 2]), AMPLITUDES),
     "amplitude_spectrum": (lambda x: spectrum.amplitude_spectrum(x, 4.0)[1], (8,)),
-    "filtered_dc": (lambda x: spectrum.filtered_dc(x, torch.tensor([0.7, -1.0], dtype=torch.float64)), (2, 16)),
+    "filtered_dc": (lambda x: spectrum.filtered_dc(x, x[0, :2].detach()), (2, 16)),
     "shortened_means": (lambda x: spectrum.shortened_means(x, 2), (2, 16)),
     "transform": (transform, X),
     "transform rect": (lambda x: transform(x, "rect", "pwl"), X),
@@ -164,6 +166,130 @@ def test_what_a_first_call_leaves_behind_does_no_harm_to_the_next(name, first):
         pass  # what cannot be done there is the business of other tests
     for got, expected in zip(gradient(name), wanted, strict=True):
         assert torch.equal(got, expected)
+
+
+NEEDS_NUMBERS = {"activation_pattern", "activation_matrix"}  # how many edges there are depends on them
+
+
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_the_device_meta_gives_shapes_or_a_sentence(name):
+    """Also a gradient; and as a default device beside real numbers it changes nothing."""
+    f, shape = DIFFERENTIABLE[name]
+    x = point(name)
+    y = f(x)
+    with torch.device("meta"):
+        made_on_meta = name == "Radon"  # as any nn.Module: its tensors are where it was made
+        if not made_on_meta:
+            assert torch.equal(f(x), y)
+        on_meta = torch.empty(shape, dtype=torch.float64, requires_grad=True)
+        if name in NEEDS_NUMBERS:
+            with pytest.raises(ValueError, match="shape and no numbers"):
+                f(on_meta)
+            return
+        z = f(on_meta)
+        z.sum().backward()
+    assert z.is_meta and z.shape == y.shape and z.dtype == y.dtype
+    assert on_meta.grad.shape == shape
+
+
+MODULES = {
+    "exact": (lambda: IAT(16), (3, 16)),
+    "exact of other numbers": (lambda: IAT(5, 7, "pwq", "fourier", normalized=False), (3, 5)),
+    "constant": (lambda: IAT(16, input_basis="rect"), (3, 16)),
+    "element-wise": (lambda: IAT(16, None, "rect", "rect"), (3, 16)),
+    "linear": (lambda: IAT(16, input_basis="pwl-w", output_basis="pwl"), (3, 16)),
+    "means": (lambda: IAT(256, 255, "pwl", "rect"), (300, 256)),
+    "midpoint": (lambda: IAT(16, method="midpoint"), (3, 16)),
+    "FFT": (lambda: IAT(128, method="midpoint"), (3, 128)),
+    "tanh": (lambda: IAT(16, method="midpoint", activation="tanh"), (3, 16)),
+    "DecoupledIAT": (lambda: DecoupledIAT(6, 4, 5), (3, 6), (3, 4)),
+    "ContinuousWidthNetwork": (lambda: ContinuousWidthNetwork(2, [5, 6], 3), (4, 2)),
+    "ContinuousWidthNetwork with points": (lambda: ContinuousWidthNetwork(2, [5, 6], 3, points=64), (4, 2)),
+    "BWReLU": (lambda: BWReLU(2.0), (3, 4)),
+    "BWReLU learned": (lambda: BWReLU(2.0, learnable=True), (300, 300)),
+    "CoordinateNetwork": (lambda: inr.CoordinateNetwork(2, learnable_scale=True), (300, 2)),
+    "CoordinateNetwork encoded": (lambda: inr.CoordinateNetwork(2, 3, 8, octaves=3, skip=True, activation="siren"), (3, 2)),
+    "CoordinateNetwork wire": (lambda: inr.CoordinateNetwork(2, hidden_features=8, activation="wire"), (3, 2)),
+    "Grid": (lambda: inr.Grid((4, 5), 3), (6, 2)),
+    "PositionalEncoding": (lambda: inr.PositionalEncoding(2, 3), (6, 2)),
+    "Radon": (lambda: inr.Radon(6, [0.0, 33.0]), (2, 6, 6)),
+    "FixedFilter": (lambda: spectrum.FixedFilter([0.7, -1.0]), (3, 32)),
+    "OneFilterNetwork": (lambda: spectrum.OneFilterNetwork(), (3, 32)),
+    "HeartRateCNN": (lambda: spectrum.HeartRateCNN(), (2, 256)),
+    "ToneClassifier": (lambda: spectrum.ToneClassifier(), (2, 64)),
+}
+FINDS_ROOTS = {"exact", "exact of other numbers", "DecoupledIAT", "ContinuousWidthNetwork"}
+
+
+def made(name):
+    make, *shapes = MODULES[name]
+    torch.manual_seed(0)
+    return make().eval(), tuple(rows(*shape).float() for shape in shapes)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_made_on_meta(name):
+    """Its shape is right; it takes its memory and a saved state, and is then the module that was saved."""
+    module, inputs = made(name)
+    wanted = module(*inputs)
+    for switch in (torch.device("meta"), torch.inference_mode()):
+        with switch:
+            empty = MODULES[name][0]().eval()
+            if isinstance(switch, torch.device):
+                out = empty(*(torch.empty_like(x, device="meta") for x in inputs))
+                assert out.is_meta and out.shape == wanted.shape and out.dtype == wanted.dtype
+        if isinstance(switch, torch.device):
+            empty.to_empty(device="cpu").load_state_dict(module.state_dict())
+            torch.testing.assert_close(empty(*inputs), wanted)
+    assert module.to("meta")(*(x.to("meta") for x in inputs)).shape == wanted.shape
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_is_copied_pickled_and_saved_whole(name):
+    module, inputs = made(name)
+    with torch.inference_mode():
+        wanted = module(*inputs)  # and what the first call leaves behind comes along
+    other = MODULES[name][0]().eval()
+    other.load_state_dict(module.state_dict())
+    for twin in (copy.deepcopy(module), pickle.loads(pickle.dumps(module)), other):
+        x = tuple(t.clone().requires_grad_() for t in inputs)
+        y = twin(*x)
+        torch.testing.assert_close(y.detach(), wanted, rtol=0, atol=0)
+        y.sum().backward()
+        assert repr(twin) == repr(module)
+
+
+@pytest.mark.parametrize("kind", (torch.float16, torch.bfloat16))
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_in_half_precision(name, kind):
+    module, inputs = made(name)
+    if name in ("CoordinateNetwork wire", "HeartRateCNN"):
+        return  # PyTorch has no complex bfloat16; and the network of heart rates says what it takes
+    wanted = module(*inputs)
+    y = module.to(kind)(*(x.to(kind) for x in inputs))
+    assert y.dtype == kind and y.shape == wanted.shape and y.isfinite().all()
+
+
+def exported(module, inputs):
+    return torch.export.export(module, inputs).module()
+
+
+RECORDERS = {"torch.export": exported, "torch.jit.trace": lambda module, inputs: torch.jit.trace(module, inputs)}
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:`torch.jit.trace:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:`torch.jit:FutureWarning", "ignore:`isinstance:FutureWarning")
+@pytest.mark.parametrize("how", RECORDERS)
+@pytest.mark.parametrize("name", MODULES)
+def test_a_recorded_module_is_right_on_other_numbers_or_says_why_not(name, how):
+    module, inputs = made(name)
+    if name in FINDS_ROOTS:
+        with pytest.raises(RuntimeError, match="cannot record how roots are found"):
+            RECORDERS[how](module, inputs)
+        return
+    recorded = RECORDERS[how](module, inputs)
+    others = tuple((1.3 * x - 0.1).flip(0) for x in inputs)
+    torch.testing.assert_close(recorded(*others), module(*others), rtol=1e-5, atol=1e-6)
 
 
 LAYERS = {

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .._functorch import without_autocast
 from ..ops import LinearCells, linear_cells
 from ._basis import Basis, PiecewisePolynomial, merged
 from ._quadrature import interval_nodes
@@ -31,7 +32,7 @@ def constant_cells(p: PiecewisePolynomial, q: Basis) -> ConstantCells:
 def constant_relu(x: Tensor, cells: ConstantCells) -> Tensor:
     """IAT-ReLU of a state that is constant on each cell: relu between two small matrices, or alone."""
     dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
-    with torch.autocast(x.device.type, enabled=False):
+    with without_autocast(x):
         y = x.to(dtype)
         y = torch.relu(y if cells.values is None else y @ cells.values.to(y))
         return (y if cells.weights is None else y @ cells.weights.to(y)).to(x.dtype)
@@ -48,7 +49,7 @@ def linear_relu(x: Tensor, table: Tensor | None, cells: LinearCells) -> Tensor:
     if table is None:
         return linear_cells(x, cells)
     dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
-    with torch.autocast(x.device.type, enabled=False):
+    with without_autocast(x):
         return linear_cells(x.to(dtype) @ table.to(x.device, dtype), cells).to(x.dtype)
 
 

@@ -10,11 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from .._checks import count, points
+from .._functorch import recorded, shape_alone, valueless
 from ._bases import BASES
 from ._bases import basis as basis_of
 from ._basis import Basis
 from ._exact import _by_rows, pulled, pushed
 from ._pattern import ActivationPattern, boundaries
+from ._transform import l1_norms_unless
 
 
 class DecoupledIAT(nn.Module):
@@ -33,8 +35,9 @@ class DecoupledIAT(nn.Module):
         pattern_features: width of u; ``in_features`` where it is None.
         out_features: width of the output; ``in_features`` where it is None.
         input_basis: p: "rect", "pwl", "pwq", "fourier", "rect-w", "pwl-w", or a :class:`relunb.iat.Basis`.
-        output_basis: q, likewise; its functions are scaled to unit L1 norm.
+        output_basis: q, likewise; its functions are scaled to unit L1 norm, unless ``normalized`` is false.
         pattern_basis: r, likewise; the kind of ``input_basis``, of width ``pattern_features``, where it is None.
+        normalized: see :class:`relunb.IAT`.
 
     Raises:
         TypeError: an argument of another type.
@@ -52,6 +55,8 @@ class DecoupledIAT(nn.Module):
         input_basis: str | Basis = "fourier",
         output_basis: str | Basis = "pwq",
         pattern_basis: str | Basis | None = None,
+        *,
+        normalized: bool = True,
     ) -> None:
         super().__init__()
         self.in_features = count("in_features", in_features)
@@ -64,6 +69,7 @@ class DecoupledIAT(nn.Module):
         if pattern_basis is None:
             pattern_basis = _same_kind(self.input_basis, self.pattern_features)
         self.pattern_basis = basis_of(pattern_basis, self.pattern_features, "pattern_basis")
+        self.normalized, self._norms = normalized, l1_norms_unless(normalized, self.output_basis)
 
     def forward(self, x: Tensor, pattern_from: Tensor | ActivationPattern) -> Tensor:
         """A(D) x.
@@ -87,6 +93,9 @@ class DecoupledIAT(nn.Module):
             edges, active = pattern_from.edges, pattern_from.active
         elif isinstance(pattern_from, Tensor):
             points("pattern_from", pattern_from, self.pattern_features)
+            if (valueless(x) or valueless(pattern_from)) and not recorded():
+                _together(x, pattern_from)
+                return shape_alone(self.out_features, x, pattern_from)
             u = pattern_from.double()
             known = u.isfinite().all(-1, keepdim=True)
             edges, active, _ = boundaries(torch.where(known, u, 0), self.pattern_basis)
@@ -97,12 +106,14 @@ class DecoupledIAT(nn.Module):
         shape = _together(good, edges)
         values, edges, active = (t.expand(*shape, t.shape[-1]) for t in (torch.where(good, values, 0), edges, active))
         y = _Decoupled.apply(values, edges, active, self.input_basis, self.output_basis)
-        return torch.where(good, y, torch.nan).to(x.dtype)  # pyright: ignore[reportArgumentType]
+        y = torch.where(good, y, torch.nan)  # pyright: ignore[reportArgumentType]
+        return (y if self._norms is None else y * self._norms.to(y)).to(x.dtype)
 
     def extra_repr(self) -> str:
+        normalized = "" if self.normalized else ", normalized=False"
         return (
             f"{self.in_features}, {self.pattern_features}, {self.out_features}, input_basis={self.input_basis}, "
-            f"output_basis={self.output_basis}, pattern_basis={self.pattern_basis}"
+            f"output_basis={self.output_basis}, pattern_basis={self.pattern_basis}{normalized}"
         )
 
 

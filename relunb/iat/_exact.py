@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .._functorch import recorded, shape_alone, valueless
 from ._basis import Basis
 from ._pattern import active_nodes, boundaries
 from ._quadrature import cuts
@@ -22,7 +23,9 @@ def exact_relu(x: Tensor, input_basis: Basis, output_basis: Basis) -> Tensor:
 
     A sample that is not finite gives NaN.
     """
-    if torch.compiler.is_compiling():
+    if valueless(x) and not recorded():
+        return shape_alone(output_basis.size, x)
+    if torch.compiler.is_compiling() and not recorded():
         # Made here and not by a decorator: that would import the compiler, which takes seconds.
         reason = "The exact transform finds roots, and their number differs from sample to sample."
         outside: Any = torch.compiler.disable(exact_relu, reason=reason)

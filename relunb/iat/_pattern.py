@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from .._checks import finite
-from ..ops._forward_mode import nested_forward_mode
+from .._functorch import nested_forward_mode, recorded, valueless
 from ._bases import basis as basis_of
 from ._basis import Basis
 from ._quadrature import interval_nodes
@@ -104,27 +104,35 @@ def activation_pattern(x: Tensor, basis: str | Basis) -> ActivationPattern:
 
 
 def activation_matrix(
-    pattern: ActivationPattern, input_basis: Basis, output_basis: Basis, *, normalized: bool = True
+    pattern: ActivationPattern, input_basis: str | Basis, output_basis: str | Basis, *, normalized: bool = True
 ) -> Tensor:
     """A(D), the integral of q(s) p(s)^T over the pattern D.
 
     Args:
         pattern: from :func:`activation_pattern`, for any basis: D and p need not belong together.
-        input_basis: p.
-        output_basis: q; scaled to unit L1 norms, as :class:`relunb.IAT` does, unless ``normalized`` is false.
+        input_basis: p. One of the two bases may be a name, for as many functions as the other has.
+        output_basis: q, likewise; scaled to unit L1 norms, as :class:`relunb.IAT` does, unless ``normalized`` is false.
 
     Returns:
         Tensor (..., output size, input size), float64. Differentiable in the pattern's edges, with
         dA/ds = q(s) p(s)^T and the sign of the edge, by the fundamental theorem.
 
     Raises:
-        TypeError: a basis is not a :class:`Basis`.
+        TypeError: ``pattern`` is not a pattern, or neither basis is a :class:`Basis`.
+        ValueError: an unknown name.
 
     Source: Zhang, Bao and Zhang (2023), Eq. (18). Derived in :doc:`/book/iat/activation-pattern`.
     """
-    for name, given in (("input_basis", input_basis), ("output_basis", output_basis)):
-        if not isinstance(given, Basis):
-            raise TypeError(f"{name} must be a Basis, like Fourier(8): a pattern has no width; got {given!r:.60}.")
+    if not isinstance(pattern, ActivationPattern):
+        raise TypeError(f"pattern must come from activation_pattern; got {type(pattern).__name__}.")
+    sizes = [given.size for given in (input_basis, output_basis) if isinstance(given, Basis)]
+    if not sizes:
+        raise TypeError(
+            "input_basis or output_basis must be a Basis, like Fourier(8), as a pattern has no width; "
+            f"got {input_basis!r:.60} and {output_basis!r:.60}."
+        )
+    input_basis = basis_of(input_basis, sizes[0], "input_basis")
+    output_basis = basis_of(output_basis, sizes[-1], "output_basis")
     s, weight = active_nodes(pattern.edges, pattern.active, input_basis, output_basis)
     q = output_basis(s)
     if normalized:
@@ -141,6 +149,13 @@ def active_nodes(edges: Tensor, active: Tensor, *bases: Basis) -> tuple[Tensor, 
 
 def boundaries(x: Tensor, basis: Basis) -> tuple[Tensor, Tensor, Tensor]:
     """Edges, active and moving for x (..., size), float64 and finite; the edges differentiable in x."""
+    if recorded():
+        raise RuntimeError(
+            "torch.export and torch.jit.trace cannot record how roots are found, as their number differs from sample "
+            'to sample. They can record relunb.IAT(..., method="midpoint").'
+        )
+    if valueless(x):
+        raise ValueError("x has a shape and no numbers (device meta): where its state function is positive is unknown.")
     if nested_forward_mode():
         raise RuntimeError(
             "jvp inside jvp (jacfwd inside jacfwd) through roots would silently give zero, a fault of PyTorch's "

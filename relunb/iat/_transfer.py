@@ -62,6 +62,7 @@ class DecoupledNetwork(nn.Module):
                 own.input_basis,
                 own.output_basis,
                 other.input_basis,
+                normalized=own.normalized,
             )
             for own, other in zip(transforms, makers, strict=True)
         )

@@ -31,16 +31,19 @@ class IAT(nn.Module):
         in_features: width d of the input.
         out_features: width of the output; ``in_features`` where it is None.
         input_basis: p: "rect", "pwl", "pwq", "fourier", "rect-w", "pwl-w", or a :class:`relunb.iat.Basis`.
-        output_basis: q, likewise; its functions are scaled to unit L1 norm.
+        output_basis: q, likewise; its functions are scaled to unit L1 norm, unless ``normalized`` is false.
         activation: "relu", "tanh", "sigmoid", or any element-wise function of a tensor.
         method: "exact", for ReLU: split at roots and breakpoints, with a first and a second derivative. Or "midpoint",
             Eq. (12): ``points`` nodes, error O(points^-2) in values and O(1/points) in ReLU's gradient; the second
             derivative of its ReLU is zero.
         points: nodes of the midpoint rule. None: 8 for each function, or a multiple of the bases' cells near that.
+        normalized: scale each q_i to unit L1 norm, so that y_i is a weighted mean. If false, y_i is the integral with
+            q_i as it is: :func:`relunb.iat.activation_matrix` with ``normalized=False``, times x.
 
     Input (..., in_features), output (..., out_features), same dtype and device. bfloat16 and float16 are computed in
     float32; the exact form of other bases than rectangles and hats in float64. NaN and infinity give NaN. That form
-    finds roots outside a compiled graph, so ``torch.compile(fullgraph=True)`` refuses it; all others are one graph.
+    finds roots outside a compiled graph, so ``torch.compile(fullgraph=True)``, ``torch.export`` and ``torch.jit.trace``
+    refuse it; all others are one graph.
 
     Raises:
         TypeError: an argument of another type.
@@ -60,23 +63,27 @@ class IAT(nn.Module):
         activation: str | Activation = "relu",
         method: str = "exact",
         points: int | None = None,
+        *,
+        normalized: bool = True,
     ) -> None:
         super().__init__()
         self.in_features = count("in_features", in_features)
         self.out_features = self.in_features if out_features is None else count("out_features", out_features)
         self.input_basis = basis_of(input_basis, self.in_features, "input_basis")
         self.output_basis = basis_of(output_basis, self.out_features, "output_basis")
-        self._plan = _Plan(self.input_basis, self.output_basis, activation, method, points)
+        self._plan = _Plan(self.input_basis, self.output_basis, activation, method, points, normalized)
         self.activation, self.method, self.points = self._plan.name, method, self._plan.points
+        self.normalized = normalized
 
     def forward(self, x: Tensor) -> Tensor:
         return self._plan(x)
 
     def extra_repr(self) -> str:
         points = "" if self.points is None else f", points={self.points}"
+        normalized = "" if self.normalized else ", normalized=False"
         return (
             f"{self.in_features}, {self.out_features}, input_basis={self.input_basis}, "
-            f"output_basis={self.output_basis}, activation={self.activation}, method={self.method!r}{points}"
+            f"output_basis={self.output_basis}, activation={self.activation}, method={self.method!r}{points}{normalized}"
         )
 
 
@@ -87,6 +94,8 @@ def transform(
     activation: str | Activation = "relu",
     method: str = "exact",
     points: int | None = None,
+    *,
+    normalized: bool = True,
 ) -> Tensor:
     """The integral activation transform of x: :class:`relunb.IAT` as a function.
 
@@ -94,7 +103,7 @@ def transform(
 
     Args:
         x: (..., d), floating point.
-        input_basis, output_basis, activation, method, points: see :class:`relunb.IAT`.
+        input_basis, output_basis, activation, method, points, normalized: see :class:`relunb.IAT`.
 
     Returns:
         (..., size of the output basis), same dtype and device as x.
@@ -108,14 +117,17 @@ def transform(
     width = _width(x)
     p = basis_of(input_basis, width, "input_basis")
     q = output_basis if isinstance(output_basis, Basis) else basis_of(output_basis, width, "output_basis")
-    return _Plan(p, q, activation, method, points)(x)
+    return _Plan(p, q, activation, method, points, normalized)(x)
 
 
 class _Plan:
     """The route a pair of bases takes, and its tables for each device and precision."""
 
-    def __init__(self, p: Basis, q: Basis, activation: str | Activation, method: str, points: int | None) -> None:
+    def __init__(
+        self, p: Basis, q: Basis, activation: str | Activation, method: str, points: int | None, normalized: bool
+    ) -> None:
         self.p, self.q = p, q
+        self.norms = l1_norms_unless(normalized, q)
         self.name, self.activation = _activation(activation)
         if method not in ("exact", "midpoint"):
             raise ValueError(f"method must be 'exact' or 'midpoint'; got {method!r}.")
@@ -138,6 +150,11 @@ class _Plan:
     def __call__(self, x: Tensor) -> Tensor:
         if _width(x) != self.p.size:
             raise ValueError(f"x must be (..., {self.p.size}), a number for each input function; got {tuple(x.shape)}.")
+        y = self._means(x)
+        return y if self.norms is None else y * self.norms.to(y)
+
+    def _means(self, x: Tensor) -> Tensor:
+        """The transform for q of unit L1 norms."""
         if self.points is not None:
             return self._midpoint(x)
         if self._constant is not None:
@@ -151,7 +168,8 @@ class _Plan:
 
     def _midpoint(self, x: Tensor) -> Tensor:
         dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
-        tables = self._tables.get((x.device, dtype)) or self._make_tables(x.device, dtype)
+        device = torch.device("cpu") if x.is_meta else x.device
+        tables = self._tables.get((device, dtype)) or self._make_tables(device, dtype)
         return midpoint_relu(x, tables) if self.name == "relu" else midpoint(x, tables, self.activation)
 
     def _make_tables(self, device: torch.device, dtype: torch.dtype) -> MidpointTables:
@@ -164,6 +182,13 @@ class _Plan:
         p, q = self.p(s).T, (self.q(s) / self.q.l1_norms).T * (2 / self.points)
         fourier = isinstance(self.p, Harmonics)
         return midpoint_tables(p.to(device, dtype), q.to(device, dtype), fourier=fourier)
+
+
+def l1_norms_unless(normalized: bool, q: Basis) -> Tensor | None:
+    """The norms that make a transform for q of unit norms one for q as it is; None where it is wanted for unit norms."""
+    if not isinstance(normalized, bool):
+        raise TypeError(f"normalized must be True or False; got {normalized!r:.60}.")
+    return None if normalized else q.l1_norms
 
 
 def _width(x: Tensor) -> int:
@@ -182,6 +207,8 @@ def _activation(given: str | Activation) -> tuple[str, Activation]:
                 f"activation must be one of {', '.join(map(repr, ACTIVATIONS))}, or a function; got {given!r}."
             )
         return given, ACTIVATIONS[given]
+    if isinstance(given, type):
+        raise TypeError(f"activation must be a name or a function; got the class {given.__name__}: write {given.__name__}().")
     if not callable(given):
         raise TypeError(f"activation must be a name or a function; got {given!r:.60}.")
     if given in (torch.relu, nn.functional.relu) or isinstance(given, nn.ReLU):

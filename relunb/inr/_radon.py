@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from .._checks import count, real
+from .._functorch import recorded, valueless
 from ._data import Data, floating, same_place
 
 
@@ -115,7 +116,7 @@ class Radon(nn.Module):
         image = self._checked("image", image, self.size)
         flat = self._flat(image)
         angles = len(self.angles)
-        sinogram = _SparseProduct.apply(flat, self._forward_matrix(), self._adjoint_matrix()).mT
+        sinogram = _product(flat, self._forward_matrix(), self._adjoint_matrix()).mT
         sinogram = sinogram.reshape(*image.shape[:-2], angles, self.detectors)
         return sinogram.transpose(-1, -2).to(image.dtype)
 
@@ -134,7 +135,7 @@ class Radon(nn.Module):
         """
         sinogram = self._checked("sinogram", sinogram, (self.detectors, len(self.angles)))
         flat = self._flat(sinogram.transpose(-1, -2))
-        image = _SparseProduct.apply(flat, self._adjoint_matrix(), self._forward_matrix()).mT
+        image = _product(flat, self._adjoint_matrix(), self._forward_matrix()).mT
         return image.reshape(*sinogram.shape[:-2], *self.size).to(sinogram.dtype)
 
     def _checked(self, name: str, value: Any, shape: tuple[int, int]) -> Tensor:
@@ -170,6 +171,16 @@ Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
 _DTYPES = torch.float32, torch.float64
 _MOST = 7 * 10**8  # pixels times angles: three numbers each at most, whose places have 32 bits
 _BLOCK = 2**14  # pixels at a time: their numbers stay in the cache
+
+
+def _product(x: Tensor, matrix: Matrix, transpose: Matrix) -> Tensor:
+    """The product of a sparse matrix and columns; in plain operations where no sparse matrix can be."""
+    if not (recorded() or valueless(x)):
+        return _SparseProduct.apply(x, matrix, transpose)  # pyright: ignore[reportReturnType]
+    crow, columns, values = matrix
+    row = torch.repeat_interleave(crow.diff().long(), output_size=len(columns))
+    terms = values[:, None] * x.index_select(0, columns.long())
+    return terms.new_zeros(len(crow) - 1, x.shape[1]).index_add(0, row, terms)
 
 
 class _SparseProduct(torch.autograd.Function):

@@ -12,9 +12,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._C._functorch import is_batchedtensor, is_legacy_batchedtensor
 
-from ._forward_mode import nested_forward_mode
+from .._functorch import batched, plain_only
 from ._memory import empty_like_fast
 
 # Below this the plain form's twelve small kernels cost less than one autograd.Function call and its block loop.
@@ -37,7 +36,7 @@ def bw_relu_plain(x: Tensor, scale: float | Tensor = 1.0) -> Tensor:
 
 def bw_relu_fused(x: Tensor, scale: float | Tensor = 1.0) -> Tensor:
     """psi(scale * x) by the fastest form for this device and size; gradients of any order, vmap and jvp included."""
-    if nested_forward_mode():
+    if plain_only(x):
         return bw_relu_plain(x, scale)
     if x.is_cpu:
         if x.numel() < _SMALL:
@@ -106,7 +105,7 @@ class _BWReLU(torch.autograd.Function):
         x, scale = ctx.saved_tensors if ctx.scale is None else (*ctx.saved_tensors, ctx.scale)
         need_scale = ctx.needs_input_grad[1]
         # A second derivative will follow, or many at once (is_grads_batched): operations that autograd and vmap know.
-        if torch.is_grad_enabled() or is_batchedtensor(grad) or is_legacy_batchedtensor(grad):
+        if torch.is_grad_enabled() or batched(grad):
             weighted = grad * _slope(x, scale)
             grad_x = (weighted * scale).to(x.dtype)
             return grad_x, (weighted * x).sum().to(scale.dtype) if need_scale else None

@@ -21,9 +21,8 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch._C._functorch import is_batchedtensor, is_legacy_batchedtensor
 
-from ._forward_mode import nested_forward_mode
+from .._functorch import batched, plain_only
 from ._memory import empty_like_fast
 from ._relu_cell_means import relu_cell_means
 
@@ -143,7 +142,7 @@ def linear_cells(x: Tensor, plan: LinearCells) -> Tensor:
         raise ValueError(f"x must have at least {plan.nodes} nodes in its last dimension; got shape {tuple(x.shape)}")
     if plan.means and x.shape[-1] == plan.nodes:
         return relu_cell_means(x)
-    if torch.compiler.is_compiling() or nested_forward_mode() or x.numel() == 0 or len(plan.left) == 0:
+    if plain_only(x) or x.numel() == 0 or len(plan.left) == 0:
         return linear_cells_plain(x, plan)
     return _LinearCells.apply(x.contiguous(), plan)  # pyright: ignore[reportReturnType]
 
@@ -292,7 +291,7 @@ class _LinearCells(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         (x,) = ctx.saved_tensors
         # A second derivative will follow, or many at once (is_grads_batched): operations that autograd and vmap know.
-        if torch.is_grad_enabled() or is_batchedtensor(grad) or is_legacy_batchedtensor(grad) or not x.is_cpu:
+        if torch.is_grad_enabled() or batched(grad) or not x.is_cpu:
             return _by_sample(_gradient(_by_node(x), _by_node(grad), _constants(ctx.plan, x)), x), None
         return _backward_blocks(x, grad, ctx.plan), None
 
@@ -318,7 +317,7 @@ def _blocks(plan: LinearCells, arrays: int, *tensors: Tensor) -> Iterator[tuple[
     """The blocks of each tensor, and behind them the scratch arrays of shape (C, samples of the block)."""
     cells = len(plan.left)
     samples = max(1, min(_BLOCK_PER_THREAD * torch.get_num_threads(), _BLOCK_MAX) // cells)
-    scratch = torch.empty(arrays, cells * samples, dtype=_compute_dtype(tensors[0]))
+    scratch = tensors[0].new_empty(arrays, cells * samples, dtype=_compute_dtype(tensors[0]))
     for blocks in zip(*(t.reshape(-1, t.shape[-1]).split(samples) for t in tensors), strict=True):
         n = len(blocks[0])
         yield *blocks, scratch[:, : cells * n].view(arrays, cells, n).unbind()

@@ -14,9 +14,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._C._functorch import is_batchedtensor, is_legacy_batchedtensor
 
-from ._forward_mode import nested_forward_mode
+from .._functorch import batched, legacy_batched, plain_only, without_autocast
 from ._memory import empty_like_fast
 from ._midpoint_maps import LinearMap, fft_is_faster, fft_maps, fourier_basis, product
 
@@ -70,8 +69,8 @@ def midpoint_tables(p: Tensor, q: Tensor, *, fourier: bool) -> MidpointTables:
 def midpoint_plain(x: Tensor, tables: MidpointTables, activation: Callable[[Tensor], Tensor]) -> Tensor:
     """The transform as two matrix products: the definition that the fast forms are tested against."""
     dtype = _compute_dtype(x, tables)
-    with torch.autocast(x.device.type, enabled=False):
-        return (activation(x.to(dtype) @ tables.p) @ tables.q.T).to(x.dtype)
+    with without_autocast(x):
+        return (activation(x.to(dtype) @ tables.p.to(x.device)) @ tables.q.T.to(x.device)).to(x.dtype)
 
 
 def midpoint(x: Tensor, tables: MidpointTables, activation: Callable[[Tensor], Tensor]) -> Tensor:
@@ -86,10 +85,10 @@ def midpoint(x: Tensor, tables: MidpointTables, activation: Callable[[Tensor], T
         Tensor (..., n), same dtype and device as ``x``. Autograd keeps the state of M numbers a sample for the
         activation's gradient; :func:`midpoint_relu` does not.
     """
-    if torch.compiler.is_compiling() or nested_forward_mode() or x.numel() == 0:
+    if plain_only(x) or x.numel() == 0:
         return midpoint_plain(x, tables, activation)
     wide = x.to(_compute_dtype(x, tables))
-    with torch.autocast(x.device.type, enabled=False):
+    with without_autocast(x):
         state = activation(_apply(wide, tables.synthesis, tables.analysis))
         return _apply(state, tables.pooling, tables.spreading).to(x.dtype)
 
@@ -100,7 +99,7 @@ def midpoint_relu(x: Tensor, tables: MidpointTables) -> Tensor:
     It is piecewise linear: the second derivative is zero almost everywhere. ReLU's derivative at 0 is 0.
     """
     _compute_dtype(x, tables)
-    if torch.compiler.is_compiling() or nested_forward_mode() or x.numel() == 0:
+    if plain_only(x) or x.numel() == 0:
         return midpoint_plain(x, tables, torch.relu)
     return _MidpointReLU.apply(x, tables)  # pyright: ignore[reportReturnType]
 
@@ -124,7 +123,7 @@ def _block_rows(x: Tensor, nodes: int) -> int:
 
 
 def _apply(x: Tensor, forward: LinearMap, transpose: LinearMap) -> Tensor:
-    if is_legacy_batchedtensor(x):  # is_grads_batched: this vmap does not know autograd.Function
+    if legacy_batched(x):
         return x @ forward.matrix
     return _Linear.apply(x, forward, transpose)  # pyright: ignore[reportReturnType]
 
@@ -184,7 +183,7 @@ class _MidpointReLU(torch.autograd.Function):
         (x,) = ctx.saved_tensors
         tables: MidpointTables = ctx.tables
         # A second derivative will follow, or many at once (is_grads_batched): operations that autograd and vmap know.
-        if torch.is_grad_enabled() or is_batchedtensor(grad) or is_legacy_batchedtensor(grad):
+        if torch.is_grad_enabled() or batched(grad):
             spread = _apply(grad.to(tables.q.dtype), tables.spreading, tables.pooling)
             back = _apply(_masked(spread, x, tables), tables.analysis, tables.synthesis).to(x.dtype)
             return back + _nothing_of(x), None

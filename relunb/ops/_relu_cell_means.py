@@ -11,10 +11,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._C._functorch import is_batchedtensor, is_legacy_batchedtensor
 from torch.nn.functional import pad
 
-from ._forward_mode import nested_forward_mode
+from .._functorch import batched, plain_only
 from ._memory import empty_like_fast
 
 # Below this the plain form's fifteen small kernels cost less than an autograd.Function call and its block loop.
@@ -52,7 +51,7 @@ def relu_cell_means(x: Tensor) -> Tensor:
 
     Source: IAT paper, eq. (4) with PWL input and Rect output.
     """
-    if torch.compiler.is_compiling() or nested_forward_mode() or x.numel() == 0 or x.shape[-1] == 1:
+    if plain_only(x) or x.numel() == 0 or x.shape[-1] == 1:
         return relu_cell_means_plain(x)
     if x.is_cpu:
         if x.numel() < _SMALL:
@@ -100,7 +99,7 @@ class _ReLUCellMeans(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         (x,) = ctx.saved_tensors
         # A second derivative will follow, or many at once (is_grads_batched): operations that autograd and vmap know.
-        if torch.is_grad_enabled() or is_batchedtensor(grad) or is_legacy_batchedtensor(grad):
+        if torch.is_grad_enabled() or batched(grad):
             left, right = _slopes(x)
             return (pad(grad * left, (0, 1)) + pad(grad * right, (1, 0))).to(x.dtype)
         if x.is_cpu:

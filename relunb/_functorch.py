@@ -1,0 +1,80 @@
+"""What PyTorch is doing around a call: the one place that asks its private parts."""
+
+import contextlib
+import functools
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._C._functorch import (
+    TransformType,
+    get_unwrapped,
+    is_batchedtensor,
+    is_gradtrackingtensor,
+    is_legacy_batchedtensor,
+    peek_interpreter_stack,
+)
+from torch._functorch.pyfunctorch import retrieve_all_functorch_interpreters
+
+
+def nested_forward_mode() -> bool:
+    """True inside ``jvp`` of ``jvp`` or ``jacfwd`` of ``jacfwd``.
+
+    There PyTorch (issue 197867, seen in 2.13) gives every ``autograd.Function`` the second derivative zero. Plain
+    operations are right, and so is one forward level around reverse mode, as in ``torch.func.hessian``.
+    """
+    if torch.compiler.is_compiling() or peek_interpreter_stack() is None:
+        return False
+    levels = retrieve_all_functorch_interpreters()
+    return sum(level.key() == TransformType.Jvp for level in levels) > 1
+
+
+def batched(x: Tensor) -> bool:
+    """Whether ``vmap``, or ``is_grads_batched`` of autograd, hides a dimension of x."""
+    return is_batchedtensor(x) or is_legacy_batchedtensor(x)
+
+
+def legacy_batched(x: Tensor) -> bool:
+    """Whether ``is_grads_batched`` hides a dimension of x. That vmap does not know ``autograd.Function``."""
+    return is_legacy_batchedtensor(x)
+
+
+def hidden_batch(x: Tensor) -> bool:
+    """Whether ``vmap`` hides a dimension of x, also where ``grad`` is inside it."""
+    while is_gradtrackingtensor(x):
+        x = get_unwrapped(x)
+    return is_batchedtensor(x)
+
+
+def exporting() -> bool:
+    """Inside ``torch.export``."""
+    if not torch.compiler.is_compiling():
+        return False
+    asked = getattr(torch.compiler, "is_exporting", None)  # torch 2.7 and later
+    return (asked is not None and asked()) or not torch.compiler.is_dynamo_compiling()
+
+
+def recorded() -> bool:
+    """Inside ``torch.export`` or ``torch.jit.trace``: what runs now will run again on other numbers."""
+    return exporting() or torch.jit.is_tracing()
+
+
+def valueless(x: Tensor) -> bool:
+    """Whether x has a shape and no numbers: on the device meta, or a fake tensor."""
+    return x.is_meta or type(x).__name__ in ("FakeTensor", "FunctionalTensor")
+
+
+def plain_only(x: Tensor) -> bool:
+    """Whether only plain torch operations will do on x: while one compiles or records, or where there are no numbers."""
+    return torch.compiler.is_compiling() or torch.jit.is_tracing() or valueless(x) or nested_forward_mode()
+
+
+def shape_alone(size: int, *inputs: Tensor) -> Tensor:
+    """What a function of ``valueless`` inputs (..., features) returns: (..., size), of the first one's dtype."""
+    total = functools.reduce(torch.add, (x.to(inputs[0].dtype).sum(-1, keepdim=True) for x in inputs))
+    return total * total.new_ones(size)
+
+
+def without_autocast(x: Tensor) -> contextlib.AbstractContextManager[Any]:
+    """Full precision inside; autocast does not know the device meta."""
+    return contextlib.nullcontext() if x.is_meta else torch.autocast(x.device.type, enabled=False)
