@@ -189,6 +189,7 @@ def positive(name: str, value: Any) -> float:
 
 def single(name: str, value: Any) -> float:
     """``value`` as one number of Python: also a tensor or an array without dimensions; NaN and infinity pass."""
+    known(**{name: value})
     if isinstance(value, Tensor | np.ndarray) and value.ndim == 0:
         value = value.item()
     if not isinstance(value, Real):

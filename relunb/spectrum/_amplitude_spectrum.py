@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from .._checks import real
+from .._checks import positive, real
 
 
 def amplitude_spectrum(signal: Tensor, sample_rate: float) -> tuple[Tensor, Tensor]:
@@ -30,9 +30,7 @@ def amplitude_spectrum(signal: Tensor, sample_rate: float) -> tuple[Tensor, Tens
     signal = real("signal", signal)
     if signal.ndim == 0:
         raise ValueError("signal must have a last dimension of time; got a single number.")
-    rate = float(real("sample_rate", sample_rate))
-    if rate <= 0:
-        raise ValueError(f"sample_rate must be positive; got {rate:g}.")
+    rate = positive("sample_rate", sample_rate)
     length = signal.shape[-1]
     frequencies = torch.arange(length // 2 + 1, dtype=torch.float64, device=signal.device) * rate / length
     share = torch.full_like(frequencies, 2 / length)

@@ -10,7 +10,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from .._checks import count, real
+from .._checks import count, real, single
 
 _CHANNELS, _POOLS = (32, 48, 64), (4, 2, 2)
 _TAPS, _DILATION, _EPS = 5, 2, 1e-3
@@ -46,7 +46,7 @@ class HeartRateCNN(nn.Module):
 
     def __init__(self, dropout: float = 0.5) -> None:
         super().__init__()
-        share = float(real("dropout", dropout))
+        share = single("dropout", dropout)
         if not 0 <= share < 1:
             raise ValueError(f"dropout must be at least 0 and below 1; got {share:g}.")
         widths = (1, *_CHANNELS)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from .._checks import Numbers, count, real
+from .._checks import Numbers, count, known, positive, real
 
 
 class FixedFilter(nn.Module):
@@ -30,7 +30,9 @@ class FixedFilter(nn.Module):
 
     def __init__(self, taps: Numbers) -> None:
         super().__init__()
-        values = real("taps", taps)
+        with torch.device("cpu"):  # where they are read back, whatever torch's default is
+            values = real("taps", taps)
+        known(taps=values)
         if values.ndim != 1:
             raise ValueError(f"taps must be a flat list of numbers; its shape is {tuple(values.shape)}.")
         self.taps: tuple[float, ...] = tuple(values.tolist())
@@ -71,9 +73,7 @@ class FixedFilter(nn.Module):
             ValueError: ``frequencies`` is empty or not finite, or ``sample_rate`` is not positive and finite.
         """
         f = real("frequencies", frequencies)
-        rate = float(real("sample_rate", sample_rate))
-        if rate <= 0:
-            raise ValueError(f"sample_rate must be positive; got {rate:g}.")
+        rate = positive("sample_rate", sample_rate)
         delays = torch.arange(len(self.taps), dtype=f.dtype, device=f.device)
         turns = f.unsqueeze(-1) / rate * delays
         turns = turns - turns.round()  # whole turns change nothing, and would cost digits

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .._checks import Numbers, count, real
+from .._checks import Numbers, count, known, readable, real
+from .._tables import made_plainly
 
 
 def abs_series_coefficients(n_terms: int) -> Tensor:
@@ -51,7 +52,7 @@ def relu_series(x: Tensor, n_terms: int, center: Numbers | None = None) -> Tenso
     Source: Kechris et al. (2024), Eq. (6) and (7). Derived in :doc:`/book/spectrum/power-series`.
     """
     x = real("x", x)
-    coefficients = abs_series_coefficients(n_terms).tolist()
+    coefficients = made_plainly(abs_series_coefficients, n_terms).tolist()
     square = x.square()
     peak = square.amax(-1, keepdim=x.ndim > 0) if x.ndim else square
     if center is None:
@@ -71,6 +72,8 @@ def relu_series(x: Tensor, n_terms: int, center: Numbers | None = None) -> Tenso
 
 
 def _check_center(power: Tensor, peak: Tensor) -> None:
+    if not readable(power * peak):
+        return
     if (power.detach() <= 0).any():
         raise ValueError(f"center must be positive; got {power.detach().min().item():g}.")
     # One rounding of x^2 must not turn the smallest center that converges into a refusal.
@@ -105,6 +108,7 @@ def series_sup_error(n_terms: int, center: float | Tensor) -> float | Tensor:
     k = np.arange(1, count("n_terms", n_terms), dtype=np.float64)
     share = float(np.prod(1 - 1 / (2 * k)))
     power = real("center", center)
+    known(center=power)
     if (power.detach() <= 0).any():
         raise ValueError(f"center must be positive; got {power.detach().min().item():g}.")
     return power.sqrt() * share if isinstance(center, Tensor) else math.sqrt(power.item()) * share
@@ -133,7 +137,7 @@ def series_tone_harmonics(amplitude: Numbers, n_terms: int, n_harmonics: int = 8
     """
     amplitude = real("amplitude", amplitude)
     n_harmonics = count("n_harmonics", n_harmonics, least=0)
-    coefficients = abs_series_coefficients(n_terms).numpy()
+    coefficients = made_plainly(abs_series_coefficients, n_terms).numpy()
     # cos^n has the line j with weight 2 binom(n, (n-j)/2) / 2^n, and half of that for j = 0. Row by row of Pascal's
     # triangle, scaled by 2^-n so that nothing overflows.
     lines = np.zeros(n_harmonics + 1)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .._checks import real
+from .._checks import known, real
 from ._activation import bw_relu
 from ._knots import KNOTS, WEIGHTS
 
@@ -51,11 +51,14 @@ def inner_product(scale_a: Any, shift_a: Any, scale_b: Any, shift_b: Any, low: A
 
 
 def _of_tensors(neurons: dict[str, Any], low: Any, high: Any) -> Any:
-    tensors = {name: real(name, value) for name, value in neurons.items()}
+    with next((value.device for value in neurons.values() if isinstance(value, Tensor)), torch.get_default_device()):
+        tensors = {name: real(name, value) for name, value in neurons.items()}
     low, high = float(low), float(high)
     if math.isnan(low) or math.isnan(high):
         raise ValueError("an end of the interval is NaN.")
     bounded = math.isfinite(low) and math.isfinite(high)
+    if not bounded:
+        known(**tensors)
     both_zero = not bounded and bool(((tensors["scale_a"] == 0) & (tensors["scale_b"] == 0)).any())
     _check_interval(low, high, unbounded_ok=not both_zero)
     a, s, b, t = torch.broadcast_tensors(*(value.double() for value in tensors.values()))

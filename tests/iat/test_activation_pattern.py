@@ -9,6 +9,7 @@ from torch.autograd import gradcheck, gradgradcheck
 
 from relunb.iat import (
     PWL,
+    PWQ,
     Fourier,
     Mixed,
     PiecewisePolynomial,
@@ -222,5 +223,16 @@ def test_bad_input_is_refused():
         activation_pattern(torch.tensor(1.0), "pwl")
     with pytest.raises(ValueError, match="basis must be one of"):
         activation_pattern(torch.ones(3), "hat")
-    with pytest.raises(TypeError, match="output_basis must be a Basis, like Fourier"):
-        activation_matrix(activation_pattern(torch.ones(3), "pwl"), PWL(3), "pwq")  # pyright: ignore[reportArgumentType]
+    with pytest.raises(TypeError, match="must be a Basis, like Fourier"):
+        activation_matrix(activation_pattern(torch.ones(3), "pwl"), "pwl", "pwq")
+    with pytest.raises(ValueError, match="output_basis must be one of"):
+        activation_matrix(activation_pattern(torch.ones(3), "pwl"), PWL(3), "hat")
+    with pytest.raises(TypeError, match="pattern must come from activation_pattern"):
+        activation_matrix(torch.ones(3), PWL(3), PWL(3))  # pyright: ignore[reportArgumentType]
+
+
+def test_a_name_is_taken_for_as_many_functions_as_the_other_basis_has():
+    pattern = activation_pattern(torch.tensor([1.0, -2.0, 0.5]), "pwl")
+    wanted = activation_matrix(pattern, PWL(3), PWQ(3))
+    assert torch.equal(activation_matrix(pattern, PWL(3), "pwq"), wanted)
+    assert torch.equal(activation_matrix(pattern, "pwl", PWQ(3)), wanted)

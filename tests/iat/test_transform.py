@@ -16,16 +16,18 @@ import relunb
 from relunb import IAT
 from relunb.iat import (
     PWL,
+    DecoupledIAT,
     Fourier,
     Mixed,
     PiecewisePolynomial,
     PWLWavelet,
     Rect,
     RectWavelet,
+    activation_matrix,
     activation_pattern,
     transform,
 )
-from relunb.iat._bases import BASES
+from relunb.iat._bases import BASES, basis
 from relunb.iat._exact import exact_relu
 from tests.tolerance import DEVICES, DTYPES
 
@@ -492,3 +494,33 @@ def test_the_smallest_widths():
 def _mean_of_a_line(pair):
     s = (torch.arange(400_000, dtype=torch.float64) + 0.5) / 400_000
     return torch.stack([((1 - s) * a + s * b).relu().mean() for a, b in pair])
+
+
+@pytest.mark.parametrize(
+    "p, q",
+    [("fourier", "pwq"), ("rect", "pwl"), ("rect", "rect"), ("pwl", "rect-w"), ("pwl", "rect"), ("pwl-w", "fourier")],
+)
+def test_functions_that_are_not_scaled_to_unit_norm(p, q):
+    """The integral with q as it is: A(D) x without its scale, and the exact norms times the means."""
+    x = torch.linspace(-1, 1, 30, dtype=torch.float64).sin().reshape(5, 6)
+    pattern = activation_pattern(x, p)
+    matrix = activation_matrix(pattern, basis(p, 6), basis(q, 6), normalized=False)
+    wanted = (matrix @ x[..., None]).squeeze(-1)
+    layer = IAT(6, None, p, q, normalized=False)
+    assert "normalized=False" in repr(layer)
+    fine = {"method": "midpoint", "points": 6000, "normalized": False}
+    for y, close in (
+        (layer(x), 1e-14),
+        (transform(x, p, q, normalized=False), 1e-14),
+        (transform(x, p, q) * basis(q, 6).l1_norms, 1e-14),
+        (DecoupledIAT(6, None, None, p, q, normalized=False)(x, x), 1e-14),
+        (transform(x, p, q, **fine), 1e-6),  # the midpoint rule's own error at 6000 points
+    ):
+        torch.testing.assert_close(y, wanted, rtol=0, atol=close)
+    with pytest.raises(TypeError, match="normalized must be True or False"):
+        IAT(6, normalized=1)  # pyright: ignore[reportArgumentType]
+
+
+def test_the_class_of_an_activation_is_no_activation():
+    with pytest.raises(TypeError, match=r"got the class ReLU: write ReLU\(\)"):
+        IAT(4, activation=nn.ReLU)
