@@ -2,8 +2,11 @@
 
 import importlib
 import sys
+import threading
+import time
 from fractions import Fraction
 
+import mpmath
 import numpy as np
 import pytest
 import sympy as sp
@@ -11,7 +14,11 @@ import torch
 from sympy import Abs, Heaviside, Max, Min, Piecewise, Symbol, cos, exp, log, pi, sin, sqrt
 from sympy import Rational as R
 
-from relunb.check import Disagreement, NotEqual, NotProved, agreement, identity
+from relunb.check import Disagreement, NotEqual, NotProved, _agreement, agreement, identity
+from relunb.check._budget import Budget, OutOfTime
+from relunb.check._identity import _domains, _near_kinks, _samples
+from relunb.check._pieces import kinks
+from relunb.check._rational import is_zero_fraction
 
 x, y, b, u, w = sp.symbols("x y b u w", real=True)
 a, plain = sp.symbols("a plain")  # complex as far as SymPy knows
@@ -126,19 +133,51 @@ DIFFERS = {
     "matrix": (sp.Matrix([[x, 1], [2, x]]), sp.Matrix([[x, 1], [3, x]]), None, "entry [1, 0]: not equal: at x = 1/3 "),
 }
 
+SIX = sp.symbols("a1:7")
+STEEP = x * (x - 1) * (x - 2) * (x - 3) * (x - 4) * (x - 5)
+
+
+def nested(function, levels, inner=x):
+    return nested(function, levels - 1, function(inner)) if levels else inner
+
+
+# Once without end, or ended by an error of SymPy's or Python's. The difference, and what the message must say.
+HARD = {
+    "a sine of degree six": (sin(STEEP) ** 2, "not equal: at x = 1/3 lhs is 0.863"),
+    "zero at five points": (Piecewise((1, sp.Ne(STEEP, 0)), (0, True)), "not equal: at x = 1/3 lhs is 1 and"),
+    "one at six points": (Piecewise((0, sp.Ne(STEEP, 0)), (1, True)), "not equal: at x = "),
+    "one at a far point": (Piecewise((1, sp.Eq(x, 1000)), (0, True)), "not equal: at x = 1000 lhs is 1 and rhs is 0."),
+    "a power of zero": (0 ** Abs(x - 1000), "not equal: at x = 1000 lhs is 1 and rhs is 0."),
+    "a huge power": (x ** (10**7), "not equal: at x = "),
+    "two huge powers": (x ** (10**7) - x ** (10**7 + 2), "not equal: at x = "),
+    "a huge power of a sum": ((x + 1) ** (10**7) - x ** (10**7), "not equal: at x = 1/3 lhs is 2.323"),
+    "a huge power and a jump": (Max(x, 0) ** (10**7) * x * (x**2 - 1), "not equal: at x = "),
+    "long numbers": (x**10000 - 1, "lhs is -1.00000000000000 and"),
+    "a long integer": (
+        sp.factorial(2000),
+        "not equal: lhs is 3.31628e+5735 and rhs is 0. lhs - rhs simplifies to 3.31",
+    ),
+    "a long integer in a sum": (sp.factorial(2000) * (x - sin(x)), "not equal: at x = 1/3 "),
+    "exponentials": (nested(exp, 5) + 1, "not equal: at x = 1/3 lhs is 8.22"),
+    "a step of a maximum": (Heaviside(Max(x, 1 / x)) - 1, "not equal: at x = -2/7 lhs is -1 and"),
+    "a maximum of a step": (Max(Heaviside(x) / x, 0) * x - Heaviside(x), "not"),
+    "zoo in a condition": (Piecewise((1, 1 / x > 0), (0, True)) - Heaviside(x), "not"),
+    "fractions": (sum(1 / sp.prod([p - q for q in SIX if q != p]) for p in SIX) - 1, "not equal: at a1 = "),
+}
+
 UNPROVED = {
-    "agrees at every integer": (s(n), Piecewise((0, n < 1), (n, True)), "agree to 25 digits at 11 sample points"),
+    "agrees at every integer": (s(n), Piecewise((0, n < 1), (n, True)), "sample points, which proves nothing"),
     "a sign out of reach": (Max(cos(x), -2), cos(x), "simplifies to -cos(x) + Max(-2, cos(x))."),
     "roots out of reach": (s(x**2 - pi), Piecewise((x**2 - pi, x**2 > pi), (0, True)), "simplifies to "),
-    "undefined at some points": (Max(sqrt(x), -1), sqrt(x), "agree to 25 digits at 11 sample points"),
+    "undefined at some points": (Max(sqrt(x), -1), sqrt(x), "sample points, which proves nothing"),
     "a cut that may be rational": (
         Heaviside(rational - pi - sp.E),
         step(rational - pi - sp.E, 1),
-        "at 19 sample points",
+        "sample points, which proves nothing",
     ),
     "a cut that moves": (Heaviside(x - b), (1 + sp.sign(x - b)) / 2, "simplifies to "),
-    "no number for f": (sp.Function("f")(x), sp.Function("f")(x + 1), "at 0 sample points"),
-    "too small to see": (sin(x) * (1 + R(1, 10**40)), sin(x), "agree to 25 digits at 19 sample points"),
+    "no number for f": (sp.Function("f")(x), sp.Function("f")(x + 1), "sample points, which proves nothing"),
+    "too small to see": (sin(x) * (1 + R(1, 10**40)), sin(x), "sample points, which proves nothing"),
     "integral": (sp.Integral(s(x), (x, 0, 1)), R(1, 2), "Call .doit() on it first."),
     "a difference at no sample point": (sp.DiracDelta(x), 0, "Add assume=, such as assume=a > 0, or rewrite one side."),
 }
@@ -158,6 +197,23 @@ REFUSED = {
     "inequality": ((x < y, x), TypeError, "lhs must be a SymPy expression"),
     "symbolic matrix": ((sp.MatrixSymbol("A", 2, 2), x), TypeError, "explicit entries; got a MatrixSymbol"),
     "infinite": ((x, sp.oo), ValueError, "rhs is not finite"),
+    "undefined": ((x * sp.zoo, x), ValueError, "lhs is not finite"),
+    "nan": ((float("nan"), x), ValueError, "lhs is not finite: it is nan."),
+    "a large float": ((sp.Float("1e400"), x), TypeError, "write Rational('1.00000E+400')"),
+    "a small float": ((x, x * sp.Float("1e-400")), TypeError, "write Rational('1.00000E-400')"),
+    "complex float": ((1j, sp.I), TypeError, "lhs holds the float 1.0"),
+    "function": ((sin, x), TypeError, "lhs is the function sin, not its value: write sin(x)."),
+    "lambda": ((sp.Lambda(x, x), x), TypeError, "lhs is a Lambda, a function and not its value"),
+    "python function": ((len, x), TypeError, "got a builtin_function_or_method"),
+    "tuple": (((x, x), (x, x)), TypeError, "got a Tuple"),
+    "none": ((None, x), TypeError, "got a NoneType"),
+    "long equation": ((sp.Eq(sp.factorial(2000) * x, y), x), TypeError, "two sides, 3.31628e+5735*x and y."),
+    "order": ((sin(x), x + sp.O(x**3)), TypeError, "rhs holds O(x**3), which stands for many values"),
+    "bounds": ((sp.AccumBounds(-1, 1), x), TypeError, "which stands for many values"),
+    "indexed": ((sp.IndexedBase("v")[0], x), TypeError, "lhs holds v[0]: put a symbol for each entry."),
+    "matrix entry": ((sp.MatrixSymbol("A", 2, 2)[0, 0], x), TypeError, "put a symbol for each entry"),
+    "no commuting": ((sp.Symbol("A", commutative=False), x), TypeError, "lhs holds A, which does not commute"),
+    "too deep": ((nested(sp.Function("f"), 300), 0), ValueError, "lhs is nested 301 deep, and SymPy reads 200"),
     "shapes": ((sp.eye(2), sp.eye(3)), ValueError, "lhs is a 2 by 2 matrix and rhs is a 3 by 3 matrix"),
     "matrix and scalar": ((sp.eye(2), x), ValueError, "rhs is a single expression"),
     "max of a complex symbol": ((s(plain), plain), ValueError, "may be complex: write Symbol('plain', real=True)"),
@@ -223,6 +279,168 @@ def test_numbers_prove_nothing(case, capsys):
     assert capsys.readouterr().out == ""
 
 
+@cases(HARD)
+def test_hard_difference_is_refused_in_words(case):
+    difference, words = case
+    with pytest.raises((NotEqual, NotProved)) as caught:
+        identity(difference, 0, seconds=10)
+    assert str(caught.value).startswith(words) or words in str(caught.value)
+    assert len(str(caught.value)) < 900
+
+
+def test_infinite_sum_is_asked_to_be_done():
+    k = Symbol("k", integer=True, positive=True)
+    with pytest.raises(NotProved, match="holds an unevaluated operation"):
+        identity(sp.Sum(1 / k**2, (k, 1, sp.oo)), pi**2 / 6)
+
+
+def test_long_numbers_are_proved_and_printed(capsys):
+    identity(sp.factorial(2000), sp.factorial(2000))
+    identity(x ** (10**7) * x, x ** (10**7 + 1))
+    assert capsys.readouterr().out.splitlines()[0] == "holds: 3.31628e+5735 = 3.31628e+5735"
+
+
+def test_partial_fractions_are_proved_without_simplify(monkeypatch, capsys):
+    """Rational arithmetic over shared factors: SymPy's simplify takes minutes for six symbols."""
+    monkeypatch.setattr(sp, "simplify", None)
+    identity(sum(1 / sp.prod([p - q for q in SIX if q != p]) for p in SIX), 0)
+    identity(sum(p**5 / sp.prod([p - q for q in SIX if q != p]) for p in SIX), 1)
+    identity(1 / (x - 1) - 1 / (x + 1), 2 / (x**2 - 1))
+    assert capsys.readouterr().out.count("holds: ") == 3
+
+
+@pytest.mark.parametrize(
+    ("expression", "zero"),
+    [
+        (1 / (1 + 1 / (1 + 1 / plain)) - (plain + 1) / (2 * plain + 1), True),
+        (sin(x) / (1 + sin(x)) + 1 / (1 + sin(x)) - 1, True),
+        (1 / ((plain + 1) ** 2 - plain**2 - 2 * plain - 1), False),  # no number at all
+        (sp.Mul(0, 1 / ((plain + 1) ** 2 - plain**2 - 2 * plain - 1), evaluate=False), False),
+        (1 / (plain - 1) - 1 / (plain + 1), False),
+        ((plain + w) ** 5000 * (x + y) ** 5000 - 1, False),  # too many terms
+        (sp.Integer(3), False),
+    ],
+)
+def test_fractions_add_up_to_zero(expression, zero):
+    assert is_zero_fraction(expression) is zero
+
+
+def test_what_was_tried_is_said():
+    with pytest.raises(
+        NotProved, match="Tried: expanding, sample points, a proof piece by piece, points of the pieces"
+    ):
+        identity(Heaviside(x - b), (1 + sp.sign(x - b)) / 2)
+
+
+def test_time_is_kept_and_a_counterexample_is_not_hidden(monkeypatch):
+    """Ten times the time that is given, at most: a machine may be busy."""
+
+    def endless(*_):
+        while True:
+            pass
+
+    monkeypatch.setattr("relunb.check._identity.unproved", endless)
+    monkeypatch.setattr(sp, "simplify", endless)
+    begin = time.process_time()
+    with pytest.raises(NotProved, match=r"lhs - rhs is .*piece by piece \(stopped\).*simplifying \(stopped\)"):
+        identity(sin(x) * (1 + R(1, 10**40)), sin(x), seconds=0.5)
+    with pytest.raises(NotEqual, match="at x = 1/3 lhs is 0.327194696796152 and rhs is 0. lhs - rhs is sin"):
+        identity(sin(x), 0, seconds=0.5)
+    with pytest.raises(NotEqual, match="at x = 200[01]"):
+        identity(Abs(x - 1000) * s(x - 2000), 0, seconds=0.5)  # no fixed point lies there
+    assert time.process_time() - begin < 15
+
+
+def test_time_is_kept_in_a_thread(monkeypatch):
+    def endless(*_):
+        while True:
+            pass
+
+    monkeypatch.setattr("relunb.check._identity.unproved", endless)
+    said = []
+
+    def ask():
+        try:
+            identity(s(x - b), x * Heaviside(x - b) - b * Heaviside(x - b), seconds=0.3)
+        except NotProved as error:
+            said.append(str(error))
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(said) == 3 and all("(stopped)" in words for words in said)
+
+
+def test_no_interrupt_comes_late():
+    """Work that ends about when its time does is done or stopped; nothing is raised afterwards."""
+    done = stopped = 0
+    for k in range(200):
+        try:
+            Budget(10).run(lambda k=k: sum(range(3000 * (k % 20))), 0.001)
+            done += 1
+        except OutOfTime:
+            stopped += 1
+        sum(range(1000))
+    assert done + stopped == 200
+
+
+def test_stopped_work_leaves_the_settings_alone():
+    def work():
+        with mpmath.workdps(400), sp.evaluate(False):
+            while True:
+                pass
+
+    with pytest.raises(OutOfTime):
+        Budget(0.1).run(work, 1)
+    assert mpmath.mp.dps == 15 and sp.Add(1, 1) == 2
+    with pytest.raises(OutOfTime):
+        budget = Budget(1e-9)
+        budget.run(lambda: time.sleep(0.01), 1)
+        budget.run(int, 1)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), "3", None, True])
+def test_identity_refuses_seconds(seconds):
+    with pytest.raises(ValueError, match="seconds must be a positive number"):
+        identity(x, x, seconds=seconds)
+
+
+SAMPLED = {
+    "positive": (c, lambda v: v > 0),
+    "integer": (n, lambda v: v.is_integer),
+    "even": (Symbol("e", even=True, positive=True), lambda v: v.is_even and v > 0),
+    "prime": (Symbol("q", prime=True), lambda v: v.is_prime),
+    "real": (x, lambda v: v.is_real),
+    "complex": (plain, lambda v: v.is_complex),
+    "irrational": (Symbol("r", irrational=True), lambda v: v.is_irrational),
+    "imaginary": (Symbol("i", imaginary=True), lambda v: v.is_imaginary),
+    "negative": (negative, lambda v: v < 0),
+    "nonzero": (nonzero, lambda v: v != 0),
+}
+
+
+@cases(SAMPLED)
+def test_points_respect_what_a_symbol_is(case):
+    symbol, right = case
+    stronger, domains = _domains({symbol}, [])
+    points = _samples(domains) + _near_kinks(stronger[symbol] ** 2, domains)
+    assert points and all(right(value) for point in points for value in point.values())
+
+
+def test_points_of_a_narrow_domain_of_integers():
+    stronger, domains = _domains({n}, [n >= 1000, n < 1010])
+    values = {point[stronger[n]] for point in _samples(domains)}
+    assert len(values) >= 4 and all(1000 <= value < 1010 and value.is_integer for value in values)
+
+
+def test_kinks_at_fractions():
+    assert kinks(s(x - R(2, 3)) + Abs(3 * x + 1), x) == [-R(1, 3), R(2, 3)]
+    assert kinks(s(Abs(x) - 1) + Heaviside(y), x) == [-1, 0, 1]
+    assert kinks(sin(x), x) == kinks(s(x - b), x) == []
+
+
 @cases(REFUSED)
 def test_identity_refuses(case):
     sides, error, words = case
@@ -245,14 +463,6 @@ def test_identity_prints_what_holds_and_for_what(capsys):
     first, second = capsys.readouterr().out.splitlines()
     assert first == "holds: Abs(u) = Abs(u), for u > 0, u <= 2"
     assert second == "holds: (x + y)**30 = " + str(sp.expand((x + y) ** 30))[:57] + "..."
-
-
-def test_docstring_examples_are_what_is_printed(capsys):
-    identity(Max(x, 0) - Max(-x, 0), x)
-    agreement(Max(x, 0), torch.relu, at={x: [-1, 0, 2]})
-    proved, agreed = capsys.readouterr().out.splitlines()
-    assert proved in str(identity.__doc__)
-    assert agreed in str(agreement.__doc__)
 
 
 def test_both_refusals_are_assertion_errors():
@@ -319,6 +529,11 @@ AGREES = {
         {x: np.linspace(-1, 1, 5)},
         "values and d/dx at 5 points",
     ),
+    "floor": (sp.floor(2 * x) * x, lambda v: torch.floor(2 * v) * v, {x: [0.75, -1.25]}, "values and d/dx at 2 points"),
+    "a root's kink": (sqrt(a**2), lambda v: v.abs(), {a: [-1, 2]}, "values and d/da at 2 points"),
+    "in place": (s(x), lambda v: v.relu_(), {x: [-1, 2]}, "values and d/dx at 2 points"),
+    "reversed array": (sin(x), torch.sin, {x: np.arange(3.0)[::-1]}, "values and d/dx at 3 points"),
+    "big-endian array": (sin(x), torch.sin, {x: np.arange(3.0).astype(">f8")}, "values and d/dx at 3 points"),
     "real value of a complex form": (exp(sp.I * x) + exp(-sp.I * x), lambda v: 2 * v.cos(), {x: [R(1, 3)]}, ONE),
     "the result rounded once": (1000 * x / 3, lambda v: (v.double() * 1000 / 3).to(v.dtype), {x: GENERIC}, MANY),
 }
@@ -372,6 +587,17 @@ AGREEMENT_REFUSED = {
     "no symbols": (sp.S(1), {}, ValueError, "at must give numbers for at least one symbol"),
     "lengths": (x * y, {x: [1, 2], y: [1]}, ValueError, "x has 2, y has 1."),
     "no points": (sin(x), {x: []}, ValueError, "at least one: x has 0."),
+    "string": (sin(x), {x: "12"}, ValueError, "at[x] must be a flat sequence of real numbers."),
+    "list of strings": (sin(x), {x: ["1", "2"]}, ValueError, "at[x] must be a flat sequence of real numbers."),
+    "set": (sin(x), {x: {1, 2}}, ValueError, "at[x] must be a flat sequence of real numbers."),
+    "mapping": (sin(x), {x: {1: 2}}, ValueError, "at[x] must be a flat sequence of real numbers."),
+    "complex points": (sin(x), {x: [1j]}, ValueError, "at[x] must be a flat sequence of real numbers."),
+    "tensor without values": (sin(x), {x: torch.ones(2, device="meta")}, ValueError, "at[x] must be a flat sequence"),
+    "point beyond float64": (sin(x), {x: [10**400]}, ValueError, "at[x] has a number that is too large for float64"),
+    "infinite sum": (sp.Sum(x**n, (n, 1, sp.oo)), {x: [0.5]}, ValueError, "expression holds the unevaluated Sum"),
+    "undefined function": (sp.Function("f")(x), {x: [1]}, ValueError, "holds f(x), and f has no definition."),
+    "no number of mpmath's": (sp.totient(sp.ceiling(x)), {x: [1]}, ValueError, "mpmath has no "),
+    "lambda": (sp.Lambda(x, x), {x: [1]}, TypeError, "expression is a Lambda"),
     "two dimensions": (sin(x), {x: torch.ones(2, 2)}, ValueError, "at[x] must be a flat sequence"),
     "nan": (sin(x), {x: [1, np.nan]}, ValueError, "at[x] has a number that is not finite"),
     "point overflow": (sin(x), {x: [65536]}, ValueError, "x = 65536.0 is too large for float16 (largest 65504)"),
@@ -398,6 +624,29 @@ def test_agreement_with_respect_to(wrt, words, capsys):
     assert capsys.readouterr().out == f"agrees: {words} at 2 points, {ALL}\n"
     with pytest.raises(ValueError, match="wrt names b, which at does not give: choose among x and y."):
         agreement(x * y, torch.mul, at={x: [1, 2], y: [2, 3]}, wrt=[b])
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode, lambda: torch.device("meta")])
+def test_agreement_in_any_mode(mode, capsys):
+    with mode():
+        agreement(sin(x), torch.sin, at={x: [1, 2]})
+    assert capsys.readouterr().out.startswith("agrees: ")
+
+
+def test_equal_points_are_evaluated_once(monkeypatch):
+    """Rounded to bfloat16, a thousand points of [1, 2] are 129: the cost of many points is that of float64 alone."""
+    asked = []
+    evaluate = _agreement._evaluate
+    monkeypatch.setattr(_agreement, "_evaluate", lambda *all: asked.append(all[-1]) or evaluate(*all))
+    agreement(sin(x), torch.sin, at={x: torch.linspace(1, 2, 1000, dtype=torch.float64)})
+    assert asked.count(torch.float64) == 2000 and asked.count(torch.bfloat16) == 2 * 129
+
+
+def test_agreement_asks_for_a_function_and_symbols():
+    with pytest.raises(TypeError, match="function must be callable"):
+        agreement(x, 3, at={x: [1]})
+    with pytest.raises(TypeError, match="wrt must be a symbol, or a list of symbols; got the str 'x'"):
+        agreement(x, torch.clone, at={x: [1]}, wrt="x")
 
 
 @cases(DISAGREES)

@@ -1,6 +1,13 @@
 """How chapters, and readers in exercises, check their own results.
 
-``identity`` proves that two SymPy expressions are equal. ``agreement`` compares an expression with a torch function.
+================  ======================================================================
+``identity``      proves that two SymPy expressions are equal, or raises
+``agreement``     compares an expression with a torch function, or raises
+``NotEqual``      raised by ``identity``: the sides differ, and the message says where
+``NotProved``     raised by ``identity``: neither a proof nor a counterexample was found
+``Disagreement``  raised by ``agreement``: the function computes something else
+================  ======================================================================
+
 Only chapters, tests and benchmarks import this package: ``import relunb`` does not load SymPy.
 """
 

@@ -1,16 +1,22 @@
 """The proof behind ``identity``: algebra, piece by piece where Max, Abs and their like make several pieces."""
 
 from itertools import pairwise, permutations
+from math import inf
 from typing import Any
 
 import sympy as sp
 from sympy.core.logic import fuzzy_and
 from sympy.core.relational import Relational
 
+from ._rational import is_zero_fraction
+from ._size import BITS, expanded, size_at
+
 Point = dict[Any, Any]
 Domains = dict[Any, Any]  # symbol -> the interval of the real line in which the claim is made
 
 SWITCHES: Any = (sp.Max, sp.Min, sp.Abs, sp.sign, sp.Heaviside, sp.Piecewise)
+_JUMPS: Any = (sp.sign, sp.Heaviside, sp.Piecewise, sp.floor, sp.ceiling, sp.frac, sp.Mod, sp.KroneckerDelta)
+_BRANCHES = 32  # of a switch inside switches, in the search for kinks
 
 
 class _Undecided(Exception):
@@ -28,7 +34,9 @@ def unproved(difference: Any, domains: Domains) -> list[Point]:
         An empty list if the expression is proved to be zero. Otherwise points of the pieces that resisted, each with
         a value for the symbols that were cut into pieces; the expression need not differ from zero there.
     """
-    difference = sp.expand(difference)  # afterwards no polynomial is zero without showing it
+    if is_zero_fraction(difference):
+        return []
+    difference = expanded(difference)  # afterwards no polynomial is zero without showing it
     if _is_zero(difference):
         return []
     for symbol in sorted(domains, key=str):
@@ -55,24 +63,88 @@ def allowed(symbol: Any, value: Any) -> bool | None:
     return fuzzy_and(None if has is None else has is truth for has, truth in known)
 
 
-def value_at(expression: Any, point: Point) -> Any:
-    """Put exact numbers for symbols; nan where the expression has no value."""
+def value_at(expression: Any, point: Point, digits: int = 60) -> Any:
+    """Put exact numbers for symbols; nan where the expression has no value, or none that is quickly computed.
+
+    Where the exact value has too many digits to write down, as that of x**(10**7), only so many are computed.
+    """
     try:
-        return expression.subs(point)
-    except (TypeError, ValueError):  # SymPy refuses to order complex or undefined numbers
-        return sp.nan
+        bits, top = size_at(expression, point)
+        if top == inf:
+            return sp.nan
+        if bits <= BITS:
+            return _with(expression, point)
+        switches = _outermost(expression, SWITCHES)
+        if expression in switches:
+            if isinstance(expression, _JUMPS):  # rounding could take its argument across the jump
+                return sp.nan
+            return expression.func(*(value_at(arg, point, digits) for arg in expression.args))
+        settled = {node: sp.N(value_at(node, point, digits), digits) for node in switches}
+        rest = expression.xreplace(settled)
+        if rest.has(sp.nan, *_JUMPS):
+            return sp.nan
+        return rest.xreplace({symbol: sp.N(value, digits) for symbol, value in point.items()})
+    except (TypeError, ValueError, ArithmeticError, AttributeError, RecursionError):
+        return sp.nan  # SymPy refuses to order complex or undefined numbers, each part of it in its own way
+
+
+def kinks(expression: Any, symbol: Any) -> list[Any]:
+    """Return real numbers where a switch in ``expression`` may flip as ``symbol`` moves alone: not all of them."""
+    found = set()
+    for node in expression.atoms(*SWITCHES):
+        for gap in switch_gaps(node):
+            for branch in _branches(gap):
+                if branch.free_symbols == {symbol}:
+                    try:
+                        found |= set(_roots(branch, symbol))
+                    except _Undecided:
+                        continue
+    return sorted(number for number in found if number.is_extended_real)
+
+
+def _with(expression: Any, point: Point) -> Any:
+    """``subs`` leaves the conditions after the first true one alone; elsewhere ``xreplace`` is the quicker."""
+    return expression.subs(point) if expression.has(sp.Piecewise) else expression.xreplace(point)
+
+
+def _outermost(expression: Any, kinds: Any) -> set[Any]:
+    if isinstance(expression, kinds):
+        return {expression}
+    return set().union(*(_outermost(arg, kinds) for arg in expression.args))
+
+
+def _branches(gap: Any) -> list[Any]:
+    """Return what a gap may be once the switches inside it are settled."""
+    branches = [gap]
+    while switches := [node for node in _outermost(branches[0], SWITCHES)]:
+        node = switches[0]
+        if isinstance(node, sp.Max | sp.Min):
+            values = node.args
+        elif isinstance(node, sp.Piecewise):
+            values = tuple(value for value, _ in node.args)
+        elif isinstance(node, sp.Abs):
+            values = (node.args[0], -node.args[0])
+        else:
+            values = (sp.S(0), sp.S(1), sp.S(-1))
+        branches = [branch.xreplace({node: value}) for branch in branches for value in values]
+        branches = list(dict.fromkeys(branches))
+        if len(branches) > _BRANCHES:
+            return []
+        branches.sort(key=lambda branch: not branch.has(*SWITCHES))
+    return branches
 
 
 def _is_zero(difference: Any) -> bool:
     """Try one rewriting after another; the cheap ones come first."""
+    if difference == 0 or is_zero_fraction(difference):
+        return True
     rewritings = [
-        lambda e: e,
         lambda e: e.rewrite((sp.Max, sp.Min), sp.Abs),
         lambda e: e.rewrite(sp.Abs, sp.conjugate).rewrite(sp.exp),
     ]
     if not difference.has(*SWITCHES):  # simplify may unfold a few switches into thousands of cases
         rewritings += [sp.trigsimp, sp.simplify]
-    return any(sp.expand(rewrite(difference)) == 0 for rewrite in rewritings)
+    return any(expanded(rewrite(difference)) == 0 for rewrite in rewritings)
 
 
 def _unproved_pieces(difference: Any, symbol: Any, domains: Domains) -> list[Point]:

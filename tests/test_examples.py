@@ -1,0 +1,73 @@
+"""Every public name has an example that runs, and its package's docstring names it."""
+
+import contextlib
+import doctest
+import importlib
+import io
+import pkgutil
+import warnings
+from types import ModuleType
+
+import pytest
+
+ROOMS = ["check"]
+
+
+def modules(package):
+    """The package and its modules."""
+    names = [f"{package.__name__}.{found.name}" for found in pkgutil.iter_modules(package.__path__)]
+    return [package] + [importlib.import_module(name) for name in names if not name.endswith("__main__")]
+
+
+def names(package):
+    """What the package is used by: its ``__all__``, or else what it imports from its own modules."""
+    given = getattr(package, "__all__", None)
+    if given is None:
+        values = {name: value for name, value in vars(package).items() if not isinstance(value, ModuleType)}
+        inside = f"{package.__name__}._"
+        given = [name for name, value in values.items() if getattr(value, "__module__", "").startswith(inside)]
+    return sorted(given)
+
+
+def documented(package):
+    """The public functions and classes: a number or a table has no docstring of its own."""
+    return [name for name in names(package) if callable(getattr(package, name))]
+
+
+def room(name):
+    return importlib.import_module(f"relunb.{name}")
+
+
+EXAMPLES = [(name, module.__name__) for name in ROOMS for module in modules(room(name))]
+
+
+@pytest.mark.parametrize("name", ROOMS)
+def test_every_public_name_has_an_example(name):
+    package = room(name)
+    assert documented(package), "nothing was looked at"
+    without = [each for each in documented(package) if ">>> " not in (getattr(package, each).__doc__ or "")]
+    assert not without
+
+
+@pytest.mark.parametrize("name", ROOMS)
+def test_package_names_what_it_has(name):
+    package = room(name)
+    assert [each for each in names(package) if f"``{each}``" not in str(package.__doc__)] == []
+
+
+@pytest.mark.parametrize(("name", "module"), EXAMPLES, ids=[module for _, module in EXAMPLES])
+def test_examples_run(name, module):
+    module = importlib.import_module(module)
+    report = io.StringIO()
+    runner = doctest.DocTestRunner(verbose=False)
+    with warnings.catch_warnings(), contextlib.redirect_stdout(report):
+        warnings.simplefilter("error")
+        for test in doctest.DocTestFinder(exclude_empty=True).find(module, module.__name__):
+            runner.run(test, out=report.write)
+    assert runner.failures == 0, report.getvalue()
+
+
+def test_a_wrong_example_is_seen():
+    runner = doctest.DocTestRunner(verbose=False)
+    test = doctest.DocTestParser().get_doctest(">>> 1 + 1\n3\n", {}, "wrong", None, 0)
+    assert runner.run(test, out=lambda _: None).failed == 1
