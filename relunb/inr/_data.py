@@ -63,6 +63,12 @@ def floating(name: str, value: Any, *, half: bool = False, divide: bool = True, 
     raise TypeError(f"{name} must be a real floating-point {kind}. {word}: {hint}.")
 
 
+def check_dtype(dtype: Any) -> None:
+    """Refuse a dtype that does not tell pixels apart."""
+    if not isinstance(dtype, torch.dtype) or dtype not in _WIDE:
+        raise TypeError(f"dtype must be torch.float32 or torch.float64; got {shown(dtype)}.")
+
+
 def checked_range(name: str, value: Tensor, given: Any, hint: str = "") -> float:
     """The range of PSNR as a number, if the values of the reference do not contradict it.
 

@@ -4,12 +4,11 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .._checks import count, finite, positive, readable, shown, tensor
-from ._data import Data, channels_last, checked_range, contradicts, floating, same_place, spread
+from .._checks import count, finite, positive, readable, shown, single, tensor
+from ._data import Data, channels_last, check_dtype, checked_range, contradicts, floating, same_place, spread
 from ._radon import Radon, sinogram_shape
 
 _ROWS = 8192  # evaluated at a time: 10 MB a layer of width 300
@@ -37,8 +36,7 @@ def pixel_grid(height: int, width: int, dtype: torch.dtype = torch.float32) -> T
 
     Used in :doc:`/book/wavelet/seven-relus`.
     """
-    if dtype not in (torch.float32, torch.float64):
-        raise TypeError(f"dtype must be torch.float32 or torch.float64; got {dtype!r:.60}.")
+    check_dtype(dtype)
     sides = [count(name, n) for name, n in (("height", height), ("width", width))]
     if math.prod(sides) > _MOST:
         raise ValueError(f"height times width must be at most {_MOST:,} pixels; got {shown(math.prod(sides))}.")
@@ -112,6 +110,7 @@ class Problem(nn.Module):
 
     def decibels(self, error: float) -> float:
         """PSNR of a mean squared error."""
+        error = single("error", error)
         if math.isnan(error):
             return math.nan
         if error < 0:
@@ -121,6 +120,8 @@ class Problem(nn.Module):
     @torch.no_grad()
     def values(self, network: nn.Module) -> Tensor:
         """The network at all points, (points, out_features), a part at a time and without a graph."""
+        if not callable(network):
+            raise TypeError(f"network must be a torch.nn.Module; got {shown(network)}.")
         return torch.cat([network(points) for points in self.coordinates.split(_ROWS)])
 
     def estimate(self, network: nn.Module) -> Tensor:
@@ -132,6 +133,8 @@ class Problem(nn.Module):
         return values
 
     def _reshaped(self, values: Tensor, shape: Sequence[int]) -> Tensor:
+        if not isinstance(values, Tensor):
+            raise TypeError(f"values must be a tensor; got {type(values).__name__}.")
         if values.numel() != math.prod(shape):
             raise ValueError(
                 f"values must be (points, out_features) = {len(self.coordinates), self.out_features}; "
@@ -263,7 +266,7 @@ class AudioProblem(SquaredError):
     def __init__(self, samples: Data, extent: float = 100.0) -> None:
         extent = positive("extent", extent)
         samples = floating("samples", samples, sound=True)
-        if samples.ndim == 2 and len(samples) < samples.shape[1]:
+        if samples.ndim == 2 and 0 < len(samples) < samples.shape[1]:
             raise ValueError(f"samples must be (time, channels); got {tuple(samples.shape)}. Use samples.T.")
         if samples.ndim not in (1, 2) or len(samples) < 2 or samples[0].numel() == 0:
             raise ValueError(f"samples must be (time,) or (time, channels), at least two; got {tuple(samples.shape)}.")
@@ -401,7 +404,7 @@ class CTProblem(Problem):
             )
         _counts("sinogram", sinogram)
         truth, most = _reference(reference, slice_, sinogram, data_range)
-        radon = given or Radon(size, angles, circle, sinogram.dtype).to(sinogram.device)
+        radon = given or _radon(size, angles, circle, sinogram)
         super().__init__(_grid(slice_, sinogram))
         self.radon, self.data_range = radon, most
         self._keep(sinogram=sinogram, reference=truth)
@@ -414,7 +417,7 @@ class CTProblem(Problem):
             raise ValueError(f"image must be (height, width); got {tuple(image.shape)}.")
         _counts("image", image)
         checked_range("image", image, data_range)
-        radon = Radon(tuple(image.shape), angles, circle, image.dtype).to(image.device)
+        radon = _radon(tuple(image.shape), angles, circle, image)
         return cls(radon(image), radon, radon.size, circle, image, data_range)
 
     def loss(self, values: Tensor) -> Tensor:
@@ -463,6 +466,11 @@ def _means(image: Tensor, factor: int) -> Tensor:
     return image.reshape(height // factor, factor, width // factor, factor, *rest).mean((1, 3))
 
 
+def _radon(size: Any, angles: Any, circle: bool, like: Tensor) -> Radon:
+    with torch.device(like.device):
+        return Radon(size, angles, circle, like.dtype)
+
+
 def _counts(name: str, value: Tensor, hint: str = "") -> None:
     """Refuse what a mean squared error cannot be taken of, or has nothing to learn from."""
     try:
@@ -498,10 +506,11 @@ def _picture(name: str, image: Any, data_range: Any) -> Tensor:
 
 
 def _mask(mask: Any, image: Tensor) -> Tensor:
-    found = mask if isinstance(mask, Tensor) else tensor("mask", np.asarray(mask))
-    if found.dtype != torch.bool:
+    found = tensor("mask", mask) if hasattr(mask, "dtype") else None
+    if found is None or found.dtype != torch.bool:
         kind = mask.dtype if hasattr(mask, "dtype") else type(mask).__name__
-        raise TypeError(f"mask must be a boolean tensor, true where a pixel counts; got {kind}. Use mask > 0.")
+        hint = "np.array(mask) > 0" if found is None else "mask > 0"
+        raise TypeError(f"mask must be a boolean tensor or array, true where a pixel counts; got {kind}. Use {hint}.")
     if found.shape != image.shape[:2]:
         flat = " Use mask.all(-1)." if found.shape == image.shape else ""
         raise ValueError(f"mask must be {tuple(image.shape[:2])} as the image is; got {tuple(found.shape)}.{flat}")
@@ -520,6 +529,8 @@ def _reference(reference: Any, shape: Sequence[int], like: Tensor, data_range: A
         turned = channels_last("reference", found)
         raise ValueError(f"reference must be {tuple(shape)}; got {tuple(found.shape)}.{turned}")
     finite("reference", found)
+    if found.is_meta and not like.is_meta:
+        raise ValueError(f"reference is on the device meta, without numbers, and the data on {like.device}.")
     return found.detach().to(like), checked_range("reference", found, most)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .._checks import count, real
 from .._functorch import recorded, valueless
-from ._data import Data, floating, same_place
+from ._data import Data, check_dtype, floating, same_place
 
 
 class Radon(nn.Module):
@@ -66,8 +66,7 @@ class Radon(nn.Module):
         super().__init__()
         self.size = _size(size)
         self.angles = _angles(angles)
-        if dtype not in _DTYPES:
-            raise TypeError(f"dtype must be torch.float32 or torch.float64; got {dtype}.")
+        check_dtype(dtype)
         if self.size[0] * self.size[1] * len(self.angles) > _MOST:
             raise ValueError(
                 f"{self.size[0]} x {self.size[1]} pixels and {len(self.angles)} angles are too many for one transform: "
@@ -191,9 +190,8 @@ class _SparseProduct(torch.autograd.Function):
         crow, columns, values = matrix
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
-            sparse = torch.sparse_csr_tensor(
-                crow, columns, values, (len(crow) - 1, len(transpose[0]) - 1), check_invariants=False
-            )
+            shape = len(crow) - 1, len(transpose[0]) - 1
+            sparse = torch.sparse_csr_tensor(crow, columns, values, shape, device=values.device, check_invariants=False)
         with torch.autocast(x.device.type, enabled=False):  # there is no sparse product in bfloat16
             return sparse @ x
 
@@ -227,7 +225,7 @@ def _size(size: Any) -> tuple[int, int]:
     pair = size if isinstance(size, tuple | list) else (size, size)
     if len(pair) != 2:
         raise ValueError(f"size must be one number or (height, width); got {size!r:.60}.")
-    return count("size", pair[0], least=2), count("size", pair[1], least=2)
+    return count("size", pair[0], least=2, most=_MOST), count("size", pair[1], least=2, most=_MOST)
 
 
 def _angles(angles: Any) -> Tensor:

@@ -41,6 +41,8 @@ def ssim(estimate: Data, reference: Data, data_range: float = 1.0) -> float:
             "images must be (height, width) or (height, width, channels), 7 pixels a side; "
             f"got {tuple(reference.shape)}.{channels_last('image', reference)}"
         )
+    if reference.is_meta:
+        raise ValueError("the images are on the device meta, without numbers.")
     try:
         from skimage.metrics import structural_similarity
     except ImportError as error:

@@ -369,17 +369,29 @@ def test_a_problem_made_in_inference_mode_can_be_trained():
 
 
 def test_the_default_device_plays_no_part_in_the_device_of_the_data():
+    sinogram = noise(34, 5)
     with torch.device("meta"):
         problems = [
             ImageProblem(PHOTO, PHOTO > 0.3),
             AudioProblem(PHOTO[0]),
             SuperResolutionProblem.from_image(PHOTO, 2),
+            CTProblem.from_image(PHOTO, ANGLES),
+            CTProblem(sinogram, ANGLES, 24),
         ]
         assert pixel_grid(3, 3).is_meta and Grid((3, 3)).values.is_meta
-    for problem in problems:
-        assert {buffer.device.type for buffer in problem.buffers()} == {"cpu"}
+        for problem in problems:
+            assert {buffer.device.type for buffer in problem.buffers()} == {"cpu"}
+            assert problem.loss(torch.zeros_like(problem.coordinates[:, :1])).item() > 0
+        found = problems[3].filtered_back_projection()
+        assert psnr(found, PHOTO).item() > 5 and -1 < ssim(found, PHOTO) < 1
     meta = ImageProblem(PHOTO.to("meta"), mask=SEEN.to("meta"))
-    assert meta.loss(torch.empty(24 * 24, 1, dtype=torch.float64, device="meta")).is_meta
+    scan = CTProblem.from_image(PHOTO.to("meta"), ANGLES)
+    for problem in (meta, scan):
+        assert problem.loss(torch.empty(24 * 24, 1, dtype=torch.float64, device="meta")).is_meta
+    with pytest.raises(ValueError, match="device meta, without numbers"):
+        CTProblem(noise(34, 5), ANGLES, 24, reference=PHOTO.to("meta"))
+    with pytest.raises(ValueError, match="device meta, without numbers"):
+        ssim(PHOTO.to("meta"), PHOTO.to("meta"))
 
 
 # The plain grid -------------------------------------------------------------------------------------------------
@@ -650,6 +662,17 @@ class Picture:
         (lambda: ImageProblem(HOLE), ValueError, r"at \(2, 17\)\. .*hidden: mask=image\.isfinite\(\)"),
         (lambda: ImageProblem(HOLE, PHOTO < 2), ValueError, r"1 non-finite value; the first is at \(2, 17\)"),
         (lambda: ImageProblem(PHOTO, (PHOTO > 0.5).int()), TypeError, r"got torch\.int32\. Use mask > 0"),
+        (lambda: UNTYPED(PHOTO, [[True]]), TypeError, r"got list\. Use np\.array\(mask\) > 0"),
+        (lambda: ImageProblem(PHOTO).shaped([0.0]), TypeError, "values must be a tensor; got list"),
+        (lambda: ImageProblem(PHOTO).estimate(None), TypeError, r"network must be a torch\.nn\.Module; got None"),
+        (lambda: ImageProblem(PHOTO).decibels("1"), TypeError, "error must be a number; got '1'"),
+        (lambda: CTProblem(PHOTO, ANGLES, 10**400), ValueError, "size must be at most 700,000,000"),
+        (
+            lambda: pixel_grid(2, 2, np.zeros(2)),
+            TypeError,
+            r"dtype must be torch\.float32 or torch\.float64; got array",
+        ),
+        (lambda: AudioProblem(torch.zeros(0, 8)), ValueError, r"at least two; got \(0, 8\)"),
         (lambda: ImageProblem(COLOR, COLOR > 0.1), ValueError, r"Use mask\.all\(-1\)"),
         (
             lambda: ImageProblem(PHOTO, PHOTO == PHOTO[0, 0]),
