@@ -17,7 +17,7 @@ import torch
 try:
     import fcntl
 except ImportError:  # Windows: no lock, and still no file that is half written
-    fcntl = None
+    fcntl = None  # pyright: ignore[reportAssignmentType]
 
 _locks: set[int] = set()  # descriptors that this process locks with
 

@@ -193,7 +193,8 @@ class _Run:
         if fused is not False and reason is None:
             assert isinstance(self.network, CoordinateNetwork)
             self.blocked = self.network.blocked()
-            _check_values((len(self.problem.coordinates), len(self.network.layers[-1].bias)), self.problem)
+            assert self.blocked is not None
+            _check_values((len(self.problem.coordinates), self.blocked.widths[-1]), self.problem)
             self.history.route = "fused"
         outer = torch.is_autocast_enabled(self.problem.coordinates.device.type)
         self.precision = f"{precision}, under autocast" if outer else precision

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.module import _has_any_global_hook
+from torch.nn.modules import module as _torch_module
 
 from .._checks import count, points
 from ..ops import BlockedNetwork
@@ -171,7 +171,8 @@ class CoordinateNetwork(nn.Module):
         last = len(layers) - 1 if type(layers) is nn.Sequential else 0
         kind, encoding = type(modules.get("layers.1")), type(modules.get("encoding"))
         linear = ComplexLinear if kind is Gabor else nn.Linear
-        expected = {"": CoordinateNetwork, "encoding": encoding, "layers": nn.Sequential, "layers.0": nn.Linear}
+        expected: dict[str, type] = {"": CoordinateNetwork, "encoding": encoding, "layers": nn.Sequential}
+        expected["layers.0"] = nn.Linear
         expected |= {f"layers.{index}": kind if index % 2 else linear for index in range(1, last + 1)}
         if self.skip is not None:
             expected["skip"] = nn.Linear
@@ -183,7 +184,7 @@ class CoordinateNetwork(nn.Module):
             and all(_untouched(module) for module in modules.values())
             and self._chains()
             and _separate([p for _, p in self.named_parameters(remove_duplicate=False)])
-            and not _has_any_global_hook()
+            and not any(getattr(_torch_module, name) for name in _GLOBAL_HOOKS)
         )
 
     def _chains(self) -> bool:
@@ -191,7 +192,8 @@ class CoordinateNetwork(nn.Module):
         width = self.in_features
         if isinstance(self.encoding, PositionalEncoding):
             width *= 1 + 2 * self.encoding.octaves
-        for layer in list(self.layers)[::2]:
+        layers: list[Any] = list(self.layers)[::2]
+        for layer in layers:
             before, width = width, len(layer.bias)
             if layer.weight.shape[:2] != (width, before) or layer.bias.shape != (width, *layer.weight.shape[2:]):
                 return False
@@ -221,6 +223,7 @@ class CoordinateNetwork(nn.Module):
 _PARTS = (CoordinateNetwork, nn.Sequential, nn.Identity, PositionalEncoding, nn.Linear, ComplexLinear, *_KINDS.values())
 _COMPUTES = ("__call__", "_call_impl", "__getattr__", "forward")
 _METHODS = {kind: [getattr(kind, name) for name in _COMPUTES] for kind in _PARTS}
+_GLOBAL_HOOKS = [f"_global_{name}_hooks" for name in ("forward_pre", "forward", "backward_pre", "backward")]
 # The hooks of a fresh module, all empty, and its buffers, none.
 _EMPTY = {name: v for name, v in vars(nn.Module()).items() if name not in ("training", "_parameters", "_modules")}
 

@@ -420,6 +420,19 @@ def test_training_inside_a_mode_without_gradients(mode, activation):
         fit(made, problem, steps=2, progress=False)
 
 
+@pytest.mark.parametrize("fused", [None, False])
+@pytest.mark.parametrize("default", [torch.float64, torch.float16])
+def test_a_default_dtype_changes_nothing(default, fused):
+    problem = ImageProblem(IMAGE.float())
+    expected = fit(make(learnable_scale=True).float(), problem, steps=3, fused=fused, progress=False)
+    network = make(learnable_scale=True).float()
+    torch.set_default_dtype(default)
+    try:
+        assert fit(network, problem, steps=3, fused=fused, progress=False).loss == expected.loss
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 def test_a_default_device_changes_nothing():
     problem, network = ImageProblem(IMAGE), make()
     expected = fit(make(), problem, steps=2, progress=False).loss
