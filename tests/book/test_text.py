@@ -107,6 +107,11 @@ def test_a_page_has_no_broken_text(page):
     assert list(broken_blocks(text)) == []
 
 
+def test_references_have_no_formulas():
+    """Sphinx shows those of a title as they are typed."""
+    assert "$" not in (ROOT / "book" / "references.bib").read_text(encoding="utf8")
+
+
 def test_the_equation_map_has_no_broken_text():
     path = ROOT / "book" / "reference" / "equation-map.yml"
     assert not CONTROL.search(path.read_text(encoding="utf8"))
@@ -173,7 +178,7 @@ class Article(HTMLParser):
         if tag in self.VOID:
             return
         names = (dict(attrs).get("class") or "").split()
-        code = tag in self.SKIPPED or not {"math", "output", "cell_output", "highlight"}.isdisjoint(names)
+        code = tag in self.SKIPPED or not {"math", "output", "cell_output", "highlight", "sig"}.isdisjoint(names)
         self.open.append((tag, code))
         if self.hidden:
             return
