@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-ROOMS = ["check"]
+ROOMS = ["check", "inr"]
 
 
 def modules(package):
