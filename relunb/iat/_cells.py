@@ -1,5 +1,6 @@
 """The two cheap exact routes: a state that is constant on each cell, and one that is linear between nodes."""
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -26,6 +27,7 @@ def constant_cells(p: PiecewisePolynomial, q: Basis) -> ConstantCells:
     weighted = weight[:, None] * q(s) / q.l1_norms
     weights = torch.zeros(len(ends) - 1, q.size, dtype=torch.float64).index_add(0, cell, weighted)
     weights[weights.abs() < 1e-15] = 0
+    values, weights = values / _size(values), weights * _size(values)
     return ConstantCells(*(None if _is_identity(t) else t for t in (values, weights)))
 
 
@@ -35,22 +37,33 @@ def constant_relu(x: Tensor, cells: ConstantCells) -> Tensor:
     with without_autocast(x):
         y = x.to(dtype)
         y = torch.relu(y if cells.values is None else y @ cells.values.to(y))
-        return (y if cells.weights is None else y @ cells.weights.to(y)).to(x.dtype)
+        return _finite_or_nan(y if cells.weights is None else y @ cells.weights.to(y), x)
 
 
 def nodal_table(p: PiecewisePolynomial) -> Tensor | None:
     """(size, nodes): the values of a continuous piecewise-linear state at its breakpoints; None for the identity."""
     table = p(p.breakpoints).T
-    return None if _is_identity(table) else table
+    return None if _is_identity(table) else table / _size(table)
 
 
 def linear_relu(x: Tensor, table: Tensor | None, cells: LinearCells) -> Tensor:
     """IAT-ReLU of a state that is linear between nodes."""
     if table is None:
-        return linear_cells(x, cells)
+        return _finite_or_nan(linear_cells(x, cells), x)
     dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
     with without_autocast(x):
-        return linear_cells(x.to(dtype) @ table.to(x.device, dtype), cells).to(x.dtype)
+        return _finite_or_nan(linear_cells(x.to(dtype) @ table.to(x.device, dtype), cells), x)
+
+
+def _finite_or_nan(y: Tensor, x: Tensor) -> Tensor:
+    """y, or NaN in a sample where x is not finite."""
+    return (y + (x.detach() * 0).sum(-1, keepdim=True)).to(x.dtype)
+
+
+def _size(table: Tensor) -> float:
+    """A power of two that x @ table is divided by, so that no sum of large numbers overflows."""
+    largest = float(table.abs().sum(0).max())
+    return 2.0 ** max(0, math.ceil(math.log2(largest) - 1e-9))
 
 
 def cut_cells(p: PiecewisePolynomial, q: PiecewisePolynomial) -> LinearCells:
@@ -72,7 +85,7 @@ def cut_cells(p: PiecewisePolynomial, q: PiecewisePolynomial) -> LinearCells:
         left=left,
         start=_snapped((start - origin) / width),
         stop=_snapped((stop - origin) / width),
-        length=stop - start,
+        length=(stop - start) * _size(p(p.breakpoints).T),
         coefficients=coefficients.movedim(0, 1).contiguous(),
         target=target.T.contiguous(),
         outputs=q.size,

@@ -11,11 +11,12 @@ from torch import Tensor, nn
 
 from .._checks import count, points
 from .._functorch import recorded, shape_alone, valueless
+from .._scaling import power_of_two
 from ._bases import BASES
 from ._bases import basis as basis_of
 from ._basis import Basis
-from ._exact import _by_rows, pulled, pushed
-from ._pattern import ActivationPattern, boundaries
+from ._exact import by_rows, pulled, pushed, scaled_push
+from ._pattern import ActivationPattern, boundaries, one_sided
 from ._transform import l1_norms_unless
 
 
@@ -122,7 +123,7 @@ class _Decoupled(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis) -> Tensor:
-        return _by_rows(pushed, x, edges, active, p, q)
+        return scaled_push(x, edges, active, p, q)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, Basis, Basis], output: Tensor) -> None:
@@ -135,7 +136,7 @@ class _Decoupled(torch.autograd.Function):
         x, edges, active = ctx.saved_tensors
         grad_x = grad_edges = None
         if ctx.needs_input_grad[0]:
-            grad_x = _by_rows(pulled, grad, edges, active, ctx.p, ctx.q)
+            grad_x = by_rows(pulled, grad, edges, active, ctx.p, ctx.q)
         if ctx.needs_input_grad[1]:
             grad_edges = (_speed(x, edges, active, ctx.p, ctx.q) * grad[..., None, :]).sum(-1)
         return grad_x, grad_edges, None, None, None
@@ -160,8 +161,9 @@ class _Decoupled(torch.autograd.Function):
 def _speed(x: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis) -> Tensor:
     """dy/ds at each edge s, by the fundamental theorem: (..., edges, output size)."""
     before, after = (torch.nn.functional.pad(active, ends).to(x.dtype) for ends in ((1, 0), (0, 1)))
-    along = (before - after) * (p(edges) * x[..., None, :]).sum(-1)
-    return along[..., None] * (q(edges) / q.l1_norms.to(x))
+    unit = power_of_two(x, -1)
+    along = (before - after) * (one_sided(p, edges, active) * (x / unit)[..., None, :]).sum(-1) * unit
+    return along[..., None] * (one_sided(q, edges, active) / q.l1_norms.to(x))
 
 
 def _together(one: Tensor, other: Tensor) -> torch.Size:

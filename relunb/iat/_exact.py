@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .._functorch import recorded, shape_alone, valueless
+from .._scaling import power_of_two
 from ._basis import Basis
 from ._pattern import active_nodes, boundaries
 from ._quadrature import cuts
@@ -60,7 +61,7 @@ class _Apply(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis) -> Tensor:
-        return _by_rows(pushed, x, edges, active, p, q)
+        return scaled_push(x, edges, active, p, q)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, Basis, Basis], output: Tensor) -> None:
@@ -71,7 +72,7 @@ class _Apply(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         edges, active = ctx.saved_tensors
-        return _by_rows(pulled, grad, edges, active, ctx.p, ctx.q), None, None, None, None
+        return by_rows(pulled, grad, edges, active, ctx.p, ctx.q), None, None, None, None
 
     @staticmethod
     def jvp(ctx: Any, x_dot: Tensor, *_: Any) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -88,7 +89,13 @@ class _Apply(torch.autograd.Function):
         return _Apply.apply(*moved, p, q), 0  # pyright: ignore[reportReturnType]
 
 
-def _by_rows(function: Any, v: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis) -> Tensor:
+def scaled_push(x: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis) -> Tensor:
+    """A(D) x in blocks of samples, each in units of its own largest number: no sum of large numbers overflows."""
+    unit = power_of_two(x, -1)
+    return by_rows(pushed, x / unit, edges, active, p, q) * unit
+
+
+def by_rows(function: Any, v: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis) -> Tensor:
     """``function`` on blocks of samples, so that the nodes' values fit the memory of a block."""
     shape = v.shape[:-1]
     points = 12 * (edges.shape[-1] + len(cuts(p, q))) * (p.size + q.size)

@@ -5,12 +5,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from .._checks import finite
 from .._functorch import nested_forward_mode, recorded, valueless
+from .._scaling import power_of_two
 from ._bases import basis as basis_of
 from ._basis import Basis
-from ._quadrature import interval_nodes
+from ._quadrature import cuts, gauss_nodes
 from ._roots import roots as find_roots
 
 
@@ -19,8 +21,8 @@ class ActivationPattern:
     """A subset D of [-1, 1] for each sample: intervals between edges, active or not.
 
     Attributes:
-        edges: (..., intervals + 1), from -1 to 1, in order and possibly repeated. Those that are roots of the state
-            function carry its gradient, Eq. (22).
+        edges: (..., intervals + 1), from -1 to 1, in order and possibly repeated. Those that bound D and are roots of
+            the state function carry its gradient, Eq. (22).
         active: (..., intervals), bool: whether the interval between edge k and edge k + 1 belongs to D.
         moving: (..., intervals + 1), bool: which edges are such roots.
 
@@ -38,35 +40,63 @@ class ActivationPattern:
 
     @property
     def roots(self) -> Tensor:
-        """The roots that bound D, in order, (..., most), the rest NaN where a sample has fewer. Differentiable."""
+        """The roots that bound D, in order, (..., most), the rest NaN where a sample has fewer. Differentiable.
+
+        -1 or 1 is one of them where the state is zero there and positive beside it. A root that D touches from both
+        sides bounds nothing, and a place where the state jumps is no root.
+        """
         return _compact(self.edges, self.moving)
 
     @property
     def intervals(self) -> Tensor:
         """D as rows (start, end), neighbours joined, (..., most, 2), filled up with NaN. Differentiable."""
-        active = torch.nn.functional.pad(self.active, (1, 1))
+        active = pad(self.active, (1, 1))
         starts, ends = active[..., 1:] & ~active[..., :-1], active[..., :-1] & ~active[..., 1:]
         return torch.stack([_compact(self.edges, starts), _compact(self.edges, ends)], -1)
 
     def contains(self, s: Tensor) -> Tensor:
-        """Whether D contains s: bool, (..., points), for s (..., points) or (points,)."""
+        """Whether D contains s: bool, (..., points), for s (..., points), (points,) or one number.
+
+        As for a basis, what counts at a jump is the limit from the right. The roots that bound D are not in it.
+
+        Raises:
+            TypeError: s is not a real tensor.
+            ValueError: the samples of s do not broadcast with those of the pattern.
+        """
+        if not isinstance(s, Tensor) or s.is_complex():
+            raise TypeError(f"s must be a real tensor; got {s.dtype if isinstance(s, Tensor) else type(s).__name__}.")
         edges = self.edges.detach()
-        shape = torch.broadcast_shapes(edges.shape[:-1], s.shape[:-1])
-        edges, active = edges.expand(*shape, -1), self.active.expand(*shape, -1)
-        s = s.to(edges).expand(*shape, -1).contiguous()
-        place = torch.searchsorted(edges.contiguous(), s, right=True) - 1
-        return active.gather(-1, place.clamp(0, active.shape[-1] - 1)) & (s >= -1) & (s <= 1)
+        if not s.ndim:
+            return self.contains(s[None]).squeeze(-1)
+        try:
+            shape = torch.broadcast_shapes(edges.shape[:-1], s.shape[:-1])
+        except RuntimeError as error:
+            raise ValueError(
+                f"s has samples {tuple(s.shape[:-1])} and the pattern {tuple(edges.shape[:-1])}: they do not broadcast."
+            ) from error
+        edges, active, moving = (
+            t.expand(*shape, t.shape[-1]).contiguous() for t in (edges, pad(self.active, (1, 1)), self.moving)
+        )
+        s = s.detach().to(edges).expand(*shape, s.shape[-1]).contiguous()
+        # The interval that begins at s or before; at 1 the one that ends there.
+        first, place = torch.searchsorted(edges, s), torch.searchsorted(edges, s, right=True)
+        inside = active.gather(-1, torch.where(s == 1, first, place)) & (s >= -1) & (s <= 1)
+        roots = pad(moving.cumsum(-1), (1, 0))  # how many among the edges before
+        return inside & (roots.gather(-1, first) == roots.gather(-1, place))
 
     def symmetric_difference(self, other: "ActivationPattern") -> "ActivationPattern":
         """The points that belong to just one of the two. Its ``measure`` is a distance between patterns."""
         if not isinstance(other, ActivationPattern):
             raise TypeError(f"a pattern differs from a pattern; got {type(other).__name__}.")
         shape = torch.broadcast_shapes(self.edges.shape[:-1], other.edges.shape[:-1])
-        both = [(p.edges.expand(*shape, -1), p.moving.expand(*shape, -1)) for p in (self, other)]
-        edges, order = torch.cat([edges for edges, _ in both], -1).sort(dim=-1, stable=True)
-        moving = torch.cat([moving for _, moving in both], -1).gather(-1, order)
-        middles = (edges[..., 1:] + edges[..., :-1]).detach() / 2
-        return ActivationPattern(edges, self.contains(middles) ^ other.contains(middles), moving)
+        edges, moving, active = (
+            [t.expand(*shape, t.shape[-1]) for t in pair]
+            for pair in ((self.edges, other.edges), (self.moving, other.moving), (self.active, other.active))
+        )
+        joined, order = torch.cat(edges, -1).sort(dim=-1, stable=True)
+        own = order < edges[0].shape[-1]
+        differ = _carried(active[0], own) ^ _carried(active[1], ~own)
+        return ActivationPattern(joined, differ, torch.cat(moving, -1).gather(-1, order))
 
     def __getitem__(self, sample: Any) -> "ActivationPattern":
         """The pattern of one sample, or of some."""
@@ -142,9 +172,27 @@ def activation_matrix(
 
 def active_nodes(edges: Tensor, active: Tensor, *bases: Basis) -> tuple[Tensor, Tensor]:
     """Nodes and weights of an integral over D: (..., points) each; weights are zero off D. Differentiable in edges."""
-    s, weight = interval_nodes(edges, *bases)
-    inside = ActivationPattern(edges, active, active).contains(s.detach())
-    return s, weight * inside
+    mesh = cuts(*bases).to(edges.device).expand(*edges.shape[:-1], -1)
+    # An edge on a cut of the mesh comes on the side of the interval of D that it bounds: that one moves with it.
+    before, after = pad(active, (1, 0)), pad(active, (0, 1))
+    place = edges.detach() + (after.to(edges) - before.to(edges)) * 2.0**-52
+    order = torch.cat([place, mesh], -1).argsort(dim=-1, stable=True)
+    joined = torch.cat([edges, mesh], -1).gather(-1, order)
+    inside = _carried(active, order < edges.shape[-1])
+    s, weight = gauss_nodes(joined, *bases)
+    each = s.shape[-1] // inside.shape[-1]
+    return s, (weight.unflatten(-1, (-1, each)) * inside[..., None]).flatten(-2)
+
+
+def one_sided(basis: Basis, edges: Tensor, active: Tensor, order: int = 0) -> Tensor:
+    """The functions or their derivatives at the edges, (..., size): their limits from the side that is active."""
+    right = basis.derivative(edges) if order else basis(edges)
+    return torch.where(pad(active, (1, 0))[..., None], basis.left_limit(edges, order), right)
+
+
+def _carried(active: Tensor, own: Tensor) -> Tensor:
+    """Activity on a finer mesh, of whose edges some are a pattern's own: (..., edges - 1)."""
+    return pad(active, (1, 1)).gather(-1, own.cumsum(-1)[..., :-1])
 
 
 def boundaries(x: Tensor, basis: Basis) -> tuple[Tensor, Tensor, Tensor]:
@@ -176,8 +224,8 @@ class _Boundaries(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Tensor, Basis], output: tuple[Tensor, Tensor, Tensor]) -> None:
         edges, active, moving = output
         ctx.basis = inputs[1]
-        ctx.save_for_backward(inputs[0], edges, moving)
-        ctx.save_for_forward(inputs[0], edges, moving)
+        ctx.save_for_backward(inputs[0], edges, active, moving)
+        ctx.save_for_forward(inputs[0], edges, active, moving)
         ctx.mark_non_differentiable(active, moving)
         ctx.set_materialize_grads(False)
 
@@ -185,14 +233,12 @@ class _Boundaries(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor | None, *_: Any) -> tuple[Tensor | None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         if grad is None:
             return None, None
-        x, edges, moving = ctx.saved_tensors
-        values, per_slope = _root_rule(ctx.basis, x, edges, moving)
+        values, per_slope = _root_rule(ctx.basis, *ctx.saved_tensors)
         return -((grad * per_slope)[..., None] * values).sum(-2), None
 
     @staticmethod
     def jvp(ctx: Any, x_dot: Tensor, _: None) -> tuple[Tensor, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        x, edges, moving = ctx.saved_tensors
-        values, per_slope = _root_rule(ctx.basis, x, edges, moving)
+        values, per_slope = _root_rule(ctx.basis, *ctx.saved_tensors)
         return -(values * x_dot[..., None, :]).sum(-1) * per_slope, None, None
 
     @staticmethod
@@ -200,10 +246,12 @@ class _Boundaries(torch.autograd.Function):
         return _Boundaries.apply(x.movedim(in_dims[0], 0), basis), (0, 0, 0)
 
 
-def _root_rule(basis: Basis, x: Tensor, edges: Tensor, moving: Tensor) -> tuple[Tensor, Tensor]:
+def _root_rule(basis: Basis, x: Tensor, edges: Tensor, active: Tensor, moving: Tensor) -> tuple[Tensor, Tensor]:
     """p(s) at the edges, and 1/(p'(s)^T x) at the moving ones, zero at the others."""
-    slope = (basis.derivative(edges) * x[..., None, :]).sum(-1)
-    return basis(edges), torch.where(moving, 1 / torch.where(moving, slope, 1), 0)
+    unit = power_of_two(x, -1)
+    slope = (one_sided(basis, edges, active, 1) * (x / unit)[..., None, :]).sum(-1)
+    per_slope = torch.where(moving, 1 / torch.where(moving, slope, 1), 0) / unit
+    return one_sided(basis, edges, active), per_slope
 
 
 def _compact(values: Tensor, mask: Tensor) -> Tensor:

@@ -1,12 +1,15 @@
-"""The roots of a state function z(s) = p(s)^T x, all of them, for a batch of x at once.
+"""Where a state function z(s) = p(s)^T x changes its sign, for a batch of x at once.
 
 Every cell of the input basis is cut into panels on which z is a polynomial of low degree to the last digit (or is one:
 then a cell is a panel). On a panel, with z = sum_k c_k T_k(u), the Chebyshev coefficients decide what to do:
 
 * |c_0| > sum of the other |c_k|: z has no root here.
 * |c_1| > sum_(k >= 2) k^2 |c_k|: z is monotone, since |T_k'| <= k^2. It has a root if its ends differ in sign.
-* Otherwise, seldom: the eigenvalues of the colleague matrix are candidates, and a sign that changes from one candidate
-  to the next encloses a root. A double root, which z only touches, bounds nothing and is left out.
+* Otherwise, seldom: halve the panel, and look at both halves.
+
+Rounding decides nothing that matters. The sign of an interval is taken inside it, so an edge too many does no harm, and
+no edge is lost: every end of a panel where z is zero to rounding is one too. A double root, which z only touches, bounds
+nothing.
 """
 
 import math
@@ -15,11 +18,16 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
+from .._scaling import power_of_two
 from .._tables import kept_table
 from ._basis import Basis
 
 _TRIG_DEGREE = 13  # of a panel with a quarter wave of the highest harmonic: |J_14(pi/4)| = 2e-17
+_EPS = 2.0**-52
+_HALVINGS = 30  # of a panel: two roots closer than the square root of the rounding are one double root
+_HELD = 1 << 21  # Chebyshev coefficients of states that are held at a time: 16 MiB
 
 
 class Roots(NamedTuple):
@@ -27,165 +35,185 @@ class Roots(NamedTuple):
 
     edges: Tensor  # (rows, intervals + 1), from -1 to 1, float64; repeated where a row has fewer
     active: Tensor  # (rows, intervals), bool: z > 0 between edge k and edge k + 1
-    moving: Tensor  # (rows, intervals + 1), bool: this edge is a root that moves with x
+    moving: Tensor  # (rows, intervals + 1), bool: this edge bounds the positive part, and is a root that moves with x
 
 
 class _Panels(NamedTuple):
     ends: Tensor  # (panels + 1,)
-    coefficients: Tensor  # (size, panels, degree + 1): of each p_i on each panel, in Chebyshev polynomials
-    left: Tensor  # (size, panels): the values at the left end of each panel, and
-    right: Tensor  # at the right one; on the border of two panels both are the same number, unless p_i jumps there
+    breaks: Tensor  # (cells + 1,): which of them are breakpoints
+    coefficients: Tensor  # (size, panels, degree + 1): of each p_i on each panel, in Chebyshev polynomials, in its unit
+    bounds: Tensor  # (size, panels): of |p_i| there, likewise
+    units: Tensor  # (size,): powers of two, at most 1: the sizes of the functions
 
 
 @kept_table(64)
 def _panels(basis: Basis, device: torch.device) -> _Panels:
     degree = max(basis.degree, _TRIG_DEGREE if basis.harmonics else 0)
     ends = basis.breakpoints
+    parts = torch.ones(len(ends) - 1, dtype=torch.long)
     if basis.harmonics:  # a quarter of a wave of the highest harmonic, at most
-        parts = (ends.diff() * basis.harmonics * 2).ceil().clamp_min(1).long().tolist()
+        parts = (ends.diff() * basis.harmonics * 2).ceil().clamp_min(1).long()
         starts = ends.tolist()
-        pieces = [np.linspace(a, b, n, endpoint=False) for a, b, n in zip(starts, starts[1:], parts, strict=False)]
+        pieces = [np.linspace(a, b, n, endpoint=False) for a, b, n in zip(starts, starts[1:], parts.tolist(), strict=False)]
         ends = torch.from_numpy(np.concatenate([*pieces, starts[-1:]]))
-    angles = math.pi * (torch.arange(degree + 1, dtype=torch.float64) + 0.5) / (degree + 1)
-    nodes = (ends[:-1, None] + ends[1:, None]) / 2 + ends.diff()[:, None] / 2 * angles.cos()
-    transform = torch.cos(torch.arange(degree + 1, dtype=torch.float64)[:, None] * angles) * (2 / (degree + 1))
-    transform[0] /= 2
-    coefficients = torch.einsum("kn,cni->ick", transform, basis(nodes))
-    coefficients[coefficients.abs() < 4e-16] = 0  # a function that is zero on a panel stays exactly zero there
-    left, right = basis(ends[:-1]).T, basis.left_limit(ends[1:]).T
-    return _Panels(*(t.to(device) for t in (ends, coefficients, left, right)))
+    if degree <= 1:  # from the values at the ends, without a rounding
+        left, right = basis(ends[:-1]), basis.left_limit(ends[1:])
+        coefficients = torch.stack([(left + right) / 2, (right - left) / 2][: degree + 1]).permute(2, 1, 0)
+    else:
+        angles = math.pi * (torch.arange(degree + 1, dtype=torch.float64) + 0.5) / (degree + 1)
+        nodes = (ends[:-1, None] + ends[1:, None]) / 2 + ends.diff()[:, None] / 2 * angles.cos()
+        transform = torch.cos(torch.arange(degree + 1, dtype=torch.float64)[:, None] * angles) * (2 / (degree + 1))
+        transform[0] /= 2
+        coefficients = torch.einsum("kn,cni->ick", transform, basis(nodes))
+    units = power_of_two(coefficients.flatten(1), 1)
+    coefficients = coefficients / units[..., None]
+    units = (units / units.max()).squeeze(1)
+    coefficients[coefficients.abs() < 4e-16 * coefficients.abs().amax(-1, keepdim=True)] = 0
+    breaks = torch.cat([parts.new_zeros(1), parts.cumsum(0)])
+    return _Panels(*(t.to(device) for t in (ends, breaks, coefficients, coefficients.abs().sum(-1), units)))
 
 
 @torch.no_grad()
 def roots(basis: Basis, x: Tensor) -> Roots:
-    """Edges of the sign pattern of z for x (rows, size), float64, finite."""
+    """Edges of the sign pattern of z for x (rows, size), float64, finite. In blocks of rows."""
     panels = _panels(basis, x.device)
-    c = torch.einsum("bi,ick->bck", x, panels.coefficients)
-    row, panel, u = _roots_on_panels(c, x @ panels.left, x @ panels.right)
-    middle, half = (panels.ends[1:] + panels.ends[:-1]) / 2, panels.ends.diff() / 2
-    s = (middle[panel] + half[panel] * u).clamp(-1, 1)
-    # One line of roots for each row, filled up with s = 1, where an empty interval does no harm.
-    counts = torch.bincount(row, minlength=len(x))
-    most = int(counts.max()) if len(x) and len(row) else 0
-    order = row.argsort(stable=True)
-    first = counts.cumsum(0) - counts
-    place = torch.arange(len(row), device=x.device) - first[row[order]]
-    table = x.new_ones(len(x), most)
-    table[row[order], place] = s[order]
-    is_root = torch.zeros_like(table, dtype=torch.bool)
-    is_root[row[order], place] = True
-    breaks = basis.breakpoints.to(x.device)
-    edges = torch.cat([breaks.expand(len(x), -1), table], 1)
-    edges, order = edges.sort(dim=1, stable=True)
-    is_root = torch.cat([is_root.new_zeros(len(x), len(breaks)), is_root], 1).gather(1, order)
-    # The sum of three values inside an interval: at one place z may just touch zero, and show the sign of its rounding.
-    lengths = edges.diff(dim=1)
-    total = torch.zeros_like(lengths)
-    for part in (0.23, 0.5, 0.81):
-        total += state(basis, edges[:, :-1] + part * lengths, x)
-    positive = total > 0
-    # An empty interval takes the sign of the last one that is not empty.
-    positions = torch.arange(positive.shape[1], device=x.device)
-    last = torch.where(lengths > 0, positions, 0).cummax(1).values
-    active = positive.gather(1, last)
-    changes = torch.nn.functional.pad(active[:, 1:] != active[:, :-1], (1, 1))
-    return Roots(edges, active, is_root & changes)
+    rows = max(1, _HELD // panels.coefficients[0].numel())
+    blocks = [_signs(panels, block) for block in x.split(rows)]
+    most = max(block.edges.shape[1] for block in blocks)
+    edges, active, moving = (torch.cat(parts) for parts in zip(*(_filled(b, most) for b in blocks), strict=True))
+    return Roots(edges, active, moving)
 
 
 def cell_roots(basis: Basis) -> tuple[Tensor, Tensor, Tensor]:
     """The roots of piecewise polynomials: the number of the function, the cell, and the place t in [0, 1]."""
-    panels = _panels(basis, torch.device("cpu"))
-    function, cell, u = _roots_on_panels(panels.coefficients, panels.left, panels.right)
-    return function, cell, (u + 1) / 2
+    c = _panels(basis, torch.device("cpu")).coefficients
+    number, u = _crossings(c.flatten(0, 1), c.abs().sum(-1).flatten() * (_EPS * 32))
+    return number // c.shape[1], number % c.shape[1], (u + 1) / 2
 
 
-def state(basis: Basis, s: Tensor, x: Tensor) -> Tensor:
-    """z(s) = p(s)^T x for s (..., points) and x (..., size): (..., points)."""
-    return (basis(s) * x[..., None, :]).sum(-1)
+def _signs(panels: _Panels, x: Tensor) -> Roots:
+    x = x * panels.units
+    x = x / power_of_two(x, 1)
+    c = torch.einsum("bi,ick->bck", x, panels.coefficients)
+    # A bound of what z is rounded by: its sum, and the angles of its harmonics.
+    noise = (x.abs() @ panels.bounds) * (_EPS * 8 * (len(panels.units) + 4))
+    edges, closing, opening = _edges(panels, c, noise)
+    active, sure = _inside(panels, c, noise / 16, edges)
+    # An interval that is empty, or so short that z is rounding there, is active where both its neighbours are.
+    places = torch.arange(active.shape[1], device=x.device)
+    before = torch.where(sure, places, -1).cummax(1).values
+    after = torch.where(sure, places, len(places)).flip(1).cummin(1).values.flip(1)
+    padded = pad(active, (1, 1))
+    active = padded.gather(1, before + 1) & padded.gather(1, after + 1)
+    left, right = pad(active, (1, 0)), pad(active, (0, 1))
+    return Roots(edges, active, (left & ~right & closing) | (~left & right & opening))
 
 
-def _roots_on_panels(c: Tensor, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Row, panel and place u in [-1, 1] of every root where the sum of c[row, panel, k] T_k(u) changes its sign."""
-    size = c.abs()
-    degree = c.shape[-1] - 1
-    if not degree:
-        return _nothing(c)
-    possible = size[..., 0] <= size[..., 1:].sum(-1)
-    squares = torch.arange(degree + 1, dtype=c.dtype, device=c.device) ** 2
-    monotone = size[..., 1] > size[..., 2:] @ squares[2:]
-    # A root on the border of two panels belongs to the left one. Signs, since a product of small numbers is zero.
-    single = monotone & (left != 0) & (left.sign() != right.sign())
-    found = [_enclosed(c, single, left, right)]
-    several = possible & ~monotone & (size.amax(-1) > 0)
-    if several.any():
-        found.append(_candidates(c, several, left, right))
-    row, panel, u = (torch.cat(parts) for parts in zip(*found, strict=True))
-    return row, panel, u
+def _filled(block: Roots, most: int) -> Roots:
+    """With as many empty intervals at the end as make ``most`` edges."""
+    missing = most - block.edges.shape[1]
+    return Roots(
+        pad(block.edges, (0, missing), value=1.0), pad(block.active, (0, missing)), pad(block.moving, (0, missing))
+    )
 
 
-def _nothing(c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    none = torch.empty(0, dtype=torch.long, device=c.device)
-    return none, none, c.new_empty(0)
+def _edges(panels: _Panels, c: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Breakpoints, roots, and ends of panels that may be roots, sorted; and which ones can move.
+
+    A breakpoint cannot where z jumps, or is flat on the positive side: on the left, or on the right.
+    """
+    rows = len(c)
+    number, u = _crossings(c.flatten(0, 1), noise.flatten())
+    row, panel = number // c.shape[1], number % c.shape[1]
+    a, b = panels.ends[panel], panels.ends[panel + 1]
+    s = torch.where(u == 1, b, torch.where(u == -1, a, ((a + b) / 2 + (b - a) / 2 * u).clamp(a, b)))
+    breaks = panels.ends[panels.breaks]
+    new = ~torch.isin(s, breaks)
+    row, s = row[new], s[new]
+    # One line for each row, filled up beyond s = 1.
+    counts = torch.bincount(row, minlength=rows)
+    order = row.argsort(stable=True)
+    place = torch.arange(len(row), device=c.device) - (counts.cumsum(0) - counts)[row[order]]
+    table = c.new_full((rows, int(counts.max()) if rows else 0), 2.0)
+    table[row[order], place] = s[order]
+    edges, order = torch.cat([table, breaks.expand(rows, -1)], 1).sort(dim=1)
+    # Outside [-1, 1] z is zero.
+    first, last = panels.breaks[:-1], panels.breaks[1:] - 1
+    at_left, at_right = _ends(c)
+    after, before = pad(at_left[:, first], (0, 1)), pad(at_right[:, last], (1, 0))
+    jumps = (after - before).abs() > pad(noise[:, first], (0, 1)) + pad(noise[:, last], (1, 0))
+    powers = torch.arange(c.shape[-1], dtype=c.dtype, device=c.device) ** 2
+    flat_right, flat_left = (slope.abs() <= noise * powers[-1] for slope in _ends(c * powers))
+    cannot = jumps | pad(flat_left[:, last], (1, 0)), jumps | pad(flat_right[:, first], (0, 1))
+    closing, opening = (~torch.cat([torch.zeros_like(table), held], 1).gather(1, order).bool() for held in cannot)
+    return edges.clamp(max=1), closing, opening
 
 
-def _enclosed(c: Tensor, mask: Tensor, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    row, panel = mask.nonzero(as_tuple=True)
-    if not len(row):
-        return _nothing(c)
+def _inside(panels: _Panels, c: Tensor, noise: Tensor, edges: Tensor) -> tuple[Tensor, Tensor]:
+    """Whether z is positive on each interval between edges, and whether that is sure."""
+    panel = torch.searchsorted(panels.ends[1:-1].contiguous(), (edges[:, 1:] + edges[:, :-1]) / 2, right=True)
+    a, b = panels.ends[panel], panels.ends[panel + 1]
+    start, stop = torch.maximum(edges[:, :-1], a), torch.minimum(edges[:, 1:], b)
+    row = torch.arange(len(c), device=c.device)[:, None]
     picked = c[row, panel]
-    if c.shape[-1] == 2:
-        a, b = left[mask], right[mask]
-        return row, panel, (a + b) / (a - b)
-    low = -torch.ones_like(picked[:, 0])
-    return row, panel, _refined(picked, low, -low, left[row, panel] > 0)
+    # The sum of three values: at one place z may just touch zero, and show the sign of its rounding.
+    total = torch.zeros_like(start)
+    for part in (0.23, 0.5, 0.81):
+        total += chebyshev(picked, ((start - a) + part * (stop - start)) / (b - a) * 2 - 1)
+    sure = (total.abs() > 3 * noise[row, panel]) | (stop - start > (b - a) / 1024)
+    return total > 0, sure & (edges[:, 1:] > edges[:, :-1])
 
 
-def _candidates(c: Tensor, mask: Tensor, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    row, panel = mask.nonzero(as_tuple=True)
-    picked = c[row, panel]
-    inner = _quadratic(picked) if c.shape[-1] == 3 else _colleague(picked)
-    ends = torch.ones_like(picked[:, :1])
-    grid = torch.cat([-ends, inner.clamp(-1, 1).sort(dim=1).values, ends], 1)
-    middles = (grid[:, 1:] + grid[:, :-1]) / 2
-    # Signs at the ends themselves and between the candidates: one change encloses one root.
-    probes = torch.cat([-ends, middles, ends], 1)
-    values = torch.cat([left[mask][:, None], chebyshev(picked[:, None], middles), right[mask][:, None]], 1)
-    sign = _carried(values.sign())
-    changes = sign[:, 1:] * sign[:, :-1] < 0
-    which, place = changes.nonzero(as_tuple=True)
-    low, high = probes[which, place], probes[which, place + 1]
-    u = _refined(picked[which], low, high, sign[which, place] > 0)
-    return row[which], panel[which], u
+def _crossings(c: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """Number n and place u of every sign change of sum_k c[n, k] T_k(u) on [-1, 1], and of what may be one.
+
+    That is -1 or 1 where the value is noise, at most noise[n], and an end of a halved part with a simple root there.
+    """
+    degree = c.shape[1] - 1
+    whole, number, low = c, torch.arange(len(c), device=c.device), -torch.ones_like(c[:, 0])
+    numbers, places = [number[:0]], [low[:0]]
+    squares = torch.arange(degree + 1, dtype=c.dtype, device=c.device)[2:] ** 2
+    halves = [half.to(c) for half in _halves(degree)]
+    for turn in range(_HALVINGS if degree else 0):
+        high = low + 2.0 ** (1 - turn)
+        size = c.abs()
+        left, right = _ends(c)
+        monotone = size[:, 1] > size[:, 2:] @ squares
+        some = size.amax(1) > 0
+        if turn:  # what is noise beside -1 or 1 is a root there
+            some &= (size.sum(1) > noise[number]) | ((low > -1) & (high < 1))
+        for value, place in ((left, low), (right, high)):
+            zero = some & (value.abs() <= noise[number])
+            if turn:
+                zero &= monotone & (value.abs() * 1024 < size[:, 1])
+            numbers.append(number[zero])
+            places.append(place[zero])
+        several = some & ~monotone & (size[:, 0] <= size[:, 1:].sum(1))
+        last = several & (turn == _HALVINGS - 1)
+        single = some & (monotone | last) & (left.sign() * right.sign() < 0)
+        numbers.append(number[single])
+        places.append(_refined(whole[number[single]], low[single], high[single], left[single] > 0))
+        if not several.any():
+            break
+        c, number, low = c[several], number[several], low[several]
+        low = torch.cat([low, low + 2.0**-turn])
+        c, number = torch.cat([c @ half for half in halves]), number.repeat(2)
+    return torch.cat(numbers), torch.cat(places)
 
 
-def _carried(sign: Tensor) -> Tensor:
-    """Zeros take the last sign before them."""
-    positions = torch.arange(sign.shape[1], device=sign.device)
-    last = torch.where(sign != 0, positions, 0).cummax(1).values
-    return sign.gather(1, last)
+def _ends(c: Tensor) -> tuple[Tensor, Tensor]:
+    """The values at u = -1 and u = 1."""
+    even, odd = c[..., ::2].sum(-1), c[..., 1::2].sum(-1)
+    return even - odd, even + odd
 
 
-def _quadratic(c: Tensor) -> Tensor:
-    """Both roots of c_0 + c_1 u + c_2 (2 u^2 - 1), or twice the vertex where there are none."""
-    a, b, d = 2 * c[:, 2], c[:, 1] / 2, c[:, 0] - c[:, 2]
-    q = -(b + torch.copysign((b * b - a * d).clamp_min(0).sqrt(), b))
-    first = torch.where(a != 0, q / a, 0)
-    second = torch.where(q != 0, d / q, first)
-    return torch.stack([first, second], 1).nan_to_num(0)
-
-
-def _colleague(c: Tensor) -> Tensor:
-    """Real parts of all roots of sum_k c_k T_k: eigenvalues of the colleague matrix."""
-    n = c.shape[-1] - 1
-    largest = c.abs().amax(-1, keepdim=True)
-    lead = torch.where(c[:, n:].abs() < 1e-15 * largest, 1e-15 * largest, c[:, n:])
-    matrix = c.new_zeros(n, n)
-    k = torch.arange(n - 1)
-    matrix[k, k + 1] = matrix[k + 1, k] = 0.5
-    matrix[0, 1] = 1.0
-    matrix = matrix.expand(len(c), n, n).clone()
-    matrix[:, -1] -= c[:, :-1] / (2 * lead)
-    return torch.linalg.eigvals(matrix).real
+@kept_table(16)
+def _halves(degree: int) -> tuple[Tensor, Tensor]:
+    """Maps of the coefficients on [-1, 1] to those on its left and on its right half: (degree + 1, degree + 1) each."""
+    angles = math.pi * (np.arange(degree + 1) + 0.5) / (degree + 1)
+    to_values = np.polynomial.chebyshev.chebvander(np.cos(angles), degree)
+    halves = [np.polynomial.chebyshev.chebvander((np.cos(angles) + side) / 2, degree) for side in (-1, 1)]
+    return tuple(torch.from_numpy(np.linalg.solve(to_values, half).T.copy()) for half in halves)  # pyright: ignore[reportReturnType]
 
 
 def chebyshev(c: Tensor, u: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from .._functorch import batched, plain_only
 from ._memory import empty_like_fast
-from ._relu_cell_means import relu_cell_means
+from ._relu_cell_means import relu_cell_means, smallest
 
 # Cells times samples in a block, for each of torch's threads; six to twelve arrays of that many numbers are alive.
 _BLOCK_PER_THREAD, _BLOCK_MAX = 131_072, 262_144
@@ -109,13 +109,11 @@ class LinearCells:
 def linear_cells_plain(x: Tensor, plan: LinearCells) -> Tensor:
     """:func:`linear_cells` in plain torch operations: the definition that the fast form is tested against.
 
-    Each cell is measured in units of its own larger end. The unit is a constant to autograd, as in
-    :func:`relu_cell_means_plain`, so that no derivative overflows on the way to the second.
+    Each cell is measured in units of its own larger end, as in :func:`relu_cell_means_plain`.
     """
     wide, constants = _by_node(x), _constants(plan, x)
     a, b = _ends(wide, constants)
-    unit = _one_for_zero(torch.maximum(a.abs(), b.abs()).detach())
-    moments = _moments(_active(a / unit, b / unit), a.relu(), b.relu(), plan.constant)
+    moments = _moments(_active(a, b), a.relu(), b.relu(), plan.constant)
     return _by_sample(_gather(moments, constants, plan), x)
 
 
@@ -205,10 +203,13 @@ def _ends(x: Tensor, c: _Constants) -> tuple[Tensor, Tensor]:
 
 def _one_for_zero(size: Tensor) -> Tensor:
     """A divisor of what is zero anyway: with a tiny one instead, derivatives would be infinity times zero."""
-    return torch.where(size < torch.finfo(size.dtype).tiny, 1.0, size)
+    return torch.where(size == 0, 1.0, size)
 
 
 def _active(a: Tensor, b: Tensor) -> _Active:
+    """In units of the larger end, a constant to autograd: nothing overflows, in derivatives neither."""
+    unit = _one_for_zero(torch.maximum(a.abs(), b.abs()).detach())
+    a, b = a / unit, b / unit
     p0, p1 = a.relu(), b.relu()
     n0, n1 = p0 - a, p1 - b  # exact; and their derivative at zero is that from the left, as that of relu is
     size = _one_for_zero((p0 + n0) + (p1 + n1))
@@ -219,8 +220,8 @@ def _active(a: Tensor, b: Tensor) -> _Active:
 def _moments(on: _Active, f0: Tensor, f1: Tensor, constant: bool) -> list[Tensor]:
     """Integrals over each cell of the three Bernstein quadratics (or of 1) times the line from f0 to f1 on [lo, hi]."""
     if constant:
-        return [on.share * ((f0 + f1) / 2)]
-    middle = (f0 + f1) / 6
+        return [on.share * (f0 / 2 + f1 / 2)]  # the sum of two halves cannot overflow
+    middle = f0 / 6 + f1 / 6
     first, last = middle / 2 + f0 / 6, middle / 2 + f1 / 6  # f0/4 + f1/12, f0/12 + f1/4
     # Grouped by Horner's rule: the moment of B_0 is share * (first L^2 + middle L H + last H^2), L = 1-lo, H = 1-hi.
     below = (first * on.not_lo + middle * on.not_hi / 2, middle * on.not_lo / 2 + last * on.not_hi)
@@ -323,6 +324,11 @@ def _blocks(plan: LinearCells, arrays: int, *tensors: Tensor) -> Iterator[tuple[
         yield *blocks, scratch[:, : cells * n].view(arrays, cells, n).unbind()
 
 
+def _halved(x: Tensor) -> Tensor:
+    """Half the state, by node: the sum of two halves cannot overflow."""
+    return (_by_node(x) / 2).contiguous()
+
+
 def _mix(a: Tensor, s: Tensor, b: Tensor, t: Tensor, out: Tensor) -> Tensor:
     return torch.mul(a, s, out=out).addcmul_(b, t)
 
@@ -337,7 +343,7 @@ def _block_ends(x: Tensor, c: _Constants, arrays: Sequence[Tensor]) -> None:
     torch.sub(torch.clamp_min(n0, 0.0, out=f0), n0, out=n0)
     torch.sub(torch.clamp_min(n1, 0.0, out=f1), n1, out=n1)
     torch.add(f0, f1, out=positive)
-    torch.add(n0, n1, out=size).add_(positive).clamp_min_(torch.finfo(x.dtype).tiny)
+    torch.add(n0, n1, out=size).add_(positive).clamp_min_(smallest(x))
 
 
 def _block_active(arrays: Sequence[Tensor]) -> _Active:
@@ -350,9 +356,10 @@ def _block_active(arrays: Sequence[Tensor]) -> _Active:
 
 def _forward_blocks(x: Tensor, plan: LinearCells) -> Tensor:
     c = _constants(plan, x)
+    c = c._replace(weights=c.weights * 2)  # the state is halved
     out = empty_like_fast(x[..., :1].expand(*x.shape[:-1], plan.outputs))
     for x_block, out_block, t in _blocks(plan, 6 if plan.constant else 11, x, out):
-        _block_ends(_by_node(x_block).contiguous(), c, t[:6])
+        _block_ends(_halved(x_block), c, t[:6])
         f0, f1, _, _, positive, size = t[:6]
         if plan.constant:
             moments = [torch.div(positive, size, out=size).mul_(positive).mul_(0.5)]
@@ -381,7 +388,7 @@ def _backward_blocks(x: Tensor, grad: Tensor, plan: LinearCells) -> Tensor:
     c = _constants(plan, x)
     out = empty_like_fast(x)
     for x_block, grad_block, out_block, t in _blocks(plan, 12, x, grad, out):
-        nodes, outputs = _by_node(x_block).contiguous(), _by_node(grad_block).contiguous()
+        nodes, outputs = _halved(x_block), _by_node(grad_block).contiguous()
         _block_ends(nodes, c, t[:6])
         share, lo, not_lo, hi, not_hi = _block_active(t[2:7])
         of_cell, w = t[0], t[7 : 7 + c.weights.shape[1]]

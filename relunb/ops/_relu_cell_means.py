@@ -29,7 +29,8 @@ def relu_cell_means_plain(x: Tensor) -> Tensor:
     so no derivative of a number beyond 1/|x| comes up on the way to the Hessian ``b^2 / |a - b|^3``.
     """
     wide = _wide(x)
-    unit = torch.maximum(wide[..., :-1].abs(), wide[..., 1:].abs()).detach().clamp_min(_smallest(wide))
+    unit = torch.maximum(wide[..., :-1].abs(), wide[..., 1:].abs()).detach()
+    unit = torch.where(unit == 0, 1.0, unit)
     a, b = wide[..., :-1] / unit, wide[..., 1:] / unit
     positive = a.relu() + b.relu()
     total = (_size(a) + _size(b)).clamp_min(0.5)  # between 1 and 2, or 0 where both ends are
@@ -65,8 +66,9 @@ def _wide(x: Tensor) -> Tensor:
     return x if x.dtype == torch.float64 else x.float()
 
 
-def _smallest(x: Tensor) -> float:
-    return torch.finfo(x.dtype).tiny
+def smallest(x: Tensor) -> float:
+    """The smallest positive number: what divides zero, and changes no other divisor."""
+    return torch.finfo(x.dtype).tiny * torch.finfo(x.dtype).eps
 
 
 def _size(x: Tensor) -> Tensor:
@@ -78,7 +80,8 @@ def _slopes(x: Tensor) -> tuple[Tensor, Tensor]:
     """Derivatives of each mean towards its left and its right node, themselves differentiable."""
     half = _wide(x) / 2  # the sum of two halves cannot overflow
     a, b = half[..., :-1], half[..., 1:]
-    r = (a.relu() + b.relu()) / (_size(a) + _size(b)).clamp_min(_smallest(half))
+    total = _size(a) + _size(b)
+    r = (a.relu() + b.relu()) / torch.where(total == 0, 1.0, total)
     near, far = r - r * r / 2, r * r / 2
     return torch.where(a > 0, near, far), torch.where(b > 0, near, far)
 
@@ -135,7 +138,7 @@ def _active_share(x: Tensor, half_p: Tensor, half_s: Tensor, r: Tensor, part: Te
     torch.clamp_min(x, 0.0, out=part)
     torch.lerp(part[:-1], part[1:], 0.5, out=half_p)  # the mean of two finite numbers is finite, their sum may not be
     torch.abs(x, out=part)
-    torch.lerp(part[:-1], part[1:], 0.5, out=half_s).clamp_min_(_smallest(x))
+    torch.lerp(part[:-1], part[1:], 0.5, out=half_s).clamp_min_(smallest(x))
     torch.div(half_p, half_s, out=r)
 
 

@@ -187,9 +187,10 @@ def test_degenerate_states():
     assert float(touching.measure) == 2
     assert touching.intervals.tolist() == [[-1, 1]]
     assert len(touching.roots) == 0
-    # So does one at an end of [-1, 1].
+    # At an end of [-1, 1] a root bounds the active part if the state is positive beside it.
     ends = activation_pattern(torch.tensor([0.0, 1.0, 2.0, 1.0, 0.0]), p)
-    assert (float(ends.measure), len(ends.roots)) == (2, 0)
+    assert (float(ends.measure), ends.roots.tolist()) == (2, [-1, 1])
+    assert activation_pattern(torch.tensor([0.0, -1.0, 1.0, -1.0, 0.0]), p).roots.tolist() == [-0.25, 0.25]
     # A root on a knot is one root.
     knot = activation_pattern(torch.tensor([2.0, 1.0, 0.0, -1.0, -2.0]), p)
     assert knot.roots.tolist() == [0.0]
