@@ -451,9 +451,8 @@ def test_numbers_too_large_are_not_blamed_on_the_learning_rate():
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_is_refused_before_the_first_step(dtype):
-    what = Problem(problems()["image"].coordinates.to(dtype))
     with pytest.raises(ValueError, match=r"layers\.0\.weight is torch\..*, in which small steps are lost"):
-        run(network().to(dtype), what)
+        run(network().to(dtype), problems()["image"])
 
 
 @pytest.mark.parametrize("value", [0.0, math.inf, math.nan])
