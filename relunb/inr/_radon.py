@@ -20,7 +20,7 @@ class Radon(nn.Module):
     This is what scikit-image's ``radon`` computes, to rounding. The interpolation weights do not depend on the image:
     they are found once and kept as a sparse matrix, about two numbers for a pixel and an angle. The adjoint is kept as
     well, so that a gradient costs what a transform costs. Both together take about 32 bytes for a pixel and an angle in
-    float32, 48 in float64, and half as much again while they are made; 700 million pixels times angles are the most.
+    float32, 48 in float64, and twice that while they are made; 700 million pixels times angles are the most.
 
     Args:
         size: height and width of the images, or one number for both; at least 2 pixels.
