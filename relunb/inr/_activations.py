@@ -1,18 +1,26 @@
 """The activations that coordinate networks use beside the wavelet: a sine, a Gaussian and a complex Gabor function."""
 
 from collections.abc import Callable
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
 from .._checks import positive
-from ..wavelet._activation import _learned_dtype, _without_half
+from ..wavelet._activation import _without_half
 
 
 def number(scale: float | Tensor) -> float:
     """The value of a scale, fixed or learned."""
     return scale.item() if isinstance(scale, Tensor) else scale
+
+
+def _held(name: str, value: Any) -> float:
+    """A positive number that float32 holds with all its digits."""
+    found, held = positive(name, value), torch.finfo(torch.float32)
+    if not held.tiny <= found <= held.max:
+        raise ValueError(f"{name} must be between {held.tiny:.2g} and {held.max:.2g}, as float32 is; got {found:g}.")
+    return found
 
 
 class _Scaled(nn.Module):
@@ -22,8 +30,8 @@ class _Scaled(nn.Module):
 
     def __init__(self, scale: float, learnable: bool = False) -> None:
         super().__init__()
-        value = positive("scale", scale)
-        dtype = _learned_dtype(value)
+        value = _held("scale", scale)
+        dtype = torch.promote_types(torch.get_default_dtype(), torch.float32)
         self.scale = nn.Parameter(torch.tensor(value, dtype=dtype)) if learnable else value
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
@@ -102,8 +110,7 @@ class Gabor(_Scaled):
 
     def __init__(self, scale: float, sigma: float, learnable: bool = False) -> None:
         super().__init__(scale, learnable)
-        self.sigma = positive("sigma", sigma)
-        _learned_dtype(self.sigma)
+        self.sigma = _held("sigma", sigma)
 
     def forward(self, z: Tensor) -> Tensor:
         if not z.is_complex():

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as _torch_module
 
-from .._checks import count, points
+from .._checks import count, points, shown
 from ..ops import BlockedNetwork
 from ..wavelet import BWReLU
 from ._activations import ComplexLinear, Gabor, Gaussian, Sine, number
@@ -99,8 +99,8 @@ class CoordinateNetwork(nn.Module):
         skip: bool = False,
     ) -> None:
         super().__init__()
-        if activation not in ACTIVATIONS:
-            raise ValueError(f"activation must be one of {', '.join(map(repr, ACTIVATIONS))}; got {activation!r}.")
+        if activation not in tuple(ACTIVATIONS):
+            raise ValueError(f"activation must be one of {', '.join(map(repr, ACTIVATIONS))}; got {shown(activation)}.")
         row = ACTIVATIONS[activation]
         if row.scale is None and (scale is not None or learnable_scale):
             raise ValueError(
@@ -150,10 +150,18 @@ class CoordinateNetwork(nn.Module):
             (..., out_features).
 
         Raises:
-            TypeError: ``coordinates`` are not real floating-point numbers.
+            TypeError: ``coordinates`` are not real floating-point numbers, or of another precision than the weights.
             ValueError: a point has another number of coordinates.
         """
         points("coordinates", coordinates, self.in_features)
+        first = self.layers[0]
+        if type(first) is nn.Linear and type(self.encoding) in (nn.Identity, PositionalEncoding):
+            autocast = torch.is_autocast_enabled(coordinates.device.type)
+            if coordinates.dtype != first.weight.dtype and not autocast and not first._forward_pre_hooks:
+                raise TypeError(
+                    f"coordinates are {coordinates.dtype} and the weights {first.weight.dtype}: convert one, "
+                    "coordinates.float() or network.double() for example."
+                )
         values = self.layers(self.encoding(coordinates))
         if values.is_complex():
             values = values.real.to(coordinates.dtype)
