@@ -33,9 +33,15 @@ def test_a_shrunk_picture_has_the_means_of_its_blocks():
     [
         (lambda: photograph("cat"), "'astronaut', 'camera', 'chelsea'.*got 'cat'"),
         (lambda: photograph("chelsea", window=(290, 0, 96)), "leaves the picture, which has 300 x 451"),
-        (lambda: photograph("chelsea", window=(0, 0, 0)), "leaves the picture"),
+        (lambda: photograph("chelsea", window=(0, 0, 0)), "the side of window must be at least 1"),
         (lambda: photograph("camera", shrink=3), "common divisor of the sides, 512 x 512; got 3"),
         (lambda: phantom(300), "side must be a divisor of 400; got 300"),
+        (lambda: phantom(10**5000), "side must be a divisor of 400; got an integer of"),
+        (lambda: photograph(["camera"]), "got \\['camera'\\]"),
+        (lambda: photograph("camera", window=(0, 0)), r"three integers, \(top, left, side\); got \(0, 0\)"),
+        (lambda: photograph("camera", window=3), "three integers"),
+        (lambda: photograph("camera", window=(-1, 0, 5)), "the top of window must be at least 0; got -1"),
+        (lambda: photograph("camera", shrink=0), "shrink must be at least 1"),
     ],
 )
 def test_a_mistake_gets_a_sentence(call, words):
@@ -92,6 +98,12 @@ def test_the_licence_of_the_pulse_lies_beside_it():
         (lambda: photoplethysmogram("fast"), TypeError, "sample_rate must be given in numbers.*'fast'"),
         (lambda: photoplethysmogram(seconds=(600, 700)), ValueError, r"part of 0 to 681\.9"),
         (lambda: photoplethysmogram(seconds=(8, 8)), ValueError, "start before stop"),
+        (lambda: photoplethysmogram(seconds=8), ValueError, r"two numbers, \(start, stop\); got 8"),
+        (lambda: photoplethysmogram(seconds=(8, 9, 10)), ValueError, "two numbers"),
+        (lambda: photoplethysmogram(seconds=(8, 8.001)), ValueError, "shorter than a sample"),
+        (lambda: photoplethysmogram("32"), TypeError, "sample_rate must be given in numbers.*'32'"),
+        (lambda: photoplethysmogram(10**400), ValueError, "sample_rate is 1000"),
+        (lambda: photograph("camera", window=(0, 0, 2.5)), TypeError, "the side of window must be an integer"),
         (lambda: photoplethysmogram(seconds=(None, 8)), TypeError, "seconds must be given in numbers"),
     ],
 )

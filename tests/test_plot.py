@@ -72,3 +72,51 @@ def test_curves_and_learning_curves_have_legends():
     ax = plot.learning_curves({"ReLU": [10.0, 11.0], "sine": [12.0, 15.0]}).axes[0]
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["ReLU", "sine"]
     assert ax.get_ylabel() == "PSNR (dB)"
+
+
+X = [0.0, 1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda ax: plot.pictures({}), ValueError, "images is empty: there is nothing to draw"),
+        (lambda ax: plot.pictures([torch.rand(3, 3)]), TypeError, "images must be a mapping from names"),
+        (
+            lambda ax: plot.pictures({"a": torch.rand(3, 4, 5)}),
+            ValueError,
+            r"\(3, 4, 5\). Use image.permute\(1, 2, 0\)",
+        ),
+        (lambda ax: plot.pictures({"a": torch.rand(4)}), ValueError, r"'a' must be \(height, width\).*\(4,\)"),
+        (lambda ax: plot.pictures({"a": torch.ones(2, 2, dtype=torch.uint8)}), TypeError, "float\\(\\) / 255"),
+        (lambda ax: plot.pictures({"a": "b"}), TypeError, "the picture 'a' must be"),
+        (lambda ax: plot.pictures({"a": torch.rand(2, 2)}, columns=0), ValueError, "columns must be at least 1"),
+        (lambda ax: plot.pictures({"a": torch.rand(2, 2)}, columns=10**9), ValueError, "columns must be at most 100"),
+        (lambda ax: plot.learning_curves({}), ValueError, "histories is empty"),
+        (lambda ax: plot.learning_curves({"a": []}), ValueError, "the history 'a' is empty"),
+        (lambda ax: plot.learning_curves({"a": 3.0}), ValueError, "must have one dimension"),
+        (lambda ax: plot.curves(ax, X, {}), ValueError, "lines is empty"),
+        (lambda ax: plot.curves(ax, X, {"a": [1.0]}), ValueError, "line 'a' has 1 values, and x has 3"),
+        (lambda ax: plot.curves(ax, X, {"a": [1.0, float("nan"), 2.0]}), ValueError, "line 'a' has 1 non-finite"),
+        (lambda ax: plot.Interactive(3, "alt"), TypeError, "a figure of plotly"),
+    ],
+)
+def test_a_mistake_gets_a_sentence(call, error, words):
+    from matplotlib import pyplot as plt
+
+    with pytest.raises(error, match=words):
+        call(plt.subplots()[1])
+
+
+def test_arrays_lists_and_tensors_with_gradients_are_drawn():
+    from matplotlib import pyplot as plt
+
+    ax = plt.subplots()[1]
+    lines = {"tensor": torch.ones(3, requires_grad=True), "reversed": np.array(X)[::-1], "range": range(3)}
+    plot.curves(ax, np.array(X, dtype=">f8"), lines)
+    assert [line.get_ydata().tolist() for line in ax.lines] == [[1, 1, 1], [2, 1, 0], [0, 1, 2]]
+    ax = plot.learning_curves({"long": [1.0, 2.0, 3.0], "short": [4.0]}).axes[0]
+    assert [list(line.get_xdata()) for line in ax.lines] == [[1, 2, 3], [1]]
+    image = np.linspace(0, 1, 6, dtype=">f4").reshape(2, 3)[:, ::-1]
+    shown = plot.pictures({"array": image, "half": torch.ones(2, 2).half()}).axes[0].images[0]
+    np.testing.assert_array_equal(shown.get_array(), image)

@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .._checks import shown, single
+
 
 def photoplethysmogram(
     sample_rate: float | None = None, *, seconds: tuple[float, float] | None = None
@@ -27,7 +29,13 @@ def photoplethysmogram(
 
     Raises:
         TypeError: ``sample_rate`` or a bound of ``seconds`` is not a number.
-        ValueError: ``sample_rate`` is not at least 1 and at most 1000, or ``seconds`` is not a part of the recording.
+        ValueError: ``sample_rate`` is not at least 1 and at most 1000, or ``seconds`` is not a part of the recording,
+            of a sample at least.
+
+    Example:
+        >>> signal, rate = photoplethysmogram(32, seconds=(240, 248))
+        >>> signal.shape, rate
+        (torch.Size([256]), 32.0)
 
     Source: the example file data3.csv of HeartPy 1.2.7 by Paul van Gent, MIT License; the notice stands beside the file
     in ``relunb/data``. Used in :doc:`/book/spectrum/heart-rate`.
@@ -43,17 +51,24 @@ def photoplethysmogram(
     signal = torch.from_numpy(counts.astype(np.float32))
     if seconds is None:
         return signal, rate
-    start, stop = (_number("seconds", bound) for bound in seconds)
+    try:
+        first, last = seconds
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"seconds must be two numbers, (start, stop); got {shown(seconds)}.") from error
+    start, stop = _number("seconds", first), _number("seconds", last)
     if not 0 <= start < stop <= length:
         raise ValueError(f"seconds must be a part of 0 to {length:.1f}, start before stop; got ({start:g}, {stop:g}).")
-    return signal[round(start * rate) : round(stop * rate)].clone(), rate
+    part = signal[round(start * rate) : round(stop * rate)].clone()
+    if not len(part):
+        raise ValueError(f"seconds ({start:g}, {stop:g}) is shorter than a sample, 1/{rate:g} s.")
+    return part, rate
 
 
 def _number(name: str, value: float) -> float:
     try:
-        number = float(value)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"{name} must be given in numbers; got {value!r:.60}.") from error
+        number = single(name, value)
+    except TypeError:
+        raise TypeError(f"{name} must be given in numbers; got {shown(value)}.") from None
     if not math.isfinite(number):
         raise ValueError(f"{name} must be finite; got {number}.")
     return number

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from .._checks import count
-from ._photographs import shrunk
+from .._checks import count, shown
+from ._photographs import shrunk, skimage_module
 
 
 def ct_slice() -> Tensor:
@@ -15,6 +15,10 @@ def ct_slice() -> Tensor:
 
     Raises:
         ImportError: pydicom is not installed.
+
+    Example:
+        >>> ct_slice().shape
+        torch.Size([128, 128])
 
     Source: ``CT_small.dcm`` among pydicom's test files, one of the compressed samples of David Clunie. Used in
     :doc:`/book/inr/tomography`.
@@ -39,12 +43,17 @@ def phantom(side: int = 400) -> Tensor:
         float32 tensor (side, side), values in [0, 1].
 
     Raises:
+        ImportError: scikit-image is not installed.
+        TypeError: ``side`` is not an integer.
         ValueError: ``side`` does not divide 400.
+
+    Example:
+        >>> phantom(50).shape
+        torch.Size([50, 50])
 
     Source: Shepp and Logan (1974), as scikit-image ships it. Used in :doc:`/book/inr/tomography`.
     """
-    from skimage.data import shepp_logan_phantom
-
     if 400 % count("side", side):
-        raise ValueError(f"side must be a divisor of 400; got {side}.")
-    return shrunk(torch.from_numpy(shepp_logan_phantom()).float(), 400 // side)
+        raise ValueError(f"side must be a divisor of 400; got {shown(side)}.")
+    whole = skimage_module("data", "phantom").shepp_logan_phantom()
+    return shrunk(torch.from_numpy(whole).float(), 400 // side)

@@ -1,8 +1,8 @@
 """psi(scale * x): the plain form, the same in cache-sized blocks for the CPU, and the door to the Triton kernel.
 
 With ``t = |scale x - 3/2|``, ``psi = (3/2 - t)_+ / 6 - 4 (1 - t)_+ / 3 + 23 (1/2 - t)_+ / 6``. Every term is exactly
-zero for ``t >= 3/2``, and rounding ``scale x - 3/2`` is monotone, so psi is exactly zero off ``[0, 3/scale]``. The slope
-of a ReLU at 0 is 0 and that of the modulus is 0, by comparisons of ours: no rule of torch's for a tie has a say.
+zero for ``t >= 3/2``, and rounding ``scale x - 3/2`` is monotone, so psi is exactly zero off ``[0, 3/scale]``. The
+slope of a ReLU at 0 is 0 and that of the modulus is 0, by comparisons of ours: no rule of torch's for a tie has a say.
 """
 
 import functools

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..wavelet import Conditioning
-from ._base import BLUE, GRAY, GREEN, ORANGE, WIDTH
+from ._base import BLUE, GRAY, GREEN, ORANGE, WIDTH, named_of
 
 _LINES = ("-", "--", ":", "-.")
 _STEPS = 1_000_000
@@ -27,9 +27,24 @@ def conditioning(result: Conditioning | Mapping[str, Conditioning]) -> Figure:
     Returns:
         The figure.
 
+    Raises:
+        TypeError: ``result`` holds anything else.
+        ValueError: ``result`` is an empty mapping.
+
+    Example:
+        >>> import torch
+        >>> from relunb import wavelet
+        >>> x = torch.tensor([[3.0, 0.0], [0.0, 1.0]])
+        >>> figure = conditioning(wavelet.conditioning(lambda x: x, x))
+        >>> figure.axes[0].get_legend().get_texts()[0].get_text()
+        'κ = 3.00'
+
     Used in :doc:`/book/wavelet/coverage`.
     """
-    named = {"": result} if isinstance(result, Conditioning) else dict(result)
+    named = {"": result} if isinstance(result, Conditioning) else named_of("result", result)
+    for name, one in named.items():
+        if not isinstance(one, Conditioning):
+            raise TypeError(f"result must hold what wavelet.conditioning returns; {name!r} is a {type(one).__name__}.")
     figure, (above, below) = plt.subplots(2, 1, figsize=(WIDTH, 4.8 + 0.2 * len(named)))
     n = np.unique(np.geomspace(1, _STEPS, 300).round())
     for index, (name, one) in enumerate(named.items()):
@@ -39,10 +54,11 @@ def conditioning(result: Conditioning | Mapping[str, Conditioning]) -> Figure:
         if one.rank == 0:
             above.plot([], [], label=label, **style)
             continue
-        above.plot(np.arange(1, one.rank + 1), values / values[0], label=label, **style)
+        values = values / values[0]
+        above.plot(np.arange(1, one.rank + 1), values, label=label, **style)
         if one.rank < len(one.singular_values):
-            above.plot([one.rank], values[-1] / values[0], "x", color=style["color"], markersize=8)
-        shrink = np.abs(1 - one.step * values**2)
+            above.plot([one.rank], values[-1], "x", color=style["color"], markersize=8)
+        shrink = np.abs(1 - 2 * values**2 / (1 + values[-1] ** 2))  # one.step * values**2, at any scale
         left = np.sqrt(np.mean(shrink[:, None] ** (2 * n), axis=0))
         below.plot(n, left, **style)
     above.set(yscale="log", xlabel="singular value, from the largest", ylabel="size, largest 1")

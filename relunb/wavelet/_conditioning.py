@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .._checks import finite
+from .._scaling import power_of_two
 
 _DTYPES = (torch.float64, torch.float32, torch.complex128, torch.complex64)
 
@@ -22,7 +23,14 @@ class Conditioning(NamedTuple):
         rank: how many are above ``max(K, N) * eps`` times the largest, eps of the features' dtype.
         dead: which of the K neurons are zero at every sample, bool (K,).
         rate: by which gradient descent on the output weights multiplies its error a step, at worst; from 0 to 1.
-        step: the constant learning rate with that rate, for the loss ``1/2 * sum |output - target|**2``.
+        step: the constant learning rate with that rate, for the loss ``1/2 * sum |output - target|**2``. It goes with
+            the inverse square of the features: zero for features above 1e162, infinite below 1e-154.
+
+    Example:
+        >>> x = torch.tensor([[3.0, 0.0], [0.0, 1.0]])
+        >>> found = conditioning(lambda x: x, x)
+        >>> found.rank, round(found.condition_number, 5), round(found.rate, 5), round(found.step, 5)
+        (2, 3.0, 0.8, 0.2)
     """
 
     singular_values: Tensor
@@ -56,10 +64,15 @@ def feature_condition(network: nn.Module | Callable[[Any], Tensor], x: Any) -> T
         ValueError: the output does not come straight from an ``nn.Linear``; there are no samples; or features are not
             finite.
 
+    Example:
+        >>> x = torch.tensor([[3.0, 0.0], [0.0, 1.0]])
+        >>> f"{feature_condition(lambda x: x, x):.4f}"
+        '3.0000'
+
     Source: Shenouda, Zhou and Nowak (2024), Eq. (8) and Figure 2. Derived in :doc:`/book/wavelet/coverage`.
     """
     features = _features(network, x)
-    values = torch.linalg.svdvals(features)
+    values = torch.linalg.svdvals(features / _unit(features))
     full = values[-1] > _tolerance(features) * values[0]
     ratio = values[0] / torch.where(full, values[-1], 1)  # no 0 / 0, whose gradient would be NaN
     return torch.where(full, ratio, math.inf)
@@ -87,16 +100,24 @@ def conditioning(network: nn.Module | Callable[[Any], Tensor], x: Any) -> Condit
         ValueError: the output does not come straight from an ``nn.Linear``; there are no samples; or features are not
             finite.
 
+    Example:
+        >>> network = nn.Linear(2, 1)  # its features are its input
+        >>> round(conditioning(network, torch.eye(2)).condition_number, 4)
+        1.0
+
     Source: Shenouda, Zhou and Nowak (2024), Eq. (7) and (8). Derived in :doc:`/book/wavelet/coverage`.
     """
     with torch.no_grad():
         features = _features(network, x)
-        values = torch.linalg.svdvals(features)
+        unit = _unit(features)
+        values = torch.linalg.svdvals(features / unit)
         rank = int((values > _tolerance(features) * values[0]).sum())
         dead = (features == 0).all(0)
+    largest, smallest, unit = float(values[0]), float(values[max(rank, 1) - 1]), float(unit)
+    values = values * unit
+    finite("the list of singular values, of features near the largest float,", values)
     if rank == 0:
         return Conditioning(values, math.inf, 0, dead, math.nan, math.nan)
-    largest, smallest = float(values[0]), float(values[rank - 1])
     inverse = smallest / largest
     return Conditioning(
         singular_values=values,
@@ -104,8 +125,15 @@ def conditioning(network: nn.Module | Callable[[Any], Tensor], x: Any) -> Condit
         rank=rank,
         dead=dead,
         rate=(1 - inverse) * (1 + inverse) / (1 + inverse**2),
-        step=2 / (largest**2 + smallest**2),
+        step=2 / (largest**2 + smallest**2) / unit / unit,
     )
+
+
+def _unit(features: Tensor) -> Tensor:
+    """The power of two below the largest feature: LAPACK and the squares then see numbers near 1."""
+    parts = features.detach()
+    parts = torch.view_as_real(parts.resolve_conj()) if parts.is_complex() else parts
+    return power_of_two(parts.reshape(-1), 0)[0]
 
 
 def _tolerance(features: Tensor) -> float:
@@ -132,6 +160,10 @@ def _features(network: Any, x: Any) -> Tensor:
             f"features must be float64, float32 or complex; got {features.dtype}, too coarse for small singular "
             "values. Use network.float() and x.float(), without autocast."
         )
+    if features.layout != torch.strided:
+        raise TypeError(f"features must be a dense tensor; got {features.layout}. Use features.to_dense().")
+    if features.is_meta:
+        raise ValueError("the features are on the meta device, where tensors have no numbers.")
     if features.numel() == 0:
         raise ValueError(f"there is nothing to measure: the features have the shape {tuple(features.shape)}.")
     finite("the feature matrix", features)

@@ -10,9 +10,8 @@ def wavelet_fourier(omega: Numbers) -> Tensor:
     """Fourier transform of the wavelet, ``int psi(x) exp(-i omega x) dx``.
 
     ``exp(-3i omega/2) * 16 sin(omega/4)**4 (2 - cos(omega/2)) / (3 omega**2)``, written with ``sin(x)/x`` so that
-    nothing is
-    divided by zero: near zero it behaves as ``exp(-3i omega/2) omega**2 / 48``, because psi has two vanishing moments.
-    Its modulus peaks at 0.485977974 for omega = 5.13979256.
+    nothing is divided by zero: near zero it behaves as ``exp(-3i omega/2) omega**2 / 48``, because psi has two
+    vanishing moments. Its modulus peaks at 0.485977974 for omega = 5.13979256.
 
     Args:
         omega: angular frequency in radians per unit of x, any shape, float64 or float32; numbers and lists become
@@ -25,19 +24,24 @@ def wavelet_fourier(omega: Numbers) -> Tensor:
         TypeError: ``omega`` is not real.
         ValueError: ``omega`` is empty or not finite.
 
+    Example:
+        >>> value = wavelet_fourier(5.13979256)
+        >>> print(f"{value.abs():.9f}")
+        0.485977974
+
     Source: the transform of Shenouda, Zhou and Nowak (2024), Eq. (2). Derived in :doc:`/book/wavelet/gershgorin`.
     """
     omega = real("omega", omega)
-    quarter = omega / 4
-    modulus = (_sinc(quarter) * quarter.sin()).square() * (2 - (omega / 2).cos()) / 3
-    turn = 1.5 * omega
-    return torch.complex(modulus * turn.cos(), -modulus * turn.sin())
+    quarter, half = omega / 4, omega / 2
+    modulus = (_sinc(quarter) * quarter.sin()).square() * (2 - half.cos()) / 3
+    # exp(-3i omega/2) in two turns: 1.5 * omega would be rounded, and overflow
+    return modulus * torch.complex(omega.cos(), -omega.sin()) * torch.complex(half.cos(), -half.sin())
 
 
 def _sinc(x: Tensor) -> Tensor:
     """sin(x)/x with every derivative; that of torch.sinc has NaN at zero from the second on."""
     small = x.abs() < 0.05  # where the first term left out is below 1e-20
-    square = x.square()
+    square = torch.where(small, x, 0.0).square()  # elsewhere it may overflow, and its gradient be NaN
     series = 1 - square / 6 * (1 - square / 20 * (1 - square / 42 * (1 - square / 72)))
     divisor = torch.where(small, torch.ones_like(x), x)
     return torch.where(small, series, divisor.sin() / divisor)

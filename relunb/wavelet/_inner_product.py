@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .._checks import known, real
+from .._checks import known, readable, real, shown, single
 from ._activation import bw_relu
 from ._knots import KNOTS, WEIGHTS
 
@@ -17,8 +17,10 @@ from ._knots import KNOTS, WEIGHTS
 def inner_product(scale_a: Any, shift_a: Any, scale_b: Any, shift_b: Any, low: Any = -1, high: Any = 1) -> Any:
     """``int psi(scale_a x - shift_a) psi(scale_b x - shift_b) dx`` from ``low`` to ``high``, the entry of Eq. (18).
 
-    Between two neighbouring knots of either wavelet the integrand is a parabola, and Simpson's rule is exact for it. So
-    the result is exact for exact input and right to rounding for tensors, whatever the scales.
+    Between two neighbouring knots of either wavelet the integrand is a parabola, for which two nodes are exact. So the
+    result is exact for exact input and right to rounding for tensors, whatever the scales, and so are its first
+    derivatives, also where knots of the two coincide or meet an end of the interval. Second derivatives are right where
+    they do not.
 
     Args:
         scale_a, shift_a, scale_b, shift_b: scale and shift of the two wavelets. Either all integers, ``Fraction`` or
@@ -32,7 +34,12 @@ def inner_product(scale_a: Any, shift_a: Any, scale_b: Any, shift_b: Any, low: A
 
     Raises:
         TypeError: an input is not a real number or tensor.
-        ValueError: an input is not finite, ``low > high``, or both scales are zero on an unbounded interval.
+        ValueError: an input is not finite, shapes do not broadcast, ``low > high``, or both scales are zero on an
+            unbounded interval.
+
+    Example:
+        >>> inner_product(1, 0, 1, 1, 0, 4), inner_product(1, 0, 2, 1, 0, 4)
+        (Fraction(5, 108), Fraction(0, 1))
 
     Source: Shenouda, Zhou and Nowak (2024), Eq. (18), (38), (44), (45). Derived in :doc:`/book/wavelet/gershgorin`.
     """
@@ -51,34 +58,78 @@ def inner_product(scale_a: Any, shift_a: Any, scale_b: Any, shift_b: Any, low: A
 
 
 def _of_tensors(neurons: dict[str, Any], low: Any, high: Any) -> Any:
-    with next((value.device for value in neurons.values() if isinstance(value, Tensor)), torch.get_default_device()):
-        tensors = {name: real(name, value) for name, value in neurons.items()}
-    low, high = float(low), float(high)
+    given = [value for value in neurons.values() if isinstance(value, Tensor)]
+    like = torch.empty((), dtype=torch.float64, device=given[0].device if given else "cpu")
+    tensors = {name: real(name, value, like=like) for name, value in neurons.items()}
+    low, high = single("low", low), single("high", high)
     if math.isnan(low) or math.isnan(high):
         raise ValueError("an end of the interval is NaN.")
     bounded = math.isfinite(low) and math.isfinite(high)
     if not bounded:
         known(**tensors)
-    both_zero = not bounded and bool(((tensors["scale_a"] == 0) & (tensors["scale_b"] == 0)).any())
+    a, b = tensors["scale_a"], tensors["scale_b"]
+    try:
+        a, s, b, t = torch.broadcast_tensors(*(value.double() for value in tensors.values()))
+    except RuntimeError:
+        shapes = ", ".join(f"{name} {tuple(value.shape)}" for name, value in tensors.items())
+        raise ValueError(f"the scales and shifts must broadcast; their shapes are {shapes}.") from None
+    both_zero = not bounded and readable(a) and readable(b) and bool(((a == 0) & (b == 0)).any())
     _check_interval(low, high, unbounded_ok=not both_zero)
-    a, s, b, t = torch.broadcast_tensors(*(value.double() for value in tensors.values()))
-    knots = torch.tensor([float(k) for k in KNOTS], dtype=torch.float64, device=a.device)
-    cuts = [
-        (knots + shift[..., None]) / torch.where(scale == 0, 1.0, scale)[..., None] for scale, shift in ((a, s), (b, t))
-    ]
-    cuts += [torch.full_like(a[..., None], end) for end in (low, high) if math.isfinite(end)]
-    points = torch.cat(cuts, -1).clamp(low, high).sort(-1).values
-    left, right = points[..., :-1], points[..., 1:]
-
-    def product(x: Tensor) -> Tensor:
-        return bw_relu(a[..., None] * x - s[..., None]) * bw_relu(b[..., None] * x - t[..., None])
-
-    ends, middles = product(points), product((left + right) / 2)
-    total = ((right - left) * (ends[..., :-1] + 4 * middles + ends[..., 1:])).sum(-1) / 6
+    narrow_first = a.abs() >= b.abs()
+    a, s, b, t = (torch.where(narrow_first, p, q) for p, q in ((a, b), (s, t), (b, a), (t, s)))
+    total = _integral(a, s, b, t, low, high)
     if all(isinstance(value, Number) for value in neurons.values()):
         return total.item()
-    given = [value.dtype for value in neurons.values() if isinstance(value, Tensor) and value.is_floating_point()]
-    return total.to(torch.float32) if given and all(dtype == torch.float32 for dtype in given) else total
+    floats = [value.dtype for value in given if value.is_floating_point()]
+    return total.to(torch.float32) if floats and all(dtype == torch.float32 for dtype in floats) else total
+
+
+def _integral(a: Tensor, s: Tensor, b: Tensor, t: Tensor, low: float, high: float) -> Tensor:
+    """The integral for ``|a| >= |b|``, at any scale.
+
+    Where the interval is longer than ``1 / |a|`` the variable is ``u = a x - s``, in which the narrower wavelet has its
+    knots at 0, 1/2, ..., 3: then neither a large shift nor a large scale rounds them. Elsewhere it is x itself.
+
+    Gauss's two nodes are exact for the parabola between two cuts, and lie inside: a slope is never taken on a knot. The
+    cuts move with the parameters, which second derivatives need; where two coincide, or one meets an end of the
+    interval, all of them cancel in the first, as the integrand is continuous.
+    """
+    bounded = math.isfinite(low) and math.isfinite(high)
+    wide = (a.detach() * high - a.detach() * low).abs() >= 1 if bounded else torch.ones_like(a, dtype=torch.bool)
+    divisor = torch.where(wide, a, 1.0)
+    ratio = b / divisor
+    size = divisor * divisor.detach().sign()
+    start, end = (_inside_support(a, s, x) for x in (low, high))
+    start, end = torch.where(a > 0, start, end), torch.where(a > 0, end, start)
+    zero = torch.zeros_like(a)
+    lines = [
+        (torch.where(wide, 1.0, a), torch.where(wide, 0.0, -s)),
+        (torch.where(wide, ratio, b), torch.where(wide, ratio * s - t, -t)),
+    ]
+    if bounded:
+        start, end = torch.where(wide, start, zero + low), torch.where(wide, end, zero + high)
+    knots = torch.tensor([float(k) for k in KNOTS], dtype=torch.float64, device=a.device)
+    start, end = start[..., None], end[..., None]
+    cuts = [start, end]
+    for slope, offset in lines:
+        slope, offset = slope[..., None], offset[..., None]
+        place = (knots - offset.detach()) / slope.detach()
+        inside = (place > start.detach()) & (place < end.detach())
+        cuts.append(torch.where(inside, (knots - offset.where(inside, 0.0)) / slope.where(inside, 1.0), start))
+    points = torch.cat(cuts, -1).sort(-1).values
+    left, right = points[..., :-1], points[..., 1:]
+    middle, half = left / 2 + right / 2, right / 2 - left / 2
+    integrand = 0.0
+    for node in (middle - half / math.sqrt(3), middle + half / math.sqrt(3)):
+        first, second = (bw_relu(slope[..., None] * node + offset[..., None]) for slope, offset in lines)
+        integrand = integrand + first * second
+    return (half * integrand).sum(-1) / size
+
+
+def _inside_support(a: Tensor, s: Tensor, x: float) -> Tensor:
+    """Where the end ``x`` of the interval lies in ``u = a x - s``, or the end of the support [0, 3] that is nearer."""
+    u = a * x - s if math.isfinite(x) else a.detach().sign() * x
+    return torch.where(u > 0, torch.where(u < 3, u, 3.0), 0.0)
 
 
 def _exact(a: Any, s: Any, b: Any, t: Any, low: Any, high: Any) -> Any:
@@ -108,8 +159,11 @@ def _sympy_number(name: str, value: Any) -> Any:
 
     if isinstance(value, Tensor):
         raise TypeError(f"{name} is a tensor and another input a SymPy number; give either all exact or none.")
-    value = sympy.sympify(value)
-    if not (value.is_number and value.is_extended_real):
+    try:
+        value = sympy.sympify(value, strict=True)
+    except sympy.SympifyError:
+        raise TypeError(f"{name} must be a real number; got {shown(value)}.") from None
+    if not (getattr(value, "is_number", False) and value.is_extended_real):
         raise TypeError(f"{name} must be a real number; got {value}. Substitute numbers for the symbols first.")
     if not value.is_finite:
         raise ValueError(f"{name} must be finite; got {value}.")

@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from .._checks import Numbers, count, real
+from .._checks import Numbers, count, finite, real, shown
 from ._secular import root
+
+_MOST_ENTRIES = 2**28  # 2 GiB of float64
+_MOST_NEURONS = 8 * 10**76  # kappa is 1.6e308 there
 
 
 def relu_gram(biases: Numbers | Sequence[Rational]) -> Any:
@@ -29,20 +32,39 @@ def relu_gram(biases: Numbers | Sequence[Rational]) -> Any:
 
     Raises:
         TypeError: ``biases`` is not real.
-        ValueError: ``biases`` is empty, has no dimension, or is not finite.
+        ValueError: ``biases`` is empty, has no dimension, is not finite, has more than 16,384 entries in all, or one so
+            negative, below -1e154 in float64, that its dtype cannot hold the entries.
+
+    Example:
+        >>> relu_gram([-1, 0]).tolist()
+        [[Fraction(8, 3), Fraction(5, 6)], [Fraction(5, 6), Fraction(1, 3)]]
 
     Source: Shenouda, Zhou and Nowak (2024), Eq. (12). Derived in :doc:`/book/wavelet/ill-conditioned`.
     """
     if isinstance(biases, (list, tuple)) and biases and all(isinstance(b, Rational) for b in biases):
-        exact = [Fraction(b) if isinstance(b, int) else b for b in biases]
+        _check_size(len(biases), len(biases))
+        exact = [Fraction(int(b)) if isinstance(b, int | np.integer) else b for b in biases]
         return np.array([[_entry(b, c) for c in exact] for b in exact], dtype=object)
     b = real("biases", biases)
     if b.ndim == 0:
         raise ValueError("biases must have a dimension, (..., K); got one number. Use [b].")
-    start = torch.maximum(b[..., :, None], b[..., None, :]).clamp(min=-1)
-    length = (1 - start).clamp(min=0)
-    p, q = start - b[..., :, None], start - b[..., None, :]
-    return length**3 / 3 + (p + q) * length**2 / 2 + p * q * length
+    _check_size(b.numel(), b.shape[-1])
+    b = torch.where(b < 1, b, 1.0)  # a dead neuron, without products that overflow
+    one, other = b[..., :, None], b[..., None, :]
+    start = torch.where(one > other, one, other)
+    start = torch.where(start > -1, start, -1.0)
+    length, p, q = 1 - start, start - one, start - other
+    gram = length**3 / 3 + (p + q) * length**2 / 2 + p * q * length
+    finite("the Gram matrix of these biases", gram)
+    return gram
+
+
+def _check_size(biases: int, k: int) -> None:
+    if biases * k > _MOST_ENTRIES:
+        raise ValueError(
+            f"{biases:,} biases in rows of {k:,} have a Gram matrix of {biases * k:,} entries; "
+            f"at most {_MOST_ENTRIES:,} are built. relu_condition_number needs no matrix."
+        )
 
 
 def _entry(b: Any, c: Any) -> Any:
@@ -61,22 +83,31 @@ def relu_condition_number(k: int) -> float:
     about 12 digits.
 
     Args:
-        k: number of neurons, at least 1.
+        k: number of neurons, at least 1 and at most 8e76, where the condition number reaches the largest float.
 
     Returns:
         ``lambda_max / lambda_min`` as a float.
 
     Raises:
         TypeError: ``k`` is not an integer.
-        ValueError: ``k`` is less than 1.
+        ValueError: ``k`` is less than 1 or more than 8e76.
+
+    Example:
+        >>> f"{relu_condition_number(16):.1f}"
+        '278053.3'
 
     Source: sharpens Shenouda, Zhou and Nowak (2024), Theorem 3.1. Derived in :doc:`/book/wavelet/ill-conditioned`.
     """
     k = count("k", k)
+    if k > _MOST_NEURONS:
+        raise ValueError(f"k must be at most 8e76, as the condition number of more exceeds all floats; got {shown(k)}.")
     if k == 1:
         return 1.0
     largest = root(lambda x: _beam(x / k, k), 1.0, 3.0) / k  # beta_1 = 1.875 in the limit, the next root is near 4.7
-    last = math.pi - root(lambda x: _beam(math.pi - x / k, k), 2.0, 4.2) / k  # pi in the limit, the next one is 2 pi
+    if k > 10**8:  # theta * k has lost its digits, and so has pi - theta: its square, the error, is below 1e-15
+        last = math.pi
+    else:
+        last = math.pi - root(lambda x: _beam(math.pi - x / k, k), 2.0, 4.2) / k  # pi in the limit, the next is 2 pi
     return _flexibility(largest) / _flexibility(last)
 
 

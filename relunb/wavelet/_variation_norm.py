@@ -6,10 +6,12 @@ from fractions import Fraction
 from numbers import Rational, Real
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .._checks import readable, real
+from .._checks import readable, real, shown
+from .._scaling import power_of_two
 from ._activation import BWReLU, _checked_scale
 from ._knots import KNOTS, WEIGHTS
 
@@ -47,13 +49,21 @@ def variation_norm(
 
     Returns:
         A ``Fraction`` if v, w and bias are lists of integers and fractions, and scale and domain such numbers.
-        Otherwise a 0-dim tensor, differentiable in v, w and scale; its gradient in ``bias`` is zero.
+        Otherwise a 0-dim tensor, differentiable in v, w and scale; its gradient in ``bias`` is zero. Where weights,
+        or the merged jumps in one place, are zero, the gradient of their size is zero. No scale of the inputs loses
+        digits; a result that its dtype cannot hold is infinite.
 
     Raises:
         TypeError: an input is not real, or is a tensor of a dtype other than float64, float32 or integer.
         ValueError: shapes do not fit, values are not finite, scale is not positive, ``exact`` is asked of several
             inputs, ``domain`` comes without ``exact`` or is empty, or a neuron's ``scale * bias`` is so large that
             rounding merges its own kinks.
+
+    Example:
+        >>> variation_norm([1, 1], [1, 1])
+        Fraction(32, 1)
+        >>> variation_norm([1, 1], [1, 1], bias=[0, Fraction(1, 2)], exact=True)
+        Fraction(32, 3)
 
     Source: Shenouda, Zhou and Nowak (2024), Eq. (25) and (30). Derived in :doc:`/book/wavelet/variation-norm`.
     """
@@ -73,9 +83,10 @@ def variation_norm(
         )
     scale = _scale(scale, v)
     if not exact:
-        outputs = v.abs() if v.ndim == 1 else torch.linalg.vector_norm(v, dim=0)
-        inputs = w.abs() if w.ndim == 1 else torch.linalg.vector_norm(w, dim=1)
-        return float(_TOTAL) * (scale * outputs * inputs).sum()
+        inputs = w[None] if w.ndim == 1 else w.T
+        outputs = _length(v if v.ndim == 2 else v[None], 0)
+        product, unit = _product(_wide(scale, v), _length(inputs, 0), outputs)
+        return _times(float(_TOTAL) * product.sum(), unit).to(_common_dtype(v, w, scale))
     if w.ndim == 2:
         if w.shape[1] != 1:
             raise ValueError(f"exact=True needs one input; got {w.shape[1]}. The sum, exact=False, takes any number.")
@@ -88,35 +99,82 @@ def variation_norm(
 
 def _of_kinks(v: Tensor, w: Tensor, scale: Tensor | float, bias: Tensor, domain: Any) -> Tensor:
     """Sum of the sizes of the jumps of g' after all jumps in one place have been added."""
-    dtype = torch.promote_types(torch.promote_types(v.dtype, w.dtype), bias.dtype)
-    if isinstance(scale, Tensor):
-        dtype = torch.promote_types(dtype, scale.dtype)
+    dtype = _common_dtype(v, w, scale, bias)
     eps = max(torch.finfo(value.dtype).eps for value in (w, bias, scale) if isinstance(value, Tensor))
-    v, w = v.double(), w.double()
-    scale = (scale.double() if isinstance(scale, Tensor) else torch.full_like(w, scale)).expand_as(w)
+    scale, v, w = _wide(scale, v), v.double(), w.double()
     weights, knots = (v.new_tensor([float(n) for n in numbers]) for numbers in (WEIGHTS, KNOTS))
-    jumps = ((scale * w.abs() * v)[..., None] * weights).flatten(-2)
+    product, unit = _product(scale, w * w.detach().sign(), v)
+    jumps = (product[..., None] * weights).flatten(-2)
     with torch.no_grad():
         bent = (w != 0) & (v != 0).any(0)  # a constant neuron has no kinks, and must not tie those of others together
-        safe = torch.where(bent, w, 1.0)[:, None]
-        offsets = knots / scale[:, None]
-        bias = bias.double()[:, None]
-        _require_resolved(bent, scale, bias[:, 0], eps)
+        # Places in units of 1 / (the largest w), so that small ones stay finite; and smaller ones where a scale is so
+        # small that 3 / scale comes near the largest float.
+        across = power_of_two(torch.where(bent, w, 0.0), 0)
+        down = (power_of_two(torch.where(bent, scale, 0.0), 0) * 2.0**900).clamp(max=1.0)
+        safe = torch.where(bent, w / across, 1.0)[:, None]
+        offsets = knots * down / scale[:, None]
+        bias = bias.double()
+        _require_resolved(bent, scale, bias, eps)
+        bias = (bias * down)[:, None]
         place = torch.where(bent[:, None], (offsets + bias) / safe, math.inf).flatten()
         size = ((offsets + bias.abs()) / safe.abs()).flatten()
         order = place.argsort()
         place, size = place[order], size[order]
         apart = place[1:] - place[:-1] > 4 * eps * (size[1:] + size[:-1])
+        apart = apart | place[1:].isinf()  # not known: so small a part of the total that it does not matter
         group = torch.cat([torch.zeros_like(order[:1]), apart.long().cumsum(0)])
     jumps = jumps[:, order]
     if domain is not None:
-        low, high = (float(end) for end in domain)
-        low_error, high_error = (4 * eps * (size + (abs(end) if math.isfinite(end) else 0)) for end in (low, high))
+        low, high = (float(end) * across * down for end in domain)
+        low_error, high_error = (4 * eps * (size + end.abs().where(end.isfinite(), 0.0)) for end in (low, high))
         inside = (place - low > low_error) & (high - place > high_error)
         jumps = torch.where(inside, jumps, 0.0)
     merged = torch.zeros_like(jumps).index_add(1, group, jumps)
-    sizes = merged[0].abs() if len(merged) == 1 else torch.linalg.vector_norm(merged, dim=0)
-    return sizes.sum().to(dtype)
+    return _times(_length(merged, 0).sum(), unit).to(dtype)
+
+
+def _wide(scale: Tensor | float, v: Tensor) -> Tensor:
+    """The scales of all neurons, in float64."""
+    if not isinstance(scale, Tensor):
+        scale = torch.full((), scale, dtype=torch.float64, device=v.device)
+    return scale.double().expand(v.shape[-1])
+
+
+def _common_dtype(*values: Tensor | float) -> torch.dtype:
+    dtypes = [value.dtype for value in values if isinstance(value, Tensor)]
+    return torch.float64 if torch.float64 in dtypes else torch.float32
+
+
+def _length(x: Tensor, dim: int) -> Tensor:
+    """Euclidean norm in float64, at any scale, with a gradient of zero where it is zero."""
+    x = x.double()
+    if x.shape[dim] == 1:
+        return (x * x.detach().sign()).sum(dim)
+    unit = power_of_two(x, dim)
+    square = (x / unit).square().sum(dim)
+    zero = square == 0
+    return torch.where(zero, 0.0, torch.where(zero, 1.0, square).sqrt() * unit.squeeze(dim))
+
+
+def _product(scale: Tensor, w: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    """``scale * w * v`` over ``2**unit``, of (K,), (K,) and (..., K), with one ``unit`` for all.
+
+    Nothing overflows; what underflows is nothing beside the largest.
+    """
+    powers = [power_of_two(f.reshape(-1, f.shape[-1]), 0)[0] for f in (scale, w, v)]
+    exponents = torch.stack([torch.frexp(power).exponent - 1 for power in powers]).sum(0)
+    silent = (w.detach() == 0) | (v.detach().reshape(-1, len(w)) == 0).all(0)
+    unit = torch.where(silent, -4000, exponents).amax()
+    parts = torch.exp2((exponents - unit).clamp(max=0).double())
+    return (scale / powers[0]) * (w / powers[1]) * (v / powers[2]) * parts, unit
+
+
+def _times(total: Tensor, unit: Tensor) -> Tensor:
+    """``2**unit * total``: in steps, as the power alone may overflow."""
+    for _ in range(4):
+        step = unit.clamp(-1000, 1000)
+        total, unit = total * torch.exp2(step.double()), unit - step
+    return total
 
 
 def _require_resolved(bent: Tensor, scale: Tensor, bias: Tensor, eps: float) -> None:
@@ -137,7 +195,8 @@ def _of_fractions(v: Any, w: Any, scale: Any, bias: Any, exact: bool, domain: An
         raise ValueError(f"v, w and bias must have one entry a neuron; got {len(v)}, {len(w)} and {len(bias)}.")
     if not v:
         raise ValueError("v and w are empty: a network has at least one neuron.")
-    _checked_scale(scale)
+    if scale <= 0:
+        raise ValueError(f"scale must be positive; got {shown(scale)}.")
     if not exact:
         return _TOTAL * scale * sum((abs(a * b) for a, b in zip(v, w, strict=True)), Fraction(0))
     low, high = domain or (-math.inf, math.inf)
@@ -171,15 +230,13 @@ def _interval(domain: Any) -> tuple[Any, Any]:
 
 
 def _scale(scale: Any, v: Tensor) -> Tensor | float:
-    if not isinstance(scale, Tensor) and not isinstance(scale, Real):
-        scale = real("scale", scale, like=v)
     if not isinstance(scale, Tensor):
-        return _checked_scale(float(scale))
-    scale = _checked_scale(scale)
-    if isinstance(scale, Tensor):
-        scale = real("scale", scale)
-        if scale.shape not in ((), v.shape[-1:]):
-            raise ValueError(f"scale must be one number, or one a neuron, ({v.shape[-1]},); got {tuple(scale.shape)}.")
+        if not isinstance(scale, list | tuple | np.ndarray) or np.ndim(scale) == 0:
+            return _checked_scale(scale)
+        scale = real("scale", scale, like=v)
+    scale = real("scale", _checked_scale(scale), like=v)
+    if scale.shape not in ((), v.shape[-1:]):
+        raise ValueError(f"scale must be one number, or one a neuron, ({v.shape[-1]},); got {tuple(scale.shape)}.")
     return scale
 
 
@@ -207,6 +264,13 @@ def deep_variation_norm(network: nn.Module) -> Tensor:
             ``nn.Identity``, ``nn.Flatten`` and ``nn.Dropout`` have no weights and may stand anywhere.
         ValueError: layers do not alternate, their widths do not fit, or weights are not finite.
 
+    Example:
+        >>> net = nn.Sequential(nn.Linear(1, 1), BWReLU(3.0), nn.Linear(1, 1))
+        >>> for layer in (net[0], net[2]):
+        ...     _ = nn.init.ones_(layer.weight)
+        >>> deep_variation_norm(net).item()
+        48.0
+
     Source: Shenouda, Zhou and Nowak (2024), Eq. (48) to (53). Derived in :doc:`/book/wavelet/variation-norm`.
     """
     if not isinstance(network, nn.Module):
@@ -215,12 +279,12 @@ def deep_variation_norm(network: nn.Module) -> Tensor:
     for position, (name, layer) in enumerate(layers):
         if not isinstance(layer, _LAYERS):
             raise TypeError(
-                f"{name or 'the network'} is a {type(layer).__name__}: the sum is known for nn.Linear and "
-                "relunb.BWReLU in turn, and for no other layer."
+                f"{_called(name)} is a {type(layer).__name__}: the sum is known for nn.Linear and relunb.BWReLU in "
+                "turn, and for no other layer."
             )
         if not isinstance(layer, _LAYERS[position % 2]):
             raise ValueError(
-                f"{name or 'the network'} is a {type(layer).__name__} where a {_LAYERS[position % 2].__name__} is "
+                f"{_called(name)} is a {type(layer).__name__} where a {_LAYERS[position % 2].__name__} is "
                 "expected: nn.Linear and relunb.BWReLU must alternate, beginning with nn.Linear."
             )
     if len(layers) < 3 or len(layers) % 2 == 0:
@@ -228,15 +292,26 @@ def deep_variation_norm(network: nn.Module) -> Tensor:
             "the network must begin and end with nn.Linear and have a relunb.BWReLU between; "
             f"found {', '.join(type(layer).__name__ for _, layer in layers) or 'no layers'}."
         )
-    weights = [real(f"{name}.weight", layer.weight) for name, layer in layers[::2]]
+    for name, layer in layers[::2]:
+        if isinstance(layer.weight, nn.UninitializedParameter):
+            raise ValueError(f"{_called(name)} has no weights yet: call the network once.")
+        if layer.weight.dtype not in (torch.float32, torch.float64):
+            raise TypeError(f"the weights must be float64 or float32; got {layer.weight.dtype}. Use network.float().")
+    weights = [real(f"the weight of {_called(name)}", layer.weight) for name, layer in layers[::2]]
     for below, (name, _), weight in zip(weights, layers[2::2], weights[1:], strict=False):
         if weight.shape[1] != len(below):
-            raise ValueError(f"{name} takes {weight.shape[1]} inputs, but the nn.Linear before it has {len(below)}.")
+            raise ValueError(
+                f"{_called(name)} takes {weight.shape[1]} inputs, but the nn.Linear before it has {len(below)}."
+            )
     scales = [layer.scale for _, layer in layers[1::2]]
     total = variation_norm(weights[1], weights[0], scales[0])
     for scale, weight in zip(scales[1:], weights[2:], strict=True):
         total = total + variation_norm(weight, weight.new_ones(weight.shape[1]), scale)
     return total
+
+
+def _called(name: str) -> str:
+    return f"the network's layer {name!r}" if name else "the network"
 
 
 def _leaves(name: str, module: nn.Module) -> Iterator[tuple[str, Any]]:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .._checks import Numbers, count, real
+from .._checks import Numbers, count, real, shown
 from ._inner_product import inner_product
 from ._secular import root
 
@@ -18,11 +18,16 @@ Shifts = Literal["paper", "interior", "all"]
 _SHIFTS = ("paper", "interior", "all")
 # <psi, psi(. - d)> on [-1, 1] for d = 0, 1, 2 where x is stretched by 3/2; three shifts apart the supports are disjoint
 _OVERLAPS = (Fraction(1, 6), Fraction(5, 162), Fraction(-1, 324))
-_MOST_NEURONS = 2**15
+_MOST_NEURONS, _MOST_ROWS = 2**24, 2**14  # 2**24 levels and shifts are 256 MiB, a matrix of 2**14 rows is 2 GiB
 
 
 class DyadicSystem(NamedTuple):
-    """Level j and shift k of each neuron ``2**(j/2) psi(2**j * 3/2 * (x + 1) - k)``, level by level; int64 tensors."""
+    """Level j and shift k of each neuron ``2**(j/2) psi(2**j * 3/2 * (x + 1) - k)``, level by level; int64 tensors.
+
+    Example:
+        >>> dyadic_system(2).level.tolist()
+        [0, 1, 1]
+    """
 
     level: Tensor
     shift: Tensor
@@ -44,11 +49,17 @@ def dyadic_system(levels: int, shifts: Shifts = "paper") -> DyadicSystem:
 
     Raises:
         TypeError: ``levels`` is not an integer.
-        ValueError: ``levels`` is less than 1, or ``shifts`` is not one of the three names.
+        ValueError: ``levels`` is less than 1, there are more than 16,777,216 neurons, or ``shifts`` is not one of the
+            three names.
+
+    Example:
+        >>> level, shift = dyadic_system(3)
+        >>> level.tolist(), shift.tolist()
+        ([0, 1, 1, 2, 2, 2, 2], [0, 0, 1, 0, 1, 2, 3])
 
     Source: Shenouda, Zhou and Nowak (2024), Theorem 3.3 and Eq. (35). Derived in :doc:`/book/wavelet/gershgorin`.
     """
-    blocks = _blocks(levels, shifts)
+    blocks = _blocks(levels, shifts, _MOST_NEURONS, "are listed")
     level = torch.cat([torch.full((len(block),), j) for j, block in enumerate(blocks)])
     shift = torch.cat([torch.arange(block.start, block.stop) for block in blocks])
     return DyadicSystem(level, shift)
@@ -83,25 +94,23 @@ def wavelet_gram(
 
     Raises:
         TypeError: ``levels`` is not an integer, or ``dtype`` is not floating point.
-        ValueError: ``levels`` is less than 1, ``shifts`` is not one of the names, K exceeds 32,768, or the exact
+        ValueError: ``levels`` is less than 1, ``shifts`` is not one of the names, K exceeds 16,384, or the exact
             entries are not rational.
+
+    Example:
+        >>> wavelet_gram(2, exact=True).tolist()[1]
+        [Fraction(0, 1), Fraction(1, 6), Fraction(5, 162)]
 
     Source: Shenouda, Zhou and Nowak (2024), Eq. (18), (36)-(45). Derived in :doc:`/book/wavelet/gershgorin`; the
     boundary in :doc:`/book/wavelet/coverage`.
     """
-    blocks = _blocks(levels, shifts)
-    sizes = [len(block) for block in blocks]
-    if sum(sizes) > _MOST_NEURONS:
-        raise ValueError(
-            f"{levels} levels have {sum(sizes):,} neurons and a Gram matrix of {8 * sum(sizes) ** 2 / 2**30:,.0f} GiB; "
-            f"at most {_MOST_NEURONS:,} neurons are built. wavelet_condition_number needs no matrix."
-        )
+    sizes = [len(block) for block in _blocks(levels, shifts, _MOST_ROWS, "fit into a matrix")]
     if exact and normalized and shifts == "all" and levels > 1:
         raise ValueError(
             "the entries between two levels carry the square root of 2: give normalized=False with exact=True."
         )
-    if not dtype.is_floating_point:
-        raise TypeError(f"dtype must be floating point; got {dtype}.")
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+        raise TypeError(f"dtype must be a floating-point torch.dtype; got {dtype!r}.")
     total = sum(sizes)
     gram = np.full((total, total), Fraction(0), dtype=object) if exact else np.zeros((total, total))
     start = 0
@@ -132,6 +141,10 @@ def toeplitz_symbol(theta: Numbers) -> Tensor:
         TypeError: ``theta`` is not real.
         ValueError: ``theta`` is empty or not finite.
 
+    Example:
+        >>> f"{toeplitz_symbol(0.0):.6f}", f"{toeplitz_symbol(3.141592653589793):.6f}"
+        ('0.222222', '0.098765')
+
     Source: sharpens Shenouda, Zhou and Nowak (2024), Eq. (46). Derived in :doc:`/book/wavelet/gershgorin`.
     """
     cosine = real("theta", theta).cos()
@@ -142,9 +155,8 @@ def wavelet_condition_number(levels: int, shifts: Shifts = "paper") -> float:
     """Condition number of the Gram matrix of the dyadic system, for any number of levels, without a matrix.
 
     The finest block decides. Its eigenvectors are a cosine and a hyperbolic mode with ``cos(theta) + cosh(eta) = 5``,
-    even
-    or odd about the middle, that vanish at the two places past each end: one equation for theta, whatever the size. The
-    result rises to 9/4 like ``9/4 - (75/64) pi**2 / n**2`` for a block of n neurons.
+    even or odd about the middle, that vanish at the two places past each end: one equation for theta, whatever the
+    size. The result rises to 9/4 like ``9/4 - (75/64) pi**2 / n**2`` for a block of n neurons.
 
     Args:
         levels: number of scales J, at least 1. Twenty levels are a million neurons.
@@ -157,6 +169,10 @@ def wavelet_condition_number(levels: int, shifts: Shifts = "paper") -> float:
     Raises:
         TypeError: ``levels`` is not an integer.
         ValueError: ``levels`` is less than 1, or ``shifts`` is not one of the three names.
+
+    Example:
+        >>> f"{wavelet_condition_number(4):.6f}"
+        '2.118242'
 
     Source: sharpens Shenouda, Zhou and Nowak (2024), Theorem 3.3. Derived in :doc:`/book/wavelet/gershgorin`; the
     shifts in :doc:`/book/wavelet/coverage`.
@@ -195,10 +211,15 @@ def _check(levels: int, shifts: str) -> None:
         raise ValueError(f"shifts must be one of {', '.join(map(repr, _SHIFTS))}; got {shifts!r}.")
 
 
-def _blocks(levels: int, shifts: str) -> list[range]:
+def _blocks(levels: int, shifts: str, most: int, verb: str) -> list[range]:
+    """The shifts of each level, at most so many in all."""
     _check(levels, shifts)
-    if levels > 60:
-        raise ValueError(f"{levels} levels have more neurons than any memory holds.")
+    most_levels = {"paper": most + 1, "interior": most // 3 + 1, "all": most // 3 + 1}[shifts].bit_length() - 1
+    if levels > most_levels:
+        raise ValueError(
+            f"levels must be at most {most_levels}: no more than {most:,} neurons {verb}; got {shown(levels)}. "
+            "wavelet_condition_number takes any number."
+        )
     ends = {
         "paper": lambda j: range(2**j),
         "interior": lambda j: range(3 * 2**j - 2),

@@ -419,3 +419,49 @@ def test_the_picture_of_one_network_and_of_a_dead_one():
     for kappa, text in ((9.994, "κ = 9.99"), (1234.4, "κ = 1,234"), (2.5e7, "κ = 2.5e+07")):
         one = conditioning(identity, torch.tensor([[kappa, 0], [0, 1]], dtype=torch.float64))
         assert plot.conditioning(one).axes[0].get_legend().get_texts()[0].get_text() == text
+
+
+# Scales
+
+
+@pytest.mark.usefixtures("no_window")
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.complex128])
+@pytest.mark.parametrize("far", [0.9, 0.5, -0.5, -0.9])
+def test_features_of_any_size(dtype, far):
+    """Condition number and rate do not depend on the size; the step goes with its inverse square."""
+    scale = 2.0 ** round(math.log2(torch.finfo(dtype).max) * far)
+    features = matrix([8.0, 4.0, 1.0], 7, 3, dtype=dtype)
+    one, other = conditioning(identity, features), conditioning(identity, scale * features)
+    assert other[1:3] == one[1:3] and other.rate == one.rate
+    torch.testing.assert_close(other.singular_values / scale, one.singular_values, rtol=1e-15, atol=0)
+    exponent = math.log2(one.step) - 2 * math.log2(scale)
+    assert other.step == (0 if exponent < -1080 else math.inf if exponent > 1024 else one.step / scale / scale)
+    leaf = (scale * features).requires_grad_()
+    condition = feature_condition(identity, leaf)
+    near = 1e-5 if dtype == torch.float32 else 1e-13  # with a gradient LAPACK takes another way
+    assert math.isclose(condition.item(), feature_condition(identity, features).item(), rel_tol=near)
+    (gradient,) = torch.autograd.grad(condition, leaf)
+    assert gradient.abs().isfinite().all()
+    shown = [plot.conditioning(found).axes[1].lines[0].get_ydata() for found in (one, other)]
+    np.testing.assert_array_equal(*shown)
+
+
+def test_features_without_numbers_and_beyond_all_floats():
+    with pytest.raises(ValueError, match="meta device"):
+        conditioning(nn.Linear(2, 3, device="meta"), torch.empty(4, 2, device="meta"))
+    with pytest.raises(TypeError, match="dense tensor"):
+        feature_condition(identity, torch.eye(3).to_sparse())
+    full = torch.full((4, 4), 1.7e308, dtype=torch.float64).tril()
+    assert feature_condition(identity, full).item() == pytest.approx(feature_condition(identity, full / 1e308).item())
+    with pytest.raises(ValueError, match="singular values, of features near the largest float, has 1 non-finite"):
+        conditioning(identity, full)
+
+
+@pytest.mark.usefixtures("no_window")
+@pytest.mark.parametrize(
+    ("result", "error", "words"),
+    [({}, ValueError, "nothing to draw"), (3, TypeError, "mapping from names"), ({"a": 3}, TypeError, "'a' is a int")],
+)
+def test_a_picture_of_nothing_gets_a_sentence(result, error, words):
+    with pytest.raises(error, match=words):
+        plot.conditioning(result)

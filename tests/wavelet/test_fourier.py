@@ -68,3 +68,17 @@ def test_lists_become_float64_and_bad_input_is_refused():
         wavelet_fourier(torch.ones(2, dtype=torch.complex64))
     with pytest.raises(ValueError, match="omega has 1 non-finite value"):
         wavelet_fourier([1.0, math.nan])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_no_frequency_is_too_high_or_too_low(dtype):
+    held = torch.finfo(dtype)
+    omega = torch.tensor([0.0, held.tiny, 1e-30, 1e-4, 0.19, 0.21, 1e8, 1e15, held.max / 1.2, -held.max], dtype=dtype)
+    omega.requires_grad_()
+    value = wavelet_fourier(omega)
+    (first,) = torch.autograd.grad(value.real.sum() + value.imag.sum(), omega, create_graph=True)
+    (second,) = torch.autograd.grad(first.sum(), omega)
+    assert value.isfinite().all() and first.isfinite().all() and second.isfinite().all()
+    for w, found in zip(omega.tolist()[1:8], value.tolist()[1:8], strict=True):
+        truth = by_the_definition(w) if w > 1e-3 else w**2 / 48 * complex(1, -1.5 * w)
+        assert abs(found - truth) <= 4 * held.eps * abs(truth) + held.tiny + 4 * held.eps / max(1.0, w) ** 2

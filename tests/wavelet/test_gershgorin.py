@@ -57,3 +57,32 @@ def test_bad_input_is_refused():
         gershgorin_interval(torch.tensor([[1.0, torch.nan], [0.0, 1.0]]))
     with pytest.raises(TypeError, match="matrix must be real"):
         gershgorin_interval(torch.eye(2, dtype=torch.complex64))
+
+
+def test_any_scale_and_our_own_choice_at_a_tie():
+    matrix = torch.tensor([[1.0, -1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.5]], dtype=torch.float64)
+    for scale in (1e-300, 1.0, 1e300):
+        (low, high), (_, radii) = gershgorin_interval(scale * matrix)
+        assert (low.item(), high.item()) == (0, 2 * scale) and radii.tolist() == [scale, scale, 0]
+    leaf = matrix.clone().requires_grad_()
+    (low, high), _ = gershgorin_interval(leaf)
+    (gradient,) = torch.autograd.grad(high - low, leaf)
+    assert gradient.tolist() == [[0, -2, 0], [0, 0, 0], [0, 0, 0]], "of the first disc alone"
+
+
+@pytest.mark.parametrize(
+    ("matrix", "error", "words"),
+    [
+        (np.zeros((0, 0), dtype=object), ValueError, r"exact matrix must be square.*\(0, 0\)"),
+        (np.full((2, 2, 2), F(1), dtype=object), ValueError, "exact matrix must be square"),
+        (sp.Matrix([[sp.Symbol("x"), 1], [1, 1]]), TypeError, "matrix must have real numbers; got x"),
+        (sp.Matrix([[sp.I, 1], [1, 1]]), TypeError, "matrix must have real numbers; got I"),
+        (np.array([[F(1), None], [F(1), F(2)]], dtype=object), TypeError, "real numbers; got None"),
+        (np.array([[F(1), float("nan")], [F(1), F(2)]], dtype=object), ValueError, "non-finite entry: nan"),
+        ([[1.0, 2.0], [3.0]], TypeError, "matrix must be a number, a list of numbers or a tensor"),
+        ("ab", TypeError, "matrix must be"),
+    ],
+)
+def test_a_mistake_about_exact_entries_gets_a_sentence(matrix, error, words):
+    with pytest.raises(error, match=words):
+        gershgorin_interval(matrix)

@@ -2,6 +2,7 @@
 
 import math
 from fractions import Fraction as F
+from itertools import product
 
 import pytest
 import sympy as sp
@@ -118,3 +119,61 @@ def test_bad_input_is_refused(exact):
         inner_product(one, 0, 1, 0, math.nan, 1)
     with pytest.raises(TypeError, match="either all exact or none"):
         inner_product(torch.tensor(1.0), 0, sp.Rational(1, 2), 0)
+
+
+# Scales and ties
+
+
+def close_to_exact(a, s, b, t, low, high):
+    """Within 1e-13 of the size of the integral: the shorter of the interval and the narrower support."""
+    exact = inner_product(*(F(v) for v in (a, s, b, t)), *(v if math.isinf(v) else F(v) for v in (low, high)))
+    widest = max(abs(a), abs(b))
+    size = min(high - low, 3 / widest if widest else math.inf)
+    return abs(inner_product(a, s, b, t, low, high) - float(exact)) <= 1e-13 * size
+
+
+@pytest.mark.parametrize(("low", "high"), [(-1.0, 1.0), (-math.inf, math.inf), (-1e200, 1e200), (-1e-200, 3e-200)])
+def test_any_scale_and_shift_that_a_float_holds(low, high):
+    scales = [1.0, -0.3, 1e-8, 1e150, 1e-300]
+    for a, b in product(scales, scales):
+        for s, t in [(0.0, -1.5), (-1.5, -1.5), (1e16, 1e16), (1e300, 0.0), (-1e-300, 0.5)]:
+            assert close_to_exact(a, s, b, t, low, high), (a, s, b, t)
+    if math.isfinite(low):
+        assert close_to_exact(0.0, -1.5, 1e-300, -0.7, low, high)
+
+
+def difference_quotient(inputs, ends):
+    small = F(1, 10**9)
+    for k in range(4):
+        above, below = ([v + sign * small * (j == k) for j, v in enumerate(inputs)] for sign in (1, -1))
+        yield float((inner_product(*above, *ends) - inner_product(*below, *ends)) / (2 * small))
+
+
+@pytest.mark.parametrize("ends", [(F(-1), F(1)), (F(0), F(3)), (-math.inf, math.inf)], ids=str)
+def test_gradients_where_knots_coincide_or_meet_an_end(ends):
+    """All of these have knots on one another or on -1, 0, 1 or 3; a slope on a knot would be the wrong one."""
+    scales, shifts = (F(1), F(-2)), (F(0), F(1, 2), F(-1))
+    for inputs in product(scales, shifts, scales, shifts):
+        leaves = [torch.tensor(float(v), dtype=torch.float64, requires_grad=True) for v in inputs]
+        value = inner_product(*leaves, *(float(end) for end in ends))
+        gradients = torch.autograd.grad(value, leaves)
+        for got, expected in zip(gradients, difference_quotient(inputs, ends), strict=True):
+            assert got.item() == pytest.approx(expected, abs=1e-7), inputs
+
+
+def test_a_mistake_gets_a_sentence():
+    for call, error, words in [
+        (lambda: inner_product(torch.ones(2), torch.ones(3), 1.0, 0.0), ValueError, r"must broadcast.*scale_a \(2,\)"),
+        (lambda: inner_product(1.0, 0.0, 1.0, 0.0, "a", 1), TypeError, "low must be a number"),
+        (lambda: inner_product(1.0, 0.0, 1.0, 0.0, 0, [1]), TypeError, "high must be a number"),
+        (lambda: inner_product([1.0], 0, sp.Rational(1, 2), 0), TypeError, "scale_a must be a real number"),
+        (lambda: inner_product(sp.Integer(1), "2", 1, 0), TypeError, "shift_a must be a real number; got '2'"),
+        (lambda: inner_product(1.0, 10**400, 1, 0), ValueError, "shift_a is 1000.*too large for float64"),
+    ]:
+        with pytest.raises(error, match=words):
+            call()
+
+
+def test_numbers_need_no_device():
+    with torch.device("meta"):
+        assert inner_product(1.0, 0.0, 1.0, 1.0, 0.0, 4.0) == pytest.approx(5 / 108)

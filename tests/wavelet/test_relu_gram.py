@@ -142,3 +142,55 @@ def test_bad_biases_are_refused():
         relu_gram([])
     with pytest.raises(ValueError, match="biases has 1 non-finite value; the first is at"):
         relu_gram([0.0, math.inf])
+
+
+# Scales, ties and sizes
+
+
+def test_ties_and_biases_on_the_ends():
+    """Equal biases, and biases on -1 and on 1: the derivative towards b_i is the one that the integral has."""
+    given = [F(-2), F(-1), F(-1), F(0), F(0), F(1), F(3)]
+    biases = torch.tensor([float(b) for b in given], dtype=torch.float64, requires_grad=True)
+    gram = relu_gram(biases)
+    np.testing.assert_allclose(gram.detach().numpy(), relu_gram(given).astype(float), atol=1e-15)
+    small = F(1, 10**9)
+    for i, b in enumerate(given):
+        (gradient,) = torch.autograd.grad(gram.sum(), biases, retain_graph=True)
+        above, below = (relu_gram([*given[:i], b + sign * small, *given[i + 1 :]]).sum() for sign in (1, -1))
+        assert gradient[i].item() == pytest.approx(float((above - below) / (2 * small)), abs=1e-7)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_biases_of_any_size(dtype):
+    held = torch.finfo(dtype)
+    far = math.sqrt(held.max) / 4
+    given = [held.max, far, 1.0, 0.0, -held.tiny, -far]
+    biases = torch.tensor(given, dtype=dtype, requires_grad=True)
+    gram = relu_gram(biases)
+    exact = relu_gram([F(b) for b in biases.tolist()]).astype(float)
+    np.testing.assert_allclose(gram.detach().double().numpy(), exact, rtol=8 * held.eps, atol=held.tiny)
+    (gradient,) = torch.autograd.grad(gram.sum(), biases)
+    assert gradient.isfinite().all()
+    with pytest.raises(ValueError, match="Gram matrix of these biases has 1 non-finite value"):
+        relu_gram(torch.tensor([0.0, -held.max / 2], dtype=dtype)[1:])
+
+
+def test_integers_of_numpy_stay_exact():
+    assert (relu_gram([np.int64(-1), np.int64(0)]) == relu_gram([-1, 0])).all()
+    assert type(relu_gram([np.int64(-1)])[0, 0]) is F
+
+
+def test_too_many_are_refused_before_anything_is_made():
+    with pytest.raises(ValueError, match="1,000,000 biases.*at most 268,435,456 are built"):
+        relu_gram(torch.zeros(1).expand(10**6))
+    with pytest.raises(ValueError, match="k must be at most 8e76"):
+        relu_condition_number(10**78)
+    with pytest.raises(ValueError, match="k must be at most 8e76"):
+        relu_condition_number(10**5000)
+
+
+@pytest.mark.parametrize("k", [10**6, 10**8, 10**8 + 1, 10**12, 10**18, 10**50, 8 * 10**76])
+def test_any_number_of_neurons(k):
+    """The gap to the limit closes like 1/k: 7.7653 / k, from widths where both agree."""
+    limit = 48 / BETA_1**4 + 7.7655 / k
+    assert relu_condition_number(k) / float(k) ** 4 == pytest.approx(limit, rel=2e-12 + 10 / k**2)

@@ -498,16 +498,24 @@ class Coordinates(nn.Module):
     ("network", "error", "words"),
     [
         (torch.ones(2), TypeError, "Module; got Tensor"),
-        (nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 1)), TypeError, "1 is a ReLU: the sum is known for"),
-        (nn.Sequential(nn.Linear(2, 4), BWReLU(), nn.LayerNorm(4), nn.Linear(4, 1)), TypeError, "2 is a LayerNorm"),
-        (nn.Sequential(nn.Linear(2, 4), nn.Linear(4, 4), BWReLU()), ValueError, "1 is a Linear where a BWReLU"),
-        (Coordinates(), ValueError, "second, last|last is a Linear where a BWReLU"),
-        (nn.Sequential(BWReLU(), nn.Linear(4, 1)), ValueError, "0 is a BWReLU where a Linear"),
+        (
+            nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 1)),
+            TypeError,
+            "layer '1' is a ReLU: the sum is known for",
+        ),
+        (
+            nn.Sequential(nn.Linear(2, 4), BWReLU(), nn.LayerNorm(4), nn.Linear(4, 1)),
+            TypeError,
+            "layer '2' is a LayerNorm",
+        ),
+        (nn.Sequential(nn.Linear(2, 4), nn.Linear(4, 4), BWReLU()), ValueError, "layer '1' is a Linear where a BWReLU"),
+        (Coordinates(), ValueError, "layer 'last' is a Linear where a BWReLU"),
+        (nn.Sequential(BWReLU(), nn.Linear(4, 1)), ValueError, "layer '0' is a BWReLU where a Linear"),
         (nn.Sequential(nn.Linear(2, 4), BWReLU()), ValueError, "begin and end with nn.Linear.*found Linear, BWReLU"),
         (nn.Linear(2, 1), ValueError, "found Linear"),
         (nn.Identity(), ValueError, "found no layers"),
-        (nn.Sequential(nn.Linear(2, 4), BWReLU(), nn.Linear(3, 1)), ValueError, "2 takes 3 inputs.*has 4"),
-        (deep().bfloat16(), TypeError, "bfloat16. Use 0.weight.float"),
+        (nn.Sequential(nn.Linear(2, 4), BWReLU(), nn.Linear(3, 1)), ValueError, "layer '2' takes 3 inputs.*has 4"),
+        (deep().bfloat16(), TypeError, "bfloat16. Use network.float"),
     ],
 )
 def test_other_networks_are_refused_by_name(network, error, words):
@@ -533,3 +541,57 @@ def test_every_pair_of_neurons_agrees_with_the_slow_reference():
         assert exact(v, ws, 1, bias) == plain(v, ws, Fraction(1), bias)
         as_floats = exact([1.0, float(sign)], [1.0, float(w)], 1.0, [0.0, n / 2]).item()
         assert math.isclose(as_floats, plain(v, ws, Fraction(1), bias), rel_tol=1e-13, abs_tol=1e-13)
+
+
+# Scales
+
+
+SCALED = [(1e-310, 1, 1), (1, 1e-310, 1), (1e-300, 1, 1e300), (1e300, 1e-300, 1), (1, 1e300, 1e-300), (1e-100,) * 3]
+
+
+@pytest.mark.parametrize(("in_v", "in_w", "in_scale"), SCALED)
+@pytest.mark.parametrize("outputs", [None, 2])
+def test_any_scale_of_the_inputs(in_v, in_w, in_scale, outputs):
+    """g scales with v, and x and the bias with w and the scale: only rounding to the last digit may differ."""
+    v, w, bias = neurons(outputs=outputs, seed=5)
+    v = torch.cat([v, -v[..., :2]], -1)  # two neurons that cancel, if exact
+    w, bias = torch.cat([w, w[:2]]), torch.cat([bias, bias[:2]])
+    factor = Fraction(in_v) * Fraction(in_w) * Fraction(in_scale)
+    near = 1e-12 if min(in_v, in_w) > 1e-308 else 1e-1  # 1e-310 has 13 bits
+    for options in ({}, {"exact": True}):
+        wanted = variation_norm(v, w, 2.0, bias, **options).item()
+        leaves = [(in_v * v).requires_grad_(), (in_w * w).requires_grad_()]
+        found = variation_norm(*leaves, 2 * in_scale, bias / in_scale, **options)
+        assert math.isclose(found.item(), wanted * float(factor), rel_tol=near)
+        assert all(g.isfinite().all() for g in torch.autograd.grad(found, leaves))
+    inside = variation_norm(in_v * v, in_w * w, 2 * in_scale, bias / in_scale, True, domain=(-0.5, 0.5))
+    domain = (-0.5 * in_w * in_scale, 0.5 * in_w * in_scale)
+    assert math.isclose(inside, float(factor) * variation_norm(v, w, 2.0, bias, True, domain=domain), rel_tol=near)
+
+
+def test_neurons_of_very_different_scales():
+    assert variation_norm([1.0], [1e-310], exact=True).item() == 16e-310
+    assert variation_norm([1e-200, 1e200], [1e200, 1e-200]).item() == pytest.approx(32, rel=1e-14)
+    assert exact([1e-200, 1e200], [1e200, 1e-200], 1, [0.3, 0.7]).item() == pytest.approx(32, rel=1e-14)
+    assert variation_norm([[1.0, 1e-200], [0.0, 1e-200]], [[1.0], [1e200]]).item() == pytest.approx(16 + 16 * 2**0.5)
+    assert variation_norm(torch.tensor([1e-30]), torch.tensor([1e-30]), 1e30).item() == pytest.approx(16e-30)
+    assert variation_norm([1], [1], Fraction(1, 10**400), exact=True) == Fraction(16, 10**400)
+    assert variation_norm([1e300], [1e300]).item() == math.inf, "no float holds 16e600"
+
+
+def test_parallel_duplicate_and_silent_neurons_and_kinks_on_the_ends():
+    """The families of small integers, against the slow reference: duplicates, multiples, zeros, kinks on -1, 0, 1."""
+    grid = [(v, w, Fraction(b, 2)) for v in (1, -1, 0) for w in (1, -2, 0) for b in (0, -2)]
+    for one, other in product(grid, grid):
+        v, w, bias = (list(column) for column in zip(one, other, strict=True))
+        for domain in (None, (-1, 1), (0, 3)):
+            wanted = plain(v, w, Fraction(1), bias, *(domain or ()))
+            assert exact(v, w, 1, bias, domain) == wanted
+            floats = [[float(n) for n in column] for column in (v, w, bias)]
+            assert math.isclose(exact(floats[0], floats[1], 1.0, floats[2], domain), wanted, abs_tol=1e-13)
+
+
+def test_names_of_layers_in_messages():
+    net = nn.Sequential(nn.Linear(2, 4), BWReLU(), nn.LazyLinear(1))
+    with pytest.raises(ValueError, match="layer '2' has no weights yet: call the network once"):
+        deep_variation_norm(net)

@@ -192,11 +192,29 @@ def test_bad_input_is_refused():
         wavelet_condition_number(0)
     with pytest.raises(TypeError, match="levels must be an integer"):
         dyadic_system(2.5)
-    with pytest.raises(ValueError, match=r"20 levels have 1,048,575 neurons.*8,192 GiB.*wavelet_condition_number"):
+    with pytest.raises(ValueError, match=r"at most 14: no more than 16,384 neurons.*got 20.*wavelet_condition_number"):
         wavelet_gram(20)
-    with pytest.raises(ValueError, match="more neurons than any memory holds"):
+    with pytest.raises(ValueError, match="levels must be at most 24"):
         dyadic_system(100)
     with pytest.raises(ValueError, match=r"square root of 2.*normalized=False"):
         wavelet_gram(2, "all", exact=True)
     with pytest.raises(TypeError, match=r"dtype must be floating point; got torch\.int64"):
         wavelet_gram(2, dtype=torch.int64)
+
+
+@pytest.mark.parametrize("levels", [25, 60, 10**9, 10**5000], ids=["25", "60", "1e9", "1e5000"])
+def test_too_many_neurons_are_refused_before_anything_is_made(levels):
+    with pytest.raises(ValueError, match="levels must be at most 24: no more than 16,777,216 neurons are listed"):
+        dyadic_system(levels)
+    with pytest.raises(ValueError, match="levels must be at most 14: no more than 16,384 neurons fit into a matrix"):
+        wavelet_gram(levels, exact=True)
+    assert wavelet_condition_number(levels) == pytest.approx(9 / 4)
+    for shifts in ("interior", "all"):
+        with pytest.raises(ValueError, match="levels must be at most 22"):
+            dyadic_system(levels, shifts)
+
+
+def test_a_dtype_must_be_one():
+    for dtype in ("float32", float, torch.int64, torch.complex64):
+        with pytest.raises(TypeError, match="dtype must be a floating-point torch.dtype"):
+            wavelet_gram(2, dtype=dtype)
