@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-ROOMS = ["check", "inr"]
+ROOMS = ["check", "data", "inr", "plot", "wavelet"]
 
 
 def modules(package):

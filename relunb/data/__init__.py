@@ -1,12 +1,12 @@
 """Real inputs for chapters: what ships with scikit-image, pydicom or this package, so that nothing is downloaded.
 
-===================  ====================================================
-photograph           A photograph as gray values.
-PHOTOGRAPHS          Their names.
-photoplethysmogram   A person's pulse as an optical sensor saw it.
-ct_slice             A slice of a real chest CT.
-phantom              The Shepp-Logan phantom, ten ellipses for a head.
-===================  ====================================================
+======================  =================================================
+``photograph``          A photograph as gray values.
+``PHOTOGRAPHS``         Their names.
+``photoplethysmogram``  A person's pulse as an optical sensor saw it.
+``ct_slice``            A slice of a real chest CT.
+``phantom``             The Shepp-Logan phantom, ten ellipses for a head.
+======================  =================================================
 """
 
 from ._photographs import PHOTOGRAPHS as PHOTOGRAPHS

@@ -2,17 +2,16 @@
 
 What any figure may use is here. The pictures of one chapter stand in a module of that chapter's name.
 
-======================  ===========================================================
-style                   Set how the book's figures look.
-curves                  Draw named lines, with a legend.
-pictures                Pictures in a grid, each under its name.
-learning_curves         PSNR in dB against the step of training.
-conditioning            What :func:`relunb.wavelet.conditioning` found, as curves.
-Interactive             A plotly figure for the built book and for a notebook.
-BLUE, ORANGE,           The colors.
-GREEN, GRAY
-WIDTH                   Inches: a figure this wide stays legible on a phone.
-======================  ===========================================================
+=========================================  ==========================================================
+``style``                                  Set how the book's figures look.
+``curves``                                 Draw named lines, with a legend.
+``pictures``                               Pictures in a grid, each under its name.
+``learning_curves``                        PSNR in dB against the step of training.
+``conditioning``                           What :func:`relunb.wavelet.conditioning` found, as curves.
+``Interactive``                            A plotly figure for the built book and for a notebook.
+``BLUE``, ``ORANGE``, ``GREEN``, ``GRAY``  The colors.
+``WIDTH``                                  Inches: a figure this wide stays legible on a phone.
+=========================================  ==========================================================
 """
 
 from ._base import BLUE as BLUE

@@ -24,8 +24,9 @@ def style() -> None:
     """Set how the book's figures look: vector pictures without a background, for light and dark pages.
 
     Example:
-        >>> style()
-        >>> mpl.rcParams["axes.grid"]
+        >>> with mpl.rc_context():  # as they were, afterwards
+        ...     style()
+        ...     mpl.rcParams["axes.grid"]
         True
     """
     mpl.rcParams.update(

@@ -1,28 +1,28 @@
 """The wavelet lens: seven ReLUs that make one linear B-spline wavelet.
 
-========================  ====================================================================
-bw_relu                   The wavelet psi as an activation, ``psi(scale * x)``.
-BWReLU                    The same as a layer, with a fixed or a learned scale.
-seven_relus               The sum of seven ReLUs that defines psi.
-KNOTS, WEIGHTS, VALUES    Where its slope changes, by how much, and psi there. Exact.
-wavelet_fourier           Its Fourier transform.
-inner_product             Of two wavelets on an interval, exact.
-dyadic_system             Level and shift of each neuron of Theorem 3.3.
-DyadicSystem              What it returns.
-wavelet_gram              The Gram matrix of the dyadic system.
-relu_gram                 The Gram matrix of ReLU neurons.
-toeplitz_symbol           Between what the eigenvalues of a level's block lie.
-gershgorin_interval       Where Gershgorin's theorem puts the eigenvalues of a matrix.
-GershgorinInterval        What it returns: the interval,
-GershgorinDiscs           and the discs.
-wavelet_condition_number  Of the dyadic system's Gram matrix, for any number of levels.
-relu_condition_number     Of the Gram matrix of evenly spaced ReLUs, for any number of neurons.
-conditioning              How well conditioned the last layer of your network is.
-Conditioning              What it returns.
-feature_condition         Its condition number alone, differentiable.
-variation_norm            How much a network of wavelets bends in total.
-deep_variation_norm       The sum of it over the layers of a deep network.
-========================  ====================================================================
+==================================  =====================================================================
+``bw_relu``                         The wavelet psi as an activation, ``psi(scale * x)``.
+``BWReLU``                          The same as a layer, with a fixed or a learned scale.
+``seven_relus``                     The sum of seven ReLUs that defines psi.
+``KNOTS``, ``WEIGHTS``, ``VALUES``  Where its slope changes, by how much, and psi there. Exact.
+``wavelet_fourier``                 Its Fourier transform.
+``inner_product``                   Of two wavelets on an interval, exact.
+``dyadic_system``                   Level and shift of each neuron of Theorem 3.3.
+``DyadicSystem``                    What it returns.
+``wavelet_gram``                    The Gram matrix of the dyadic system.
+``relu_gram``                       The Gram matrix of ReLU neurons.
+``toeplitz_symbol``                 Its range holds the eigenvalues of a level's block.
+``gershgorin_interval``             Where Gershgorin's theorem puts the eigenvalues of a matrix.
+``GershgorinInterval``              What it returns: the interval,
+``GershgorinDiscs``                 and the discs.
+``wavelet_condition_number``        Of the dyadic system's Gram matrix, for any number of levels.
+``relu_condition_number``           Of the Gram matrix of evenly spaced ReLUs, for any number of neurons.
+``conditioning``                    How well conditioned the last layer of your network is.
+``Conditioning``                    What that returns.
+``feature_condition``               Its condition number alone, differentiable.
+``variation_norm``                  How much a network of wavelets bends in total.
+``deep_variation_norm``             The sum of it over the layers of a deep network.
+==================================  =====================================================================
 """
 
 from ._activation import BWReLU as BWReLU
