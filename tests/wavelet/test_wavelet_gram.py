@@ -198,7 +198,7 @@ def test_bad_input_is_refused():
         dyadic_system(100)
     with pytest.raises(ValueError, match=r"square root of 2.*normalized=False"):
         wavelet_gram(2, "all", exact=True)
-    with pytest.raises(TypeError, match=r"dtype must be floating point; got torch\.int64"):
+    with pytest.raises(TypeError, match=r"dtype must be a floating-point torch.dtype; got torch\.int64"):
         wavelet_gram(2, dtype=torch.int64)
 
 
