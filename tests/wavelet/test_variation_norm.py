@@ -570,7 +570,7 @@ def test_any_scale_of_the_inputs(in_v, in_w, in_scale, outputs):
 
 
 def test_neurons_of_very_different_scales():
-    assert variation_norm([1.0], [1e-310], exact=True).item() == 16e-310
+    assert variation_norm([1.0], [1e-310], exact=True).item() == 16 * 1e-310
     assert variation_norm([1e-200, 1e200], [1e200, 1e-200]).item() == pytest.approx(32, rel=1e-14)
     assert exact([1e-200, 1e200], [1e200, 1e-200], 1, [0.3, 0.7]).item() == pytest.approx(32, rel=1e-14)
     assert variation_norm([[1.0, 1e-200], [0.0, 1e-200]], [[1.0], [1e200]]).item() == pytest.approx(16 + 16 * 2**0.5)
