@@ -202,17 +202,14 @@ def test_what_changes_the_numbers_is_another_run(case, tmp_path):
 
 def test_a_description_is_the_same_in_every_process():
     script = "from tests.inr.test_checkpoint import *; print(digest(describe(network(octaves=1), Plain(a={'b', 'c'}))))"
-    found = {
-        subprocess.run(
-            [sys.executable, "-c", script],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for seed in ("1", "2")
-    }
-    assert found == {digest(describe(network(octaves=1), Plain(a={"b", "c"}))) + "\n"}
+    found = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONHASHSEED": "7"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.strip() == digest(describe(network(octaves=1), Plain(a={"b", "c"})))
 
 
 def test_other_weights_at_the_start_are_said(tmp_path):
