@@ -55,16 +55,19 @@ class Basis(ABC):
         of [-1, 1]. Zero integral: every function has one.
         """
         inner = self.breakpoints[1:-1]
-        jumps = [(self._values(inner, k) - self.left_limit(inner, k)).abs() for k in (0, 1)]
-        flat = [bool((jump < 1e-9 * self.size).all()) for jump in jumps]
         middles = (self.breakpoints[1:] + self.breakpoints[:-1]) / 2
+        flat = []
+        for k in (0, 1):  # each function by its own measure
+            sides = self._values(inner, k), self.left_limit(inner, k)
+            largest = torch.cat([*sides, self._values(middles, k)]).abs().amax(0)
+            flat.append(bool(((sides[0] - sides[1]).abs() <= 1e-9 * largest).all()))
         off = middles + 0.1 * (self.breakpoints[1:] - middles)  # a middle can be a root
         everywhere = ((self(middles) != 0) | (self(off) != 0)).all(0)
         return {
             "continuous": flat[0],
             "smooth": flat[0] and flat[1],
             "global": bool(everywhere.any()),
-            "zero_integral": bool((self.integrals.abs() < 1e-13).all()),
+            "zero_integral": bool((self.integrals.abs() < 1e-13 * self.l1_norms).all()),
         }
 
     def left_limit(self, s: Tensor, order: int = 0) -> Tensor:

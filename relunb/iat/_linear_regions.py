@@ -8,9 +8,9 @@ or its roots move, and then the regions are infinitely many.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,8 @@ from ._transform import IAT
 _ROUNDING = 1e-12
 # Numbers that a block of pieces holds at a time: 16 MiB of float64.
 _HELD = 1 << 21
+# Numbers that the maps behind one layer may have: 2 GiB of float64.
+_MOST = 1 << 28
 
 
 def linear_regions(network: nn.Module, start: Tensor, stop: Tensor, third: Tensor | None = None) -> int | float:
@@ -114,13 +116,35 @@ def most_regions(width: int, points: int) -> int:
 
     Raises:
         TypeError: an argument that is not an integer.
-        ValueError: an argument below 1.
+        ValueError: an argument below 1, or a number of too many digits to be summed.
+
+    Example:
+        >>> most_regions(3, 8), most_regions(10**9, 3)
+        (58, 8)
 
     Source: Cover (1965), for Section 4.3 of Zhang, Bao and Zhang (2023). Chapter :doc:`/book/iat/activation-pattern`.
     """
     positive_count("width", width)
     positive_count("points", points)
-    return 2 * sum(math.comb(points - 1, i) for i in range(width))
+    if width >= points:
+        terms, bits = 1, float(points)  # every pattern
+    else:
+        terms, bits = width, _bits(points - 1, min(width - 1, (points - 1) // 2))
+    if terms * bits > 4e9:
+        digits = f"about {bits * math.log10(2):.2g}"
+        raise ValueError(f"width={width} and points={points}: the number has {digits} digits, too many to be summed.")
+    if width >= points:
+        return 1 << points
+    number = term = 1
+    for i in range(1, width):
+        term = term * (points - i) // i
+        number += term
+    return 2 * number
+
+
+def _bits(n: int, k: int) -> float:
+    """The base-2 logarithm of C(n, k)."""
+    return (math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)) / math.log(2)
 
 
 @dataclass
@@ -168,8 +192,11 @@ def _regions(network: nn.Module, ends: list[Tensor]) -> _Pieces | None:
     pieces = _Pieces(
         torch.tensor([corners], dtype=torch.float64), torch.tensor([len(corners)]), maps, maps.abs().sum(1)
     )
-    for name, layer in layers:
-        found = _through(layer, pieces)
+    last = max((i for i, (_, layer) in enumerate(layers) if not isinstance(layer, _Affine)), default=-1)
+    for i, (name, layer) in enumerate(layers):
+        if i == last and isinstance(layer, ConstantCells):  # no map is needed behind the last cut
+            return _through(layer, pieces, _last_cells)
+        found = _through(layer, pieces, _exact if isinstance(layer, _Exact) else _cells)
         if found is None:
             return None
         pieces = found
@@ -258,7 +285,7 @@ def _layer(name: str, module: nn.Module) -> _Layer | None:
 # One layer: cut the pieces, and find the map on each
 
 
-def _through(layer: _Layer, pieces: _Pieces) -> _Pieces | None:
+def _through(layer: _Layer, pieces: _Pieces, step: Callable[[Any, _Pieces], _Pieces | None]) -> _Pieces | None:
     if isinstance(layer, _Affine):
         maps = pieces.maps @ layer.weight
         maps[:, 0] += layer.bias
@@ -267,13 +294,11 @@ def _through(layer: _Layer, pieces: _Pieces) -> _Pieces | None:
     if isinstance(layer, _Exact):
         p = layer.p  # at 16 nodes for each edge of a corner's pattern, a row of basis values
         numbers = 16 * corners * (len(p.breakpoints) + 4 * p.harmonics) * features
-        step = _exact
     else:
         numbers = 4 * corners * (features if layer.values is None else layer.values.shape[1])
-        step = _cells
     blocks = []
     for block in pieces.split(max(1, _HELD // numbers)):
-        found = step(layer, block)  # pyright: ignore[reportArgumentType]
+        found = step(layer, block)
         if found is None:
             return None
         blocks.append(found)
@@ -282,13 +307,30 @@ def _through(layer: _Layer, pieces: _Pieces) -> _Pieces | None:
     return _Pieces(corners, *(torch.cat([getattr(b, name) for b in blocks]) for name in ("count", "maps", "size")))
 
 
+def _states(layer: ConstantCells, pieces: _Pieces) -> tuple[Tensor, Tensor]:
+    """values^T h, and the margin within which it is zero."""
+    if layer.values is None:
+        return pieces.maps, _ROUNDING * pieces.size
+    return pieces.maps @ layer.values, _ROUNDING * (pieces.size @ layer.values.abs())
+
+
+def _last_cells(layer: ConstantCells, pieces: _Pieces) -> _Pieces:
+    """The parts alone, without a map on them."""
+    corners, count, _ = _cut(pieces, *_states(layer, pieces))
+    nothing = corners.new_zeros(len(corners), 0)
+    return _Pieces(corners, count, nothing, nothing)
+
+
 def _cells(layer: ConstantCells, pieces: _Pieces) -> _Pieces:
     """ReLU of numbers: values^T h, activated, and pooled by the weights."""
-    maps, size = pieces.maps, pieces.size
-    if layer.values is not None:
-        maps, size = maps @ layer.values, size @ layer.values.abs()
-    margin = _ROUNDING * size
+    maps, margin = _states(layer, pieces)
     corners, count, source = _cut(pieces, maps, margin)
+    numbers = len(source) * maps[0].numel()
+    if numbers > _MOST:
+        raise ValueError(
+            f"{len(source)} regions with a map to {maps.shape[-1]} states each take {8 * numbers / 2**30:.0f} GiB, more "
+            f"than {8 * _MOST >> 30}: take less of the input space, or narrower layers before the last one."
+        )
     maps = maps[source]
     maps = maps * (_at(_center(corners, count), maps) > margin[source, None])
     size = maps.abs().sum(1)

@@ -1,0 +1,238 @@
+"""States whose roots fall on an edge: what a ReLU, a one-hot or a rounded layer hands on. No random state is one."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from relunb import IAT
+from relunb.iat import (
+    PWL,
+    DecoupledIAT,
+    Fourier,
+    Mixed,
+    PiecewisePolynomial,
+    PWLWavelet,
+    Rect,
+    RectWavelet,
+    _roots,
+    activation_matrix,
+    activation_pattern,
+    linear_regions,
+    most_regions,
+    transform,
+)
+from relunb.iat._bases import BASES, basis
+from relunb.iat._exact import exact_relu
+from tests.iat.plain_integral import integral
+
+OWN = PiecewisePolynomial([-1, -0.25, 0.5, 1], [[[1, -2, 0, 3], [0, 1, 0, 0], [1, -1, 0, 0]], [[1, 0, 0, 0]] * 3])
+SOME = [*(basis(name, 4) for name in BASES), Fourier(2), Fourier(5), Mixed(Fourier(3), PWL(2)), Mixed(Rect(2), Fourier(2))]
+SOME += [RectWavelet(5, multiscale=True), PWLWavelet(4, multiscale=True), OWN]
+each_basis = pytest.mark.parametrize("p", SOME, ids=repr)
+
+
+def double(*values):
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def states(size, seed=0):
+    """Small integers, one- and two-hot, symmetric and antisymmetric, rectified, sines alone, and a rounding beside."""
+    rng = np.random.default_rng(seed)
+    eye, normal = np.eye(size), rng.standard_normal((40, size))
+    sines = normal.copy()
+    sines[:, ::2] = 0
+    pairs = [a * eye[i] + b * eye[j] for i in range(size) for j in range(i) for a, b in ((1, 1), (1, -1), (-0.6, 0.3))]
+    found = [rng.integers(-2, 3, (80, size)), 0.227 * eye, -1.5236 * eye, np.reshape(pairs, (-1, size)), sines]
+    found += [normal + normal[:, ::-1], normal - normal[:, ::-1], np.maximum(normal, 0)]
+    found = np.concatenate(found)
+    beside = found[rng.permutation(len(found))[:60]]
+    place = np.arange(len(beside)), np.abs(beside).argmax(1)  # not a zero: that would be a state of its own
+    for side in (-9, 9):
+        moved = beside.copy()
+        moved[place] = np.nextafter(moved[place], side)
+        found = np.concatenate([found, moved])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("x", "expected"),
+    [
+        ([0, 0.23], [0, 0.46 / math.pi]),
+        ([0, 1.5236], [0, 3.0472 / math.pi]),
+        ([0, 0, 0, 0.227], [0.454 / math.pi, 0] * 2),
+        ([1, 2, -1, -0.5], [0, 0, 5 / math.pi, 4.081298]),  # the last one by 30 digits: 1.2991... * pi
+    ],
+)
+def test_issue_examples_of_a_lost_interval(x, expected):
+    y = transform(double(*x), "fourier", "rect")
+    expected = double(*expected)
+    if len(x) == 4 and x[0]:
+        expected = torch.from_numpy(integral([x], Fourier(4), Rect(4))[0][0])
+        torch.testing.assert_close(expected, double(0, 0, 1.5915, 1.2991), rtol=0, atol=5e-5)
+    torch.testing.assert_close(y, expected, rtol=0, atol=1e-15)
+
+
+@each_basis
+def test_values_matrix_and_measure_agree_with_a_plain_integral(p):
+    x, q = states(p.size), basis("rect", 3)
+    y, matrix, measure = integral(x, p, q)
+    given = torch.from_numpy(x)
+    pattern = activation_pattern(given, p)
+    sum_ = np.abs(x).sum(1, keepdims=True)
+    for ours in (exact_relu(given, p, q), transform(given, p, q), DecoupledIAT(p.size, None, 3, p, q, p)(given, given)):
+        assert np.abs(ours.numpy() - y).max(initial=0, where=sum_ > 0) < 1e-8  # two roots in one gap of the plain mesh
+        assert (np.abs(ours.numpy() - y) > 2e-15 * sum_).any(1).mean() < 0.03
+    # A double or triple root is known to a root of the rounding.
+    assert (np.abs(pattern.measure.numpy() - measure) > 1e-12).mean() < 0.05
+    assert (np.abs(activation_matrix(pattern, p, q).numpy() - matrix) > 1e-12).any((1, 2)).mean() < 0.05
+
+
+@each_basis
+def test_a_pattern_contains_where_its_state_is_positive_and_not_its_roots(p):
+    x = torch.from_numpy(states(p.size, seed=1))
+    pattern = activation_pattern(x, p)
+    s = torch.cat([p.breakpoints, torch.linspace(-1, 1, 97, dtype=torch.float64)])
+    z = x @ p(s).T
+    clear = z.abs() > 1e-12 * x.abs().sum(1, keepdim=True)
+    assert torch.equal(pattern.contains(s)[clear], (z > 0)[clear])
+    roots = pattern.roots.nan_to_num(2)
+    assert not pattern.contains(roots).any()
+    assert (roots.diff(dim=1)[roots[:, 1:] < 2] > 0).all()  # each once
+    assert (pattern.measure >= 0).all()
+
+
+def test_a_state_and_its_negative_share_the_interval():
+    for p in SOME:
+        x = torch.from_numpy(states(p.size, seed=2))
+        some = exact_relu(x, p, Rect(2)) - exact_relu(-x, p, Rect(2))
+        whole = activation_matrix(activation_pattern(torch.ones(1), "rect"), p, Rect(2))
+        torch.testing.assert_close(some, x @ whole.T, rtol=0, atol=3e-14)
+
+
+@pytest.mark.parametrize("d", [2, 4, 6, 16, 64])
+def test_a_state_turned_round_the_circle_has_turned_outputs_and_derivatives(d):
+    """Turned, its roots lie on no edge: so a root at 1 and -1 counts once, in the Hessian too."""
+
+    def turn(size, angle=0.12345):
+        k = torch.arange(1, size // 2 + 1, dtype=torch.float64) * math.pi * angle
+        return torch.block_diag(*(torch.stack([torch.stack([a.cos(), -a.sin()]), torch.stack([a.sin(), a.cos()])]) for a in k))
+
+    layer, there, back = IAT(d, 4, "fourier", "fourier"), turn(d), turn(4)
+    sines = torch.zeros(d, dtype=torch.float64)
+    sines[1::2] = torch.linspace(1, 0.3, d // 2)
+    for x in (sines, torch.eye(d, dtype=torch.float64)[1], -torch.eye(d, dtype=torch.float64)[0]):
+        torch.testing.assert_close(back @ layer(x), layer(there @ x), rtol=0, atol=1e-13)
+        first = torch.func.jacrev(layer)
+        torch.testing.assert_close(back @ first(x), first(there @ x) @ there, rtol=0, atol=1e-12)
+        if d <= 6:
+            second = torch.func.hessian(layer)
+            ours = torch.einsum("ab,bij->aij", back, second(x))
+            turned = torch.einsum("akl,ki,lj->aij", second(there @ x), there, there)
+            torch.testing.assert_close(ours, turned, rtol=1e-10, atol=1e-11)
+            ours = torch.func.hessian(lambda u: DecoupledIAT(d, None, 4, output_basis="fourier")(x, u))(x)
+            assert ours.isfinite().all()
+
+
+def test_a_root_on_a_knot_counts_on_its_positive_side_on_both_routes():
+    """Each state has a zero on a knot, of hats and of the output's rectangles; no two zeros, no touching from above."""
+    layer = IAT(5, 4, "pwl", "rect")
+    for x in ([1, 0, -3, 2, 1], [-1, 0, 2, 1, 1], [0, 2, 1, -1, -2], [1, 2, 0, -1, 0.5], [2, 1, -1, 0, -1]):
+        point = double(*x)
+        ours = torch.func.hessian(lambda t: exact_relu(t, layer.input_basis, layer.output_basis))(point)
+        torch.testing.assert_close(ours, torch.func.hessian(layer)(point), rtol=1e-12, atol=1e-13)
+        beside = torch.func.hessian(lambda t: exact_relu(t, layer.input_basis, layer.output_basis))(point - 1e-9)
+        torch.testing.assert_close(ours, beside, rtol=1e-6, atol=1e-6)
+
+
+def test_jumps_do_not_move_and_continuous_zeros_do():
+    p = Mixed(Rect(2), Fourier(2))
+    assert activation_pattern(double(-1, 1, 0, 0), p).roots.numel() == 0
+    assert activation_pattern(double(0.5, 0.5, 1, 0), p).roots.tolist() == pytest.approx([-2 / 3, 2 / 3], abs=1e-15)
+    flat = activation_pattern(double(1, 0, 0, -1), "pwl")
+    assert (flat.roots.tolist(), flat.measure.item()) == ([pytest.approx(-1 / 3)], pytest.approx(2 / 3))
+    x = double(1, 0, 0, -1).requires_grad_()
+    assert torch.autograd.grad(activation_pattern(x, "pwl").measure, x)[0].isfinite().all()
+
+
+@pytest.mark.parametrize("pair", itertools.product(BASES, ["rect", "pwq", "fourier"]), ids="-".join)
+def test_every_scale_gives_the_same_digits(pair):
+    layer = IAT(4, 5, *pair)
+    x = torch.cat([double([1, 2, -1, -0.5], [0, 1, 0, -1], [2, 2, -2, 2]), torch.randn(4, 4, dtype=torch.float64)])
+    y, jacobian = layer(x), torch.func.vmap(torch.func.jacrev(layer))(x)
+    for power in (-1000, -540, 520, 1018):
+        scaled = x * 2.0**power
+        torch.testing.assert_close(layer(scaled) / 2.0**power, y, rtol=0, atol=1e-13)
+        torch.testing.assert_close(torch.func.vmap(torch.func.jacrev(layer))(scaled), jacobian, rtol=0, atol=1e-12)
+    assert ((layer(x * 1e-310) - y * 1e-310).abs() <= 60 * 5e-324).all()
+    for scale in (1e-38, 1e-30, 1e30, 4e37):
+        torch.testing.assert_close(layer(x.float() * scale).double() / scale, y, rtol=0, atol=4e-6)
+
+
+@pytest.mark.parametrize("pair", itertools.product(BASES, ["rect", "pwq"]), ids="-".join)
+def test_infinity_and_nan_give_nan_in_their_sample_alone(pair):
+    layer = IAT(4, 4, *pair)
+    for bad in (math.inf, -math.inf, math.nan):
+        x = torch.ones(3, 4, dtype=torch.float64)
+        x[1, 2] = bad
+        y = layer(x)
+        assert y[1].isnan().all()
+        assert y[[0, 2]].isfinite().all()
+
+
+def test_what_crashed_the_interpreter_has_values():
+    assert transform(torch.full((1, 8), 1.7e305, dtype=torch.float64)).isfinite().all()
+    x = double([1.7, -1.7, 1.7, 1, -1, 1.7, 1.7, -1.7])
+    torch.testing.assert_close(transform(x * 1e-316), transform(x) * 1e-316, rtol=0, atol=1e-322)
+
+
+def test_functions_of_any_size_have_norms_roots_and_properties():
+    tiny = PiecewisePolynomial([-1, 1], [[[-1e-20, 2e-20]]])
+    assert activation_pattern(torch.ones(1), tiny).measure.item() == 1
+    jump = PiecewisePolynomial([-1, 0, 1], [[[1e-10, 5e-11], [0, 0]], [[0, 0], [1e-10, -2.5e-10]]])
+    assert not jump.properties["continuous"]
+    cubic = np.array([[[1.0, -3, 0, 1]]])
+    one = PiecewisePolynomial([-1, 1], cubic).l1_norms
+    for scale in (1e-250, 1e250):
+        torch.testing.assert_close(PiecewisePolynomial([-1, 1], cubic * scale).l1_norms / scale, one)
+
+
+def test_blocks_of_rows_change_nothing(monkeypatch):
+    x = torch.from_numpy(states(5))
+    whole = activation_pattern(x, "fourier")
+    monkeypatch.setattr(_roots, "_HELD", 4000)
+    parts = activation_pattern(x, "fourier")
+    for one, other in zip((whole.edges, whole.active, whole.moving), (parts.edges, parts.active, parts.moving), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-15)
+
+
+def test_contains_takes_one_number():
+    pattern = activation_pattern(double([0, 1], [0, -1]), "fourier")
+    assert pattern.contains(torch.tensor(0.5)).tolist() == [True, False]
+    assert pattern.contains(torch.tensor(0.0)).tolist() == [False, False]
+    assert pattern[0].contains(torch.tensor([-0.5, 0.5, 1.0, 2.0])).tolist() == [False, True, False, False]
+    with pytest.raises(TypeError, match="s must be a real tensor; got float"):
+        pattern.contains(0.5)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match="do not broadcast"):
+        pattern.contains(torch.zeros(3, 1))
+
+
+def test_counts_that_cannot_end_are_refused_and_large_ones_are_quick():
+    assert most_regions(10**9, 3) == 8
+    assert most_regions(3, 10**9) == 2 * sum(math.comb(10**9 - 1, i) for i in range(3))
+    with pytest.raises(ValueError, match=r"has about 3e\+08 digits, too many to be summed"):
+        most_regions(5 * 10**8, 10**9)
+
+
+def test_the_last_layer_of_a_network_may_be_wide():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(2, 20_000), nn.ReLU(), nn.Linear(20_000, 1))
+    first = net[0]
+    ends = torch.stack([first(torch.full((2,), t)) for t in (-1.0, 1.0)]).double()
+    crossed = int(((ends[0] > 0) != (ends[1] > 0)).sum())
+    assert linear_regions(net, torch.full((2,), -1.0), torch.full((2,), 1.0)) == pytest.approx(crossed + 1, abs=3)
+    with pytest.raises(ValueError, match=r"regions with a map to 20000 states each take \d+ GiB"):
+        linear_regions(nn.Sequential(*net, nn.ReLU()), torch.full((2,), -1.0), torch.full((2,), 1.0))
