@@ -92,7 +92,7 @@ def cell_roots(basis: Basis) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _signs(panels: _Panels, x: Tensor) -> Roots:
-    x = x * panels.units
+    x = x / power_of_two(x, 1) * panels.units
     x = x / power_of_two(x, 1)
     c = torch.einsum("bi,ick->bck", x, panels.coefficients)
     # A bound of what z is rounded by: its sum, and the angles of its harmonics.
