@@ -1,4 +1,16 @@
-"""The integral lens: ReLU made smooth by integrating over basis functions."""
+"""The integral lens: ReLU made smooth by integrating over basis functions.
+
+* ``IAT``: the integral activation transform, a layer; ``transform`` is it as a function.
+* ``Fourier``, ``PWL``, ``PWQ``, ``Rect``, ``PWLWavelet``, ``RectWavelet``: the paper's six bases.
+* ``PiecewisePolynomial``: a basis of your own; ``Mixed``: several together; ``Basis``: what each can do.
+* ``activation_pattern``: where a state function is positive, an ``ActivationPattern``.
+* ``activation_matrix``: the integral of q p^T over a pattern.
+* ``DecoupledIAT``: values from one input, pattern from another.
+* ``DecoupledNetwork``, ``transfer_patterns``: a network with the patterns of another one.
+* ``ContinuousWidthNetwork``: layers that are functions on [-1, 1].
+* ``linear_regions``: how many a segment or a patch meets; ``region_breakpoints``, ``region_polygons``: where they are.
+* ``most_regions``: how many a midpoint transform can have.
+"""
 
 from ._bases import PWL as PWL
 from ._bases import PWQ as PWQ

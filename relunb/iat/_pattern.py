@@ -108,7 +108,8 @@ def activation_pattern(x: Tensor, basis: str | Basis) -> ActivationPattern:
 
     Exact: every root is found to the last digits, for any basis (see ``relunb/iat/_roots.py``). The edges are
     differentiable in x, with ds/dx = -p(s) / (p'(s)^T x) at a simple root; the gradient of ``measure`` is how the
-    length of D changes. At a double root it is infinite, and where D jumps (x = 0; for local bases neighbouring zeros)
+    length of D changes. A root on a breakpoint or at -1 or 1 has the one-sided derivative from where the state is
+    positive. At a double root the derivative is infinite, and where D jumps (x = 0; for local bases neighbouring zeros)
     there is none.
 
     Args:
@@ -121,6 +122,10 @@ def activation_pattern(x: Tensor, basis: str | Basis) -> ActivationPattern:
     Raises:
         TypeError: x is not a floating-point tensor.
         ValueError: x is not finite, or the basis is unknown or of another size.
+
+    Example:
+        >>> activation_pattern(torch.tensor([0.0, 1.0]), "fourier").intervals.tolist()
+        [[0.0, 1.0]]
 
     Source: Zhang, Bao and Zhang (2023), Eq. (19) and (22). Derived in :doc:`/book/iat/activation-pattern`.
     """
