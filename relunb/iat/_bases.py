@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 
 from .._checks import count
-from .._tables import kept_table
+from .._tables import kept_table, made_plainly
 from ._basis import Basis, Harmonics, PiecewisePolynomial
 
 
@@ -22,7 +22,7 @@ class Rect(PiecewisePolynomial):
 
     def __init__(self, size: int) -> None:
         count("size", size)
-        super().__init__(_uniform(size), np.eye(size)[..., None])
+        made_plainly(self._keep, _uniform(size), size, np.arange(size)[:, None], np.ones((size, 1, 1)))
 
 
 class PWL(PiecewisePolynomial):
@@ -36,7 +36,8 @@ class PWL(PiecewisePolynomial):
 
     def __init__(self, size: int) -> None:
         _at_least(size, 2, "pwl", "a hat needs a second node")
-        super().__init__(_uniform(size - 1), _hats(np.eye(size)))
+        cells = size - 1  # on cell c live the hats c and c + 1
+        made_plainly(self._keep, _uniform(cells), size, *_the_same_on_each(cells, size, {0: [1, -1], 1: [0, 1]}))
 
 
 class PWQ(PiecewisePolynomial):
@@ -51,11 +52,9 @@ class PWQ(PiecewisePolynomial):
     def __init__(self, size: int) -> None:
         _at_least(size, 3, "pwq", "on one cell there are three quadratic B-splines")
         cells = size - 2
-        rising, middle, falling = [0, 0, 1 / 2], [1 / 2, 1, -1], [1 / 2, -1, 1 / 2]
-        table = np.zeros((size, cells, 3))
-        for place, piece in enumerate((falling, middle, rising)):  # on cell c live the splines c, c + 1 and c + 2
-            table[np.arange(cells) + place, np.arange(cells)] = piece
-        super().__init__(_uniform(cells), table * (4 / 3))
+        rising, middle, falling = [0, 0, 2 / 3], [2 / 3, 4 / 3, -4 / 3], [2 / 3, -4 / 3, 2 / 3]
+        pieces = {0: falling, 1: middle, 2: rising}  # on cell c live the splines c, c + 1 and c + 2
+        made_plainly(self._keep, _uniform(cells), size, *_the_same_on_each(cells, size, pieces))
 
 
 class Fourier(Harmonics):
@@ -78,11 +77,10 @@ class RectWavelet(PiecewisePolynomial):
     def __init__(self, size: int, multiscale: bool = False) -> None:
         self.multiscale = multiscale
         if multiscale:
-            super().__init__(*_scales(count("size", size), [[1], [-1]]))
+            made_plainly(self._keep, *_scales(count("size", size), [[1], [-1]]))
             return
         _at_least(size, 2, "rect-w", "the next cell would be the cell itself")
-        eye = np.eye(size)
-        super().__init__(_uniform(size), (eye - np.roll(eye, 1, 1))[..., None])
+        made_plainly(self._keep, _uniform(size), size, *_the_same_on_each(size, size, {0: [1], -1: [-1]}))
 
 
 class PWLWavelet(PiecewisePolynomial):
@@ -99,12 +97,12 @@ class PWLWavelet(PiecewisePolynomial):
     def __init__(self, size: int, multiscale: bool = False) -> None:
         self.multiscale = multiscale
         if multiscale:
-            super().__init__(*_scales(count("size", size), [[0, 1], [1, -1], [0, -1], [-1, 1]]))
+            made_plainly(self._keep, *_scales(count("size", size), [[0, 1], [1, -1], [0, -1], [-1, 1]]))
             return
         _at_least(size, 2, "pwl-w", "the next hat would be the hat itself")
-        eye = np.eye(size)
-        wave = eye - np.roll(eye, 1, 1)  # at the nodes -1 + 2 i / size; node size is node 0
-        super().__init__(_uniform(size), _hats(np.concatenate([wave, wave[:, :1]], 1)))
+        # From node c to the next, where function c is 1 and -1, the one before -1 and 0, and the one after 0 and 1.
+        pieces = {0: [1, -2], -1: [-1, 1], 1: [0, 1]} if size > 2 else {0: [1, -2], -1: [-1, 2]}
+        made_plainly(self._keep, _uniform(size), size, *_the_same_on_each(size, size, pieces))
 
 
 BASES: dict[str, Callable[[int], Basis]] = {
@@ -149,25 +147,27 @@ def _at_least(size: int, least: int, name: str, reason: str) -> None:
         raise ValueError(f"{name!r} needs a width of at least {least}: {reason}; got {size}.")
 
 
-def _hats(nodal: np.ndarray) -> np.ndarray:
-    """Powers of t on each interval, from the values (size, nodes) at its ends."""
-    return np.stack([nodal[:, :-1], np.diff(nodal, axis=1)], -1)
+def _the_same_on_each(cells: int, size: int, pieces: dict[int, list[float]]) -> tuple[np.ndarray, np.ndarray]:
+    """Functions and pieces where on cell c live the functions c + offset, around the circle, with the same powers."""
+    functions = (np.arange(cells)[:, None] + np.array(list(pieces))) % size
+    return functions, np.tile(np.array(list(pieces.values()), dtype=np.float64), (cells, 1, 1))
 
 
-def _scales(size: int, wave: list[list[int]]) -> tuple[list[Fraction], np.ndarray]:
+def _scales(size: int, wave: list[list[int]]) -> tuple[list[Fraction], int, np.ndarray, np.ndarray]:
     """``wave`` on [-1, 1], on its two halves, on their halves, ..., until there are ``size`` functions.
 
     Each piece of ``wave`` holds the powers of t on it: a constant, and a slope where there is one.
     """
     finest = size.bit_length() - 1  # function i = 0, 1, ... has level floor(log2(i + 1))
     cells = len(wave) << finest
-    table = np.zeros((size, cells, len(wave[0])))
-    for i in range(size):
-        level = (i + 1).bit_length() - 1
+    cell = np.arange(cells)
+    functions, pieces = np.zeros((cells, finest + 1), dtype=np.int64), np.zeros((cells, finest + 1, len(wave[0])))
+    for level in range(finest + 1):
         parts = 1 << (finest - level)  # finest cells in one piece
-        start = (i + 1 - (1 << level)) * len(wave) * parts
-        for cell in range(len(wave) * parts):
-            constant, *slope = wave[cell // parts]
-            rise = [c / parts for c in slope]
-            table[i, start + cell] = [constant + sum(rise) * (cell % parts), *rise]
-    return _uniform(cells), table
+        number = (1 << level) - 1 + cell // (len(wave) * parts)
+        there = number < size  # the finest level may be incomplete
+        table = np.array(wave, dtype=np.float64)[cell // parts % len(wave)]
+        table[:, 1:] /= parts
+        table[:, 0] += table[:, 1:].sum(1) * (cell % parts)
+        functions[there, level], pieces[there, level] = number[there], table[there]
+    return _uniform(cells), size, functions, pieces

@@ -17,7 +17,7 @@ class Basis(ABC):
     """Functions p_1 .. p_size on [-1, 1], smooth between their breakpoints.
 
     ``basis(s)`` evaluates them: s of any shape gives (..., size), in the dtype and on the device of s. At a jump the
-    value is the limit from the right, at s = 1 from the left; outside [-1, 1] it is zero.
+    value is the limit from the right, at s = 1 from the left; outside [-1, 1] it is zero. NaN gives NaN.
 
     Source: Zhang, Bao and Zhang (2023), Section 3.1. Chapter :doc:`/book/iat/transform`.
     """
@@ -28,14 +28,18 @@ class Basis(ABC):
     harmonics: int  # the highest k of cos(k pi s), sin(k pi s); 0 for polynomials
 
     def __call__(self, s: Tensor) -> Tensor:
-        return self._values(_points(s), 0)
+        return torch.where(_points(s).isnan()[..., None], torch.nan, self._values(s, 0))
 
     def derivative(self, s: Tensor) -> Tensor:
         """The derivatives p_i'(s), (..., size); at a breakpoint the one from the right."""
-        return self._values(_points(s), 1)
+        return torch.where(_points(s).isnan()[..., None], torch.nan, self._values(s, 1))
 
     @abstractmethod
     def _values(self, s: Tensor, order: int) -> Tensor: ...
+
+    def local_values(self, s: Tensor) -> tuple[Tensor, Tensor]:
+        """Which functions may not be zero at s, and their values there: (..., some) each."""
+        return torch.arange(self.size, device=s.device).expand(*s.shape, self.size), self._values(s, 0)
 
     @property
     @abstractmethod
@@ -101,67 +105,119 @@ class PiecewisePolynomial(Basis):
         made_plainly(self._make, breakpoints, coefficients)
 
     def _make(self, breakpoints: Sequence[Any] | Tensor, coefficients: Sequence[Any] | Tensor | np.ndarray) -> None:
-        ends = torch.as_tensor([float(b) for b in breakpoints], dtype=torch.float64)
-        if len(ends) < 2 or ends[0] != -1 or ends[-1] != 1 or not (ends.diff() > 0).all():
-            raise ValueError(f"breakpoints must increase from -1 to 1; got {ends.tolist()!s:.80}.")
+        cells = len(breakpoints) - 1
         powers = torch.as_tensor(np.asarray(coefficients, dtype=np.float64))
-        if powers.ndim != 3 or powers.shape[1] != len(ends) - 1 or not powers.shape[2]:
+        if powers.ndim != 3 or powers.shape[1] != cells or not powers.shape[2]:
             raise ValueError(
-                f"coefficients must be (size, {len(ends) - 1}, degree + 1) for {len(ends)} breakpoints; "
+                f"coefficients must be (size, {cells}, degree + 1) for {cells + 1} breakpoints; "
                 f"got {tuple(powers.shape)}."
             )
         if not powers.isfinite().all():
             raise ValueError("coefficients must be finite.")
-        zero = (powers == 0).all(-1).all(-1)
+        present = (powers != 0).any(-1)  # (size, cells)
+        zero = ~present.any(1)
         if zero.any():
             raise ValueError(f"function {int(zero.nonzero()[0])} is zero everywhere: leave it out.")
-        self.size, self.degree = powers.shape[0], powers.shape[2] - 1
-        self.breakpoints = ends
-        self.powers = powers
-        # By cell, with a cell of zeros on either side for what lies outside [-1, 1]: (cells + 2, degree + 1, size).
-        self._tables = [torch.nn.functional.pad(powers.permute(1, 2, 0), (0, 0, 0, 0, 1, 1))]
+        functions = (~present.T).to(torch.int8).argsort(dim=1, stable=True)[:, : int(present.sum(0).max())]
+        pieces = powers.transpose(0, 1).gather(1, functions[..., None].expand(-1, -1, powers.shape[2]))
+        self._keep(breakpoints, len(powers), functions, pieces)
+
+    def _keep(self, breakpoints: Sequence[Any] | Tensor, size: int, functions: Any, pieces: Any) -> None:
+        """Keep the few functions that live on each cell, (cells, some) numbers of functions, and their powers of t.
+
+        A cell with fewer than others repeats any function with zeros. Only these are kept: a basis of local functions
+        takes memory in proportion to its size, and not to its square.
+        """
+        ends = torch.as_tensor([float(b) for b in breakpoints], dtype=torch.float64)
+        if len(ends) < 2 or ends[0] != -1 or ends[-1] != 1 or not (ends.diff() > 0).all():
+            raise ValueError(f"breakpoints must increase from -1 to 1; got {ends.tolist()!s:.80}.")
+        functions, pieces = torch.as_tensor(functions), torch.as_tensor(pieces, dtype=torch.float64)
+        cells, some, powers = pieces.shape
+        self._local = 2 * some < size
+        if not self._local:  # all functions on every cell, in order
+            place = functions[..., None].expand(-1, -1, powers)
+            pieces = pieces.new_zeros(cells, size, powers).scatter_add(1, place, pieces)
+            functions = torch.arange(size).expand(cells, size)
+        self.size, self.degree, self.breakpoints = size, powers - 1, ends
+        self._functions, self._pieces = functions, pieces
+        # A cell of zeros on either side, for what lies outside [-1, 1]: (cells + 2, some) and (cells + 2, some, powers).
+        self._who = torch.cat([functions[:1], functions, functions[-1:]])
         widths = torch.nn.functional.pad(ends.diff(), (1, 1), value=1.0)
-        slopes = self._tables[0][:, 1:] * torch.arange(1, self.degree + 1)[:, None] / widths[:, None, None]
-        self._tables.append(slopes if self.degree else torch.zeros_like(self._tables[0]))
+        values = torch.nn.functional.pad(pieces, (0, 0, 0, 0, 1, 1))
+        slopes = values[..., 1:] * torch.arange(1, powers) / widths[:, None, None]
+        self._tables = [values, slopes if powers > 1 else torch.zeros_like(values)]
         self._starts = torch.cat([ends[:1], ends])
         self._widths = widths
 
-    def _values(self, s: Tensor, order: int, left: bool = False) -> Tensor:
-        ends, table = self.breakpoints.to(s), self._tables[order].to(s)
-        # The last cell has its right end, and the first its left one also as a limit from the left.
+    def cell_of(self, s: Tensor, left: bool = False) -> Tensor:
+        """The cell that s lies in, or its limit from the left, counted from 1; 0 and cells + 1 lie outside."""
+        ends = self.breakpoints.to(s)
         place = torch.searchsorted(ends, s.detach().contiguous(), right=not left)
+        # The last cell has its right end, and the first its left one also as a limit from the left.
         last = s == 1 if not left else s == -1
-        cell = torch.where(last, len(ends) - 1 if not left else 1, place)
+        return torch.where(last, len(ends) - 1 if not left else 1, place)
+
+    def values_on(self, cell: Tensor, s: Tensor, order: int = 0) -> tuple[Tensor, Tensor]:
+        """Which functions live on a cell, and their values at s: (..., some) each. All others are zero there."""
         t = ((s - self._starts.to(s)[cell]) / self._widths.to(s)[cell])[..., None]
-        rows = table[cell]  # (..., degree + 1, size)
-        value = rows[..., -1, :]
-        for k in range(table.shape[1] - 2, -1, -1):
-            value = torch.addcmul(rows[..., k, :], value, t)
-        return value
+        rows = self._tables[order].to(s)[cell]  # (..., some, powers)
+        value = rows[..., -1]
+        for k in range(rows.shape[-1] - 2, -1, -1):
+            value = torch.addcmul(rows[..., k], value, t)
+        return self._who.to(s.device)[cell], value
+
+    def local_values(self, s: Tensor) -> tuple[Tensor, Tensor]:
+        return self.values_on(self.cell_of(s), s)
+
+    def _values(self, s: Tensor, order: int, left: bool = False) -> Tensor:
+        functions, values = self.values_on(self.cell_of(s, left), s, order)
+        if not self._local:
+            return values
+        return values.new_zeros(*s.shape, self.size).scatter_add(-1, functions, values)
+
+    @kept_property
+    def properties(self) -> dict[str, bool]:
+        inner = torch.arange(1, len(self.breakpoints) - 1)  # cells whose right end lies inside, counted from 1
+        places = self.breakpoints[1:-1]
+        flat = []
+        for order in (0, 1):
+            sides = [self.values_on(inner, places, order), self.values_on(inner + 1, places, order)]
+            size = [self._tables[order][inner + side].abs().sum(-1) for side in (0, 1)]
+            key = torch.cat([(torch.arange(len(inner))[:, None] * self.size + who).flatten() for who, _ in sides])
+            places_of, where = key.unique(return_inverse=True)
+            zero = torch.zeros(len(places_of), dtype=torch.float64)
+            jump = zero.index_add(0, where, torch.cat([-sides[0][1].flatten(), sides[1][1].flatten()]))
+            flat.append(bool((jump.abs() <= 1e-9 * zero.index_add(0, where, torch.cat(size).flatten())).all()))
+        powers = torch.arange(self.degree + 1)
+        lives = sum((self._pieces @ t**powers).abs() for t in (torch.tensor(0.5).double(), torch.tensor(0.55).double()))
+        cells = torch.bincount(self._functions[lives != 0], minlength=self.size)
+        return {
+            "continuous": flat[0],
+            "smooth": flat[0] and flat[1],
+            "global": bool((cells == len(self._pieces)).any()),
+            "zero_integral": bool((self.integrals.abs() <= 1e-12 * self.l1_norms).all()),
+        }
 
     @kept_property
     def integrals(self) -> Tensor:
-        return self._to_t(torch.ones(()))[..., 0].sum(1)
+        return self._summed(self._to_t(torch.ones(1, dtype=torch.float64))[..., 0])
 
     @kept_property
     def l1_norms(self) -> Tensor:
-        from ._roots import cell_roots
+        cuts = _sign_changes(self._pieces)
+        ends = torch.ones_like(self._pieces[..., :1])
+        return self._summed(self._to_t(torch.cat([0 * ends, cuts, ends], -1)).diff().abs().sum(-1))
 
-        whole = self._to_t(torch.ones(()))[..., 0]
-        norms = whole.abs().sum(1)
-        roots: dict[tuple[int, int], list[float]] = {}
-        for i, cell, t in zip(*(found.tolist() for found in cell_roots(self)), strict=True):
-            roots.setdefault((i, cell), []).append(t)
-        for (i, cell), places in roots.items():  # where p_i changes its sign inside a cell, the parts count
-            parts = self._to_t(torch.tensor([0.0, *sorted(places), 1.0], dtype=torch.float64), i, cell).diff()
-            norms[i] += parts.abs().sum() - whole[i, cell].abs()
-        return norms
+    def _to_t(self, t: Tensor) -> Tensor:
+        """Integrals of the pieces from the start of their cell to the places t inside it: (cells, some, places)."""
+        total = torch.zeros(*self._pieces.shape[:2], t.shape[-1], dtype=torch.float64)
+        for k in range(self.degree, -1, -1):
+            total = total * t + self._pieces[..., k, None] / (k + 1)
+        return total * t * self.breakpoints.diff()[:, None, None]
 
-    def _to_t(self, t: Tensor, function: Any = slice(None), cell: Any = slice(None)) -> Tensor:
-        """Integrals from the start of a cell to the place t inside it: (..., places)."""
-        k = torch.arange(1, self.degree + 2, dtype=torch.float64)
-        widths = self.breakpoints.diff()[cell]
-        return (self.powers[function, cell] / k) @ t.reshape(1, -1).double() ** k[:, None] * widths[..., None]
+    def _summed(self, of_pieces: Tensor) -> Tensor:
+        """Numbers of pieces (cells, some) added up for each function: (size,)."""
+        return of_pieces.new_zeros(self.size).index_add(0, self._functions.flatten(), of_pieces.flatten())
 
     def left_limit(self, s: Tensor, order: int = 0) -> Tensor:
         return self._values(s, order, left=True)
@@ -219,6 +275,20 @@ class Mixed(Basis):
     def _values(self, s: Tensor, order: int) -> Tensor:
         return torch.cat([basis._values(s, order) for basis in self.bases], -1)
 
+    def local_values(self, s: Tensor) -> tuple[Tensor, Tensor]:
+        parts, before = [], 0
+        for basis in self.bases:
+            functions, values = basis.local_values(s)
+            parts.append((functions + before, values))
+            before += basis.size
+        return torch.cat([p for p, _ in parts], -1), torch.cat([v for _, v in parts], -1)
+
+    @kept_property
+    def properties(self) -> dict[str, bool]:
+        of_parts = [basis.properties for basis in self.bases]
+        found = {name: all(part[name] for part in of_parts) for name in of_parts[0]}
+        return {**found, "global": any(part["global"] for part in of_parts)}
+
     def left_limit(self, s: Tensor, order: int = 0) -> Tensor:
         return torch.cat([basis.left_limit(s, order) for basis in self.bases], -1)
 
@@ -238,6 +308,28 @@ def merged(meshes: Sequence[Tensor]) -> Tensor:
     """The breakpoints of several bases together; two that differ by rounding are one."""
     ends = torch.cat(list(meshes)).unique()
     return ends[torch.cat([torch.tensor([True]), ends.diff() > 1e-14])]
+
+
+def _sign_changes(pieces: Tensor) -> Tensor:
+    """Places in [0, 1] with all sign changes of polynomials (..., degree + 1) among them: (..., degree), in order."""
+    degree = pieces.shape[-1] - 1
+    largest = pieces.abs().amax(-1, keepdim=True)
+    c = (pieces / torch.where(largest > 0, largest, 1)).numpy()
+    if degree == 0:
+        return pieces[..., :0]
+    lead = np.where(np.abs(c[..., -1:]) < 1e-15, 1e-15, c[..., -1:])
+    if degree == 1:
+        roots = -c[..., :1] / lead
+    elif degree == 2:
+        half = -c[..., 1] / 2
+        root = half + np.copysign(np.sqrt(np.maximum(half * half - c[..., 0] * lead[..., 0], 0)), half)
+        roots = np.stack([root / lead[..., 0], c[..., 0] / np.where(root == 0, 1, root)], -1)
+    else:
+        matrix = np.zeros((*c.shape[:-1], degree, degree))
+        matrix[..., np.arange(1, degree), np.arange(degree - 1)] = 1
+        matrix[..., -1] = -c[..., :-1] / lead
+        roots = np.linalg.eigvals(matrix).real
+    return torch.from_numpy(np.sort(np.clip(roots, 0, 1), axis=-1))
 
 
 def _points(s: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from ._exact import exact_relu
 
 Activation = Callable[[Tensor], Tensor]
 ACTIVATIONS: dict[str, Activation] = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
+_MOST = 1 << 29  # numbers of a table, 2 or 4 GiB
 _NODES_A_FUNCTION = 8  # of the midpoint rule, where ``points`` is not given
 
 
@@ -139,13 +140,17 @@ class _Plan:
         self._tables: dict[Any, MidpointTables] = {}
         self._constant: ConstantCells | None = None
         self._linear: tuple[Tensor | None, LinearCells] | None = None
-        if method == "midpoint":
+        if self.points is not None:
+            _affordable("method='midpoint'", p, q, self.points * (p.size + q.size))
             double = torch.get_default_dtype() == torch.float64
             self._make_tables(torch.device("cpu"), torch.float64 if double else torch.float32)
         elif isinstance(p, PiecewisePolynomial) and p.degree == 0:
             self._constant = made_plainly(constant_cells, p, q)
         elif _is_linear(p) and isinstance(q, PiecewisePolynomial) and q.degree <= 2:
             self._linear = made_plainly(nodal_table, p), made_plainly(cut_cells, p, q)
+        else:
+            panels = len(p.breakpoints) + 2 * p.harmonics
+            _affordable("method='exact'", p, q, p.size * panels * (max(p.degree, 13 if p.harmonics else 0) + 1))
 
     def __call__(self, x: Tensor) -> Tensor:
         if _width(x) != self.p.size:
@@ -225,6 +230,15 @@ def _points(p: Basis, q: Basis, points: int | None) -> int:
         return cells  # one node in each piece is exact
     wanted = _NODES_A_FUNCTION * max(p.size, q.size)
     return -(-wanted // cells) * cells if cells <= 2 * wanted else wanted
+
+
+def _affordable(method: str, p: Basis, q: Basis, numbers: int) -> None:
+    """Refuse a table that no memory holds, before it is made."""
+    if numbers > _MOST:
+        raise ValueError(
+            f"{method} of {p} and {q} takes a table of {numbers:,} numbers, and {_MOST:,} are the most. Take smaller "
+            "widths, or the exact form of a 'rect', 'pwl' or 'pwl-w' input with a local output."
+        )
 
 
 def _is_linear(p: Basis) -> TypeGuard[PiecewisePolynomial]:

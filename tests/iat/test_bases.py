@@ -1,12 +1,14 @@
 """The bases: what their definitions say, Table 1, and a user's own."""
 
 import math
+import subprocess
+import sys
 from fractions import Fraction
 
 import pytest
 import torch
 
-from relunb.iat import PWL, PWQ, Fourier, Mixed, PiecewisePolynomial, PWLWavelet, Rect, RectWavelet
+from relunb.iat import IAT, PWL, PWQ, Fourier, Mixed, PiecewisePolynomial, PWLWavelet, Rect, RectWavelet, _cells
 from relunb.iat._bases import BASES, basis
 
 WIDTHS = (3, 4, 6, 7, 16)
@@ -191,3 +193,72 @@ def test_wrong_types_are_refused():
         basis(3, 3)  # pyright: ignore[reportArgumentType]
     with pytest.raises(TypeError, match="s must be a floating-point tensor"):
         Rect(2)(torch.tensor([0, 1]))
+
+
+WIDE = """
+import resource
+import torch
+from relunb.iat import IAT, PWQ, PWLWavelet, Rect
+
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+x = torch.linspace(-1, 1, 10_000)
+assert torch.equal(IAT(10_000, None, "rect", "rect")(x), x.relu())
+for pair in (("pwl", "pwl"), ("pwl-w", "rect-w"), ("rect-w", "pwq")):
+    assert IAT(10_000, None, *pair)(x).isfinite().all()
+for basis in (Rect(20_000), PWQ(20_000), PWLWavelet(20_000), PWLWavelet(5_000, multiscale=True)):
+    assert basis.l1_norms.shape == basis.integrals.shape == (basis.size,)
+    assert basis.properties["smooth"] == isinstance(basis, PWQ)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+def test_bases_of_local_functions_take_memory_in_proportion_to_their_width():
+    """A matrix of 10,000 x 10,000 float64 numbers alone has 763 MiB."""
+    ran = subprocess.run([sys.executable, "-c", WIDE], check=True, capture_output=True, text=True)
+    assert int(ran.stdout) < 400
+
+
+@pytest.mark.parametrize("p", ["rect", "pwl", "rect-w", "pwl-w"])
+def test_a_sparse_matrix_is_the_whole_one_without_its_zeros(p, monkeypatch):
+    x = torch.linspace(-3, 3, 21, dtype=torch.float64).sin().reshape(3, 7).requires_grad_()
+    for q in (*BASES, Mixed(PWL(3), Rect(2))):
+        found = []
+        for dense in (1 << 22, 0):
+            monkeypatch.setattr(_cells, "_DENSE", dense)
+            y = IAT(7, 5, p, q)(x)
+            found.append((y, *torch.autograd.grad(y.square().sum(), x)))
+        torch.testing.assert_close(found[0], found[1], rtol=1e-13, atol=1e-14)
+
+
+def test_a_table_that_no_memory_holds_is_refused_before_it_is_made():
+    for pair, numbers in ((("fourier", "pwq"), "5,600,560,000"), (("rect", "fourier"), "400,000,000")):
+        with pytest.raises(ValueError, match=f"{numbers} numbers"):
+            IAT(20_000, None, *pair)
+    with pytest.raises(ValueError, match="7,199,280,000 numbers"):
+        IAT(20_000, method="midpoint")
+
+
+def test_small_functions_jump_too():
+    """The jump at 0 is 1.5e-10, and as large as the functions."""
+    small = PiecewisePolynomial([-1, 0, 1], [[[1e-10, 5e-11], [0, 0]], [[0, 0], [1e-10, -2.5e-10]]])
+    large = PiecewisePolynomial([-1, 0, 1], [[[1, 0.5], [0, 0]], [[0, 0], [1, -2.5]]])
+    assert small.properties == large.properties
+    assert not small.properties["continuous"]
+    torch.testing.assert_close(small.l1_norms, large.l1_norms * 1e-10, rtol=1e-14, atol=0)
+
+
+@pytest.mark.parametrize("degree", range(1, 7))
+def test_l1_norms_of_polynomials_of_any_degree(degree):
+    """Against a sum of the modulus at many points of each cell."""
+    powers = torch.tensor([((i * 0.754877666) % 1) - 0.5 for i in range(6 * (degree + 1))]).double()
+    own = PiecewisePolynomial([-1, -0.2, 1], powers.reshape(3, 2, degree + 1))
+    t = (torch.arange(200_000, dtype=torch.float64) + 0.5) / 200_000
+    wanted = sum(width * own(start + width * t).abs().mean(0) for start, width in ((-1, 0.8), (-0.2, 1.2)))
+    torch.testing.assert_close(own.l1_norms, wanted, rtol=0, atol=1e-9)
+
+
+def test_a_place_that_is_no_number_has_no_values():
+    s = torch.tensor([math.nan, 0.3])
+    for kind in BASES.values():
+        values = kind(9)(s)
+        assert values[0].isnan().all() and values[1].isfinite().all()
