@@ -140,7 +140,7 @@ class PiecewisePolynomial(Basis):
             functions = torch.arange(size).expand(cells, size)
         self.size, self.degree, self.breakpoints = size, powers - 1, ends
         self._functions, self._pieces = functions, pieces
-        # A cell of zeros on either side, for what lies outside [-1, 1]: (cells + 2, some) and (cells + 2, some, powers).
+        # A cell of zeros on either side, for what lies outside [-1, 1].
         self._who = torch.cat([functions[:1], functions, functions[-1:]])
         widths = torch.nn.functional.pad(ends.diff(), (1, 1), value=1.0)
         values = torch.nn.functional.pad(pieces, (0, 0, 0, 0, 1, 1))

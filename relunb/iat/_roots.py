@@ -84,13 +84,6 @@ def roots(basis: Basis, x: Tensor) -> Roots:
     return Roots(edges, active, moving)
 
 
-def cell_roots(basis: Basis) -> tuple[Tensor, Tensor, Tensor]:
-    """The roots of piecewise polynomials: the number of the function, the cell, and the place t in [0, 1]."""
-    c = _panels(basis, torch.device("cpu")).coefficients
-    number, u = _crossings(c.flatten(0, 1), c.abs().sum(-1).flatten() * (_EPS * 32))
-    return number // c.shape[1], number % c.shape[1], (u + 1) / 2
-
-
 def _signs(panels: _Panels, x: Tensor) -> Roots:
     x = x / power_of_two(x, 1) * panels.units
     x = x / power_of_two(x, 1)

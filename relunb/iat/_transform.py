@@ -84,7 +84,8 @@ class IAT(nn.Module):
         normalized = "" if self.normalized else ", normalized=False"
         return (
             f"{self.in_features}, {self.out_features}, input_basis={self.input_basis}, "
-            f"output_basis={self.output_basis}, activation={self.activation}, method={self.method!r}{points}{normalized}"
+            f"output_basis={self.output_basis}, activation={self.activation}, method={self.method!r}"
+            f"{points}{normalized}"
         )
 
 
@@ -190,7 +191,7 @@ class _Plan:
 
 
 def l1_norms_unless(normalized: bool, q: Basis) -> Tensor | None:
-    """The norms that make a transform for q of unit norms one for q as it is; None where it is wanted for unit norms."""
+    """The norms that make a transform for q of unit norms one for q as it is; None where it is wanted as it is."""
     if not isinstance(normalized, bool):
         raise TypeError(f"normalized must be True or False; got {normalized!r:.60}.")
     return None if normalized else q.l1_norms
@@ -213,7 +214,8 @@ def _activation(given: str | Activation) -> tuple[str, Activation]:
             )
         return given, ACTIVATIONS[given]
     if isinstance(given, type):
-        raise TypeError(f"activation must be a name or a function; got the class {given.__name__}: write {given.__name__}().")
+        name = given.__name__
+        raise TypeError(f"activation must be a name or a function; got the class {name}: write {name}().")
     if not callable(given):
         raise TypeError(f"activation must be a name or a function; got {given!r:.60}.")
     if given in (torch.relu, nn.functional.relu) or isinstance(given, nn.ReLU):
