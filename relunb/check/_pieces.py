@@ -121,7 +121,8 @@ def _branches(gap: Any) -> list[Any]:
         if isinstance(node, sp.Max | sp.Min):
             values = node.args
         elif isinstance(node, sp.Piecewise):
-            values = tuple(value for value, _ in node.args)
+            pairs: Any = node.args
+            values = tuple(value for value, _ in pairs)
         elif isinstance(node, sp.Abs):
             values = (node.args[0], -node.args[0])
         else:

@@ -45,4 +45,4 @@ def depth(expression: Any) -> int:
 
 
 def _whole(number: int) -> str:
-    return str(number) if abs(number) < 10**_DIGITS else mpmath.nstr(mpmath.mpf(number), 6)
+    return str(number) if abs(number) < 10**_DIGITS else str(mpmath.nstr(mpmath.mpf(number), 6))
