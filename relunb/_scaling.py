@@ -11,8 +11,10 @@ def power_of_two(x: Tensor, dim: int | None = None) -> Tensor:
     gradient: it is a constant of the computation.
     """
     size = x.detach().abs()
+    if size.dtype not in (torch.float32, torch.float64):
+        return power_of_two(size.float(), dim).to(x.dtype)
     if dim is not None:
         size = size.amax(dim, keepdim=True)
-    positive = size > 0
+    positive = (size > 0) & size.isfinite()
     mantissa = torch.frexp(torch.where(positive, size, 1.0)).mantissa
     return torch.where(positive, size / (2 * mantissa), 1.0)

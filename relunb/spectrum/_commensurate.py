@@ -42,7 +42,7 @@ def commensurate_dc(amplitudes: Numbers, harmonics: Sequence[int] | Tensor, phas
         >>> f"{commensurate_dc([1.0], [7]).item():.6f}"  # 1 / pi, at any harmonic
         '0.318310'
         >>> [f"{commensurate_dc([1.0, 1.0], [1, 2], [0.0, p]).item():.6f}" for p in (0.0, 1.0)]
-        ['0.413497', '0.402759']
+        ['0.413497', '0.401886']
 
     Source: Kechris et al. (2024), Section III, sets all phases to zero; derived in :doc:`/book/spectrum/many-tones`.
     """

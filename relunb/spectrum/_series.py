@@ -6,26 +6,35 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .._checks import Numbers, count, known, readable, real
+from .._checks import Numbers, broadcast, count, known, readable, real
 from .._tables import made_plainly
+from ._tone import check_lines
+
+_MOST_TERMS = 10**7  # in a list
+_MOST_STEPS = 10**6  # of a sum, one after the other
+_MOST_WORK = 10**10  # terms x lines
 
 
 def abs_series_coefficients(n_terms: int) -> Tensor:
     """The coefficients binom(1/2, n) of ``|x| = sqrt(A) sum_n a_n m^n`` with ``m = x^2/A - 1``.
 
     Args:
-        n_terms: how many, at least 1.
+        n_terms: how many, from 1 to 10,000,000.
 
     Returns:
         float64 tensor (n_terms,) that starts 1, 1/2, -1/8, 1/16, -5/128.
 
     Raises:
         TypeError: ``n_terms`` is not an integer.
-        ValueError: ``n_terms`` is less than 1.
+        ValueError: ``n_terms`` is out of its range.
+
+    Example:
+        >>> abs_series_coefficients(5).tolist()
+        [1.0, 0.5, -0.125, 0.0625, -0.0390625]
 
     Source: Kechris et al. (2024), Eq. (6) and Table I. Derived in :doc:`/book/spectrum/power-series`.
     """
-    n = torch.arange(1, count("n_terms", n_terms), dtype=torch.float64)
+    n = torch.arange(1, count("n_terms", n_terms, most=_MOST_TERMS), dtype=torch.float64)
     return torch.cat([torch.ones(1, dtype=torch.float64), torch.cumprod((1.5 - n) / n, 0)])
 
 
@@ -37,7 +46,7 @@ def relu_series(x: Tensor, n_terms: int, center: Numbers | None = None) -> Tenso
 
     Args:
         x: signals, shape (..., time); float64 or float32. Numbers and lists are taken as float64.
-        n_terms: terms of the series, at least 1.
+        n_terms: terms of the series, from 1 to 1,000,000.
         center: the power A to expand around, a number or a tensor of shape (...). Default: for each signal the smallest
             for which the series converges at every sample, ``max x^2 / 2``.
 
@@ -46,29 +55,47 @@ def relu_series(x: Tensor, n_terms: int, center: Numbers | None = None) -> Tenso
 
     Raises:
         TypeError: ``x`` is not real, or ``n_terms`` is not an integer.
-        ValueError: ``x`` is empty or not finite, ``n_terms`` is less than 1, or ``center`` is too small for the data,
+        ValueError: ``x`` is empty or not finite, ``n_terms`` is out of its range, or ``center`` is too small for the data,
             so that the series would diverge.
+
+    Example:
+        >>> [round(value, 4) for value in relu_series([-1.0, 0.0, 0.5, 1.0], 50).tolist()]
+        [0.0001, 0.0284, 0.5, 1.0001]
 
     Source: Kechris et al. (2024), Eq. (6) and (7). Derived in :doc:`/book/spectrum/power-series`.
     """
     x = real("x", x)
+    count("n_terms", n_terms, most=_MOST_STEPS)
     coefficients = made_plainly(abs_series_coefficients, n_terms).tolist()
-    square = x.square()
-    peak = square.amax(-1, keepdim=x.ndim > 0) if x.ndim else square
+    peak = _largest_size(x)
     if center is None:
-        power = peak / 2
+        root = peak * math.sqrt(0.5)
     else:
         power = real("center", center, like=x)
         power = power.unsqueeze(-1) if power.ndim else power
+        broadcast(center=power, x=x)
         _check_center(power, peak)
-    # A silent signal has no power to expand around; any positive center gives its limit, zero.
-    silent = power == 0
-    m = square / torch.where(silent, 1, power) - 1
+        root = power.sqrt()
+    # A silent signal has no power to expand around; any positive center gives its limit, zero. No square of x is formed,
+    # which would be no number for 1e-200 or 1e200.
+    silent = root.detach() == 0
+    m = (x / torch.where(silent, 1, root)).square() - 1
     total = torch.full_like(m, coefficients[-1])
     for coefficient in reversed(coefficients[:-1]):
         total = total * m + coefficient
-    root = torch.where(silent, 0, torch.where(silent, 1, power).sqrt())
-    return (x + root * total) / 2
+    return x * 0.5 + torch.where(silent, 0, root * 0.5) * total
+
+
+def _largest_size(x: Tensor) -> Tensor:
+    """max |x| over time, kept as a dimension. Where several samples are the largest, each has its share of the slope."""
+    sign = 1 - 2 * (x.detach() < 0).to(x.dtype)
+    if not x.ndim:
+        return x * sign
+    size = x * sign
+    peak = size.detach().amax(-1, keepdim=True)
+    share = (size.detach() == peak).to(x.dtype)
+    share = share / share.sum(-1, keepdim=True)
+    return peak + ((size - size.detach()) * share).sum(-1, keepdim=True)
 
 
 def _check_center(power: Tensor, peak: Tensor) -> None:
@@ -77,12 +104,13 @@ def _check_center(power: Tensor, peak: Tensor) -> None:
     if (power.detach() <= 0).any():
         raise ValueError(f"center must be positive; got {power.detach().min().item():g}.")
     # One rounding of x^2 must not turn the smallest center that converges into a refusal.
-    excess = (peak / (2 * power)).detach().amax().item()
-    if excess > 1 + 4 * torch.finfo(peak.dtype).eps:
-        needed = (peak.detach().amax() / 2).item()
+    excess = (peak * math.sqrt(0.5) / power.sqrt()).detach().amax().item() ** 2
+    if excess > 1 + 8 * torch.finfo(peak.dtype).eps:
+        needed = peak.detach().amax().item() ** 2 / 2 if peak.detach().amax() < 1e154 else math.inf
+        advice = f"Use at least {needed:.6g}, or leave center out." if needed < math.inf else "Leave center out."
         raise ValueError(
             f"center is too small: the series converges for x^2 <= 2 center only, and x^2 reaches {excess:.6g} times "
-            f"that. Use at least {needed:.6g}, or leave center out."
+            f"that. {advice}"
         )
 
 
@@ -101,17 +129,27 @@ def series_sup_error(n_terms: int, center: float | Tensor) -> float | Tensor:
 
     Raises:
         TypeError: ``n_terms`` is not an integer, or ``center`` is not real.
-        ValueError: ``n_terms`` is less than 1, or ``center`` is not positive and finite.
+        ValueError: ``n_terms`` is less than 1 or above 2^53, or ``center`` is not positive and finite.
+
+    Example:
+        >>> series_sup_error(2, 4.0), f"{series_sup_error(3 * 10**8, 1.0):.6e}"
+        (1.0, '3.257350e-05')
 
     Source: derived in :doc:`/book/spectrum/power-series`; the paper gives no error.
     """
-    k = np.arange(1, count("n_terms", n_terms), dtype=np.float64)
-    share = float(np.prod(1 - 1 / (2 * k)))
+    share = _central_binomial(count("n_terms", n_terms, most=2**53) - 1)
     power = real("center", center)
     known(center=power)
     if (power.detach() <= 0).any():
         raise ValueError(f"center must be positive; got {power.detach().min().item():g}.")
     return power.sqrt() * share if isinstance(center, Tensor) else math.sqrt(power.item()) * share
+
+
+def _central_binomial(n: int) -> float:
+    """binom(2n, n) / 4^n: a product, and from 1000 on Stirling's series, whose next term is below 1e-17."""
+    if n < 1000:
+        return math.prod(1 - 1 / (2 * k) for k in range(1, n + 1))
+    return (1 - 1 / (8 * n) + 1 / (128 * n**2) + 5 / (1024 * n**3) - 21 / (32768 * n**4)) / math.sqrt(math.pi * n)
 
 
 def series_tone_harmonics(amplitude: Numbers, n_terms: int, n_harmonics: int = 8) -> Tensor:
@@ -122,7 +160,7 @@ def series_tone_harmonics(amplitude: Numbers, n_terms: int, n_harmonics: int = 8
 
     Args:
         amplitude: a, a number or a tensor of any shape (...).
-        n_terms: terms of the series, at least 1.
+        n_terms: terms of the series, from 1 to 10,000,000.
         n_harmonics: the highest harmonic, at least 0.
 
     Returns:
@@ -131,26 +169,39 @@ def series_tone_harmonics(amplitude: Numbers, n_terms: int, n_harmonics: int = 8
 
     Raises:
         TypeError: a count is not an integer, or ``amplitude`` is not real.
-        ValueError: ``amplitude`` is empty or not finite, or a count is too small.
+        ValueError: ``amplitude`` is empty or not finite, a count is out of its range, or terms times lines are above
+            10,000,000,000.
+
+    Example:
+        >>> [f"{line:.6f}" for line in series_tone_harmonics(1.0, 3, n_harmonics=4).tolist()]
+        ['0.331456', '0.500000', '0.176777', '0.000000', '-0.022097']
 
     Source: Kechris et al. (2024), Eq. (6) and (7). Derived in :doc:`/book/spectrum/one-tone`.
     """
     amplitude = real("amplitude", amplitude)
     n_harmonics = count("n_harmonics", n_harmonics, least=0)
     coefficients = made_plainly(abs_series_coefficients, n_terms).numpy()
-    # cos^n has the line j with weight 2 binom(n, (n-j)/2) / 2^n, and half of that for j = 0. Row by row of Pascal's
-    # triangle, scaled by 2^-n so that nothing overflows.
+    check_lines(n_harmonics, amplitude.numel())
+    if n_terms * (n_harmonics + 1) > _MOST_WORK:
+        raise ValueError(
+            f"{n_terms:,} terms of {n_harmonics + 1:,} lines would take too long: their product is above {_MOST_WORK:,}."
+        )
+    # cos^n has the line j with weight 2 binom(n, (n-j)/2) / 2^n, and half of that for j = 0. From each j to j + 2 a
+    # weight changes by (n-j) / (n+j+2).
     lines = np.zeros(n_harmonics + 1)
-    row = np.ones(1)
-    for n, a_n in enumerate(coefficients):
-        orders = n - 2 * np.arange(n // 2 + 1)
-        weights = row[: n // 2 + 1] * np.where(orders == 0, 1, 2)
-        kept = 2 * orders <= n_harmonics
-        lines[2 * orders[kept]] += a_n * weights[kept]
-        row = (np.append(row, 0) + np.append(0, row)) / 2
+    for parity in (0, 1):
+        n = np.arange(parity, n_terms, 2, dtype=np.float64)
+        if len(n) == 0:
+            continue
+        steps = np.concatenate([[0.5**parity], (n[1:] - 1) * n[1:] / ((n[1:] - parity) * (n[1:] + parity))])
+        weights = np.cumprod(steps) * coefficients[parity::2]
+        for j in range(parity, min(n_harmonics // 2, n_terms - 1) + 1, 2):
+            lines[2 * j] = weights.sum() * (2 if j else 1)
+            weights *= np.maximum(n - j, 0) / (n + j + 2)
     lines /= 2 * math.sqrt(2)
     size = torch.from_numpy(lines).to(amplitude)
     input_line = torch.zeros_like(size)
     input_line[1:2] = 0.5
     # |a| and not a: the series is one of |a cos t|. The input's own line keeps its sign.
-    return amplitude.abs().unsqueeze(-1) * size + amplitude.unsqueeze(-1) * input_line
+    sign = 1 - 2 * (amplitude.detach() < 0).to(amplitude.dtype)
+    return (amplitude * sign).unsqueeze(-1) * size + amplitude.unsqueeze(-1) * input_line

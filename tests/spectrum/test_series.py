@@ -146,3 +146,39 @@ def test_dc_of_the_cut_series_starts_at_sqrt_two_over_four_and_closes_in_on_one_
     assert torch.autograd.gradcheck(
         lambda a: series_tone_harmonics(a, 6, 4), torch.tensor([1.0, -0.5], dtype=torch.float64, requires_grad=True)
     )
+
+
+@pytest.mark.parametrize("exponent", [-1000, -500, 6, 500, 1022])
+def test_a_power_of_two_scales_every_digit(exponent):
+    """No square of the signal is formed: 1e-23 in float32 gave half of the signal, 2e19 gave NaN."""
+    x = torch.tensor([[1.0, -0.5, 0.25, -1.0], [0.0, 0.0, 1.5, 0.75]], dtype=torch.float64)
+    assert torch.equal(relu_series(x * 2.0**exponent, 20), relu_series(x, 20) * 2.0**exponent)
+    lines = series_tone_harmonics(torch.tensor([1.5, -1.0]).double() * 2.0**exponent, 9)
+    assert torch.equal(lines, series_tone_harmonics([1.5, -1.0], 9) * 2.0**exponent)
+    assert relu_series(torch.tensor([1e-23]), 20).item() == pytest.approx(relu_series([1.0], 20).item() * 1e-23, rel=1e-5)
+    assert relu_series(torch.tensor([2e19]), 20).item() == pytest.approx(relu_series([1.0], 20).item() * 2e19, rel=1e-5)
+
+
+def test_the_slope_where_two_samples_are_the_largest_is_shared():
+    x = torch.tensor([1.0, -1.0, 0.5], dtype=torch.float64, requires_grad=True)
+    (grad,) = torch.autograd.grad(relu_series(x, 3).sum(), x)
+    fixed = torch.autograd.grad(relu_series(x, 3, center=0.5).sum(), x)[0]
+    moved = grad - fixed
+    assert moved[2] == 0 and moved[0].item() == pytest.approx(-moved[1].item()) != 0
+
+
+def test_a_million_terms_of_the_bound_and_of_the_lines_need_no_time():
+    assert series_sup_error(3 * 10**8, 1.0) == pytest.approx(1 / math.sqrt(math.pi * (3 * 10**8 - 0.75)), rel=1e-15)
+    for n in (1000, 1001, 1002, 5000):  # on both sides of where the product ends
+        exact = float(Fraction(math.comb(2 * n - 2, n - 1), 4 ** (n - 1)))
+        assert series_sup_error(n, 1.0) == pytest.approx(exact, rel=1e-13)
+    many = series_tone_harmonics(1.0, 1_000_000, 8)
+    torch.testing.assert_close(many, tone_harmonics(1.0, n_harmonics=8), rtol=0, atol=1e-7)
+    with pytest.raises(ValueError, match="n_terms must be at most 10,000,000"):
+        abs_series_coefficients(10**9)
+    with pytest.raises(ValueError, match="n_terms must be at most 1,000,000"):
+        relu_series([1.0], 10**7)
+    with pytest.raises(ValueError, match="would take too long"):
+        series_tone_harmonics(1.0, 10**7, 10**4)
+    with pytest.raises(ValueError, match="center of shape .3, 1. and x of shape .2, 4. do not broadcast"):
+        relu_series(torch.ones(2, 4), 3, center=torch.ones(3))
