@@ -58,7 +58,7 @@ def experiment(
         taps = glorot_uniform((1, 1, 2), generator).flatten()
         dealt = torch.randperm(len(data.labels), generator=generator)
         constant = class_constant(data.labels)
-        dc = filtered_dc(data.signals, taps)
+        dc = filtered_dc(data.signals, taps.flip(-1), mode="zero")  # a Keras kernel: its last tap meets the present
         added = {
             "label": constant,
             "label, small": constant * (dc.std() / constant.std()),

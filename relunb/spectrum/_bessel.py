@@ -79,7 +79,7 @@ def _refuse_nested_jvp() -> None:
     levels = get_interpreter_stack() or ()
     if sum(level.key() == TransformType.Jvp for level in levels) > 1:
         raise NotImplementedError(
-            "no second derivative by jacfwd of jacfwd (or jvp of jvp) here: use torch.func.hessian, or jacrev of jacrev."
+            "no second derivative by jacfwd of jacfwd, or jvp of jvp, here: use torch.func.hessian or jacrev of jacrev."
         )
 
 

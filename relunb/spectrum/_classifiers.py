@@ -34,6 +34,11 @@ class ToneClassifier(nn.Module):
         TypeError: a size is not an integer.
         ValueError: ``activation`` is neither of the two, or a size is not positive.
 
+    Example:
+        >>> classifier = ToneClassifier("relu", generator=torch.Generator().manual_seed(0))
+        >>> classifier(torch.zeros(5, 256)).shape
+        torch.Size([5, 3])
+
     Source: Kechris et al. (2024), Section V-C, with the sizes of the authors' public code. Derived in
     :doc:`/book/spectrum/features`.
     """
@@ -81,7 +86,9 @@ class ToneClassifier(nn.Module):
         # Tap k of a kernel of K meets the sample K - 1 - k steps ago, so its mean over time is a mean of the signal
         # that leaves out the last K - 1 - k samples. Two convolutions in a row leave out up to 2K - 2 of them.
         size = self.first.shape[-1]
-        means = shortened_means(checked_signals(signals), 2 * size - 1)
+        sums = 2 * size - 1
+        means = shortened_means(checked_signals(signals), min(sums, signals.shape[-1]))
+        means = F.pad(means, (0, sums - means.shape[-1]))  # a signal without all of its samples has the sum zero
         both = torch.einsum("oij,ik->ojk", self.second, self.first[:, 0])
         combined = sum(F.pad(both[:, j], (j, size - 1 - j)) for j in range(size))  # index j + k, from 0 to 2K - 2
         return means @ torch.as_tensor(combined).flip(-1).mT
@@ -108,10 +115,14 @@ def shortened_means(signals: Tensor, n_sums: int) -> Tensor:
         TypeError: ``signals`` is not a floating-point tensor.
         ValueError: ``n_sums`` is out of its range.
 
+    Example:
+        >>> shortened_means(torch.tensor([1.0, 2.0, 5.0, 4.0]), 3).tolist()
+        [3.0, 2.0, 0.75]
+
     Derived in :doc:`/book/spectrum/features`.
     """
     length = checked_signals(signals).shape[-1]
-    if not 1 <= n_sums <= length:
+    if not 1 <= count("n_sums", n_sums, least=None) <= length:
         raise ValueError(f"n_sums must be between 1 and the number of samples, {length}; got {n_sums}.")
     total = signals.sum(-1, keepdim=True)
     last = signals[..., length - n_sums + 1 :].flip(-1).cumsum(-1)

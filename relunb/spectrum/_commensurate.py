@@ -135,14 +135,16 @@ def _dc(a: Tensor, phase: Tensor, k: Tensor) -> Tensor:
     return torch.where(starts_on, always, 0.0).index_add(0, row, ends / (2 * math.pi))
 
 
-Zeros = tuple[Tensor, Tensor, Tensor, Tensor]  # row, whole step, radians ahead of it, and whether the signal rises there
+Zeros = tuple[
+    Tensor, Tensor, Tensor, Tensor
+]  # row, whole step, radians ahead of it, and whether the signal rises there
 
 
 def _zeros(a: Tensor, phase: Tensor, k: Tensor) -> tuple[Tensor, Zeros]:
     """Whether each row starts above zero, and where it changes sign.
 
-    A grid brackets most zeros. In an interval of length h a signal whose curvature is at most C stays within ``C h^2/8``
-    of the chord, and where its slope in the middle is above ``C h/2`` it has one sign of slope: there no zero hides.
+    A grid brackets most zeros. In an interval of length h a signal of curvature at most C stays within ``C h^2/8`` of
+    the chord, and where its slope in the middle is above ``C h/2`` it has one sign of slope: there no zero hides.
     All other intervals are halved, until what may hide in them is nothing.
     """
     # Tones of one harmonic are one tone, which may be silent: the curvature must not count them one by one.
@@ -181,8 +183,7 @@ def _zeros(a: Tensor, phase: Tensor, k: Tensor) -> tuple[Tensor, Zeros]:
         halves = ((row, j, start, left, value), (row, j, middle, value, right))
         keep = [~done & _may_hide_a_zero(half[3], half[4], bend, width / 2) for half in halves]
         row, j, start, left, right = (
-            torch.cat([v[kept] for v, kept in zip(pair, keep, strict=True)])
-            for pair in zip(*halves, strict=True)
+            torch.cat([v[kept] for v, kept in zip(pair, keep, strict=True)]) for pair in zip(*halves, strict=True)
         )
         if len(row):
             todo.append((row, j, start, left, right, level + 1))

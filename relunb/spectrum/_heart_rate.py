@@ -3,18 +3,23 @@
 import json
 import os
 import re
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .._checks import count, real, single
+from .._checks import count, finite, readable, real, single
+from .._scaling import power_of_two
 
 _CHANNELS, _POOLS = (32, 48, 64), (4, 2, 2)
 _TAPS, _DILATION, _EPS = 5, 2, 1e-3
 _HEADS, _KEY, _HIDDEN = 4, 16, 32
+_MOST_TAPS = 2048  # of all axes together
+_BLOCK = 1 << 22  # numbers worked on at once
 
 
 class HeartRateCNN(nn.Module):
@@ -34,6 +39,11 @@ class HeartRateCNN(nn.Module):
     Raises:
         TypeError: ``dropout`` is not a number.
         ValueError: ``dropout`` is not in [0, 1).
+
+    Example:
+        >>> network = HeartRateCNN().eval()
+        >>> network(torch.zeros(5, 256)).shape, sum(p.numel() for p in network.parameters())
+        (torch.Size([5]), 147473)
 
     Input: (..., 256), 256 samples at 32 Hz, in the dtype and on the device of the weights. Output: (...), beats a
     minute. ``HeartRateCNN.WINDOW`` and ``HeartRateCNN.SAMPLE_RATE`` hold the two numbers.
@@ -121,6 +131,11 @@ class HeartRateCNN(nn.Module):
         said["norm"] = y.mT
         y = said["hidden"] = torch.relu(self.hidden(y.flatten(1)))
         said["rate"] = self.rate(y).squeeze(-1)
+        if readable(x) and not said["rate"].detach().isfinite().all():
+            raise ValueError(
+                f"the rate is not finite: x is as large as {x.detach().abs().max().item():.3g}, or a weight, and "
+                f"{x.dtype} overflows between the layers. The published weights want a standard deviation of 10 to 100."
+            )
         return {name: value.reshape((*lead, *value.shape[1:])) for name, value in said.items()}
 
     def _checked(self, x: Tensor) -> Tensor:
@@ -128,19 +143,25 @@ class HeartRateCNN(nn.Module):
             raise TypeError(f"x must be a torch.Tensor; got {type(x).__name__}. Use torch.as_tensor(x).")
         dtype = self.rate.weight.dtype
         if x.dtype != dtype:
-            raise TypeError(f"x is {x.dtype} and the network {dtype}: use x.to({dtype}), or network.to({x.dtype}).")
+            other = f", or network.to({x.dtype})" if x.dtype.is_floating_point else ""
+            raise TypeError(f"x is {x.dtype} and the network {dtype}: use x.to({dtype}){other}.")
         if x.ndim == 0 or x.shape[-1] != self.WINDOW:
             raise ValueError(
                 f"x must end in a dimension of {self.WINDOW} samples, 8 s at {self.SAMPLE_RATE:g} Hz; "
                 f"its shape is {tuple(x.shape)}."
             )
-        return real("x", x)
+        if x.numel() == 0:
+            raise ValueError(f"x is empty: its shape is {tuple(x.shape)}.")
+        finite("x", x)
+        return x
 
     @classmethod
     def from_keras(cls, path: str | os.PathLike[str], dropout: float = 0.5) -> Self:
         """The network with weights from a Keras ``.h5`` file, such as the authors' published ``model_S5.h5``.
 
-        Reads the file with h5py; TensorFlow is not needed. The whole model as Keras saves it, or its weights alone.
+        Reads the file with h5py; TensorFlow is not needed. It takes the whole model as Keras 2 saves it (``.h5``), its
+        weights alone, and the ``.weights.h5`` of Keras 3, which a ``.keras`` archive holds as ``model.weights.h5``.
+        Weights alone say nothing of padding, dilation and pooling: see that the model is the one above.
 
         Args:
             path: the file.
@@ -217,13 +238,17 @@ def _read(path: Path) -> dict[tuple[str, int, str], Tensor]:
         import h5py
     except ImportError as error:
         raise ImportError("from_keras reads the file with h5py, which is missing: pip install h5py") from error
+    if zipfile.is_zipfile(path):
+        raise ValueError(
+            f"{path} is a zip archive, as Keras 3 saves a whole model: unzip it and give its model.weights.h5."
+        )
     if not h5py.is_hdf5(path):
         raise ValueError(f"{path} is not an HDF5 file; expected the .h5 file that Keras saves.")
     arrays: dict[str, Any] = {}
 
     def keep(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
-            arrays[name] = item[()]
+            arrays[name] = np.asarray(item[()])
 
     try:
         with h5py.File(path, "r") as file:
@@ -240,16 +265,45 @@ def _read(path: Path) -> dict[tuple[str, int, str], Tensor]:
 _LAYER = re.compile(r"(?P<kind>conv1d|dense|layer_normalization|multi_head_attention)(?:_(?P<number>\d+))?")
 
 
+_PLACES = {"conv1d": ("kernel", "bias"), "dense": ("kernel", "bias"), "layer_normalization": ("gamma", "beta")}
+
+
+def _named(name: str) -> list[str] | None:
+    """The parts of an array's name as Keras 2 gives them; None for what is no weight: an optimiser's or a seed's state.
+
+    Keras 3 numbers the arrays of a layer, ``layers/conv1d_2/vars/0``, and calls the parts of an attention
+    ``query_dense``.
+    """
+    parts = [part.removeprefix("_") for part in name.split(":")[0].split("/")]
+    if parts[0] in ("optimizer", "metrics") or "seed_generator" in parts:
+        return None
+    if len(parts) >= 3 and parts[-2] == "vars" and parts[-1] in ("0", "1"):
+        *before, owner, _, place = parts
+        names = ("kernel", "bias")
+        if match := _LAYER.fullmatch(owner):
+            names = _PLACES.get(match["kind"], names)
+        elif owner == "output_dense":
+            owner = "attention_output"
+        else:
+            owner = owner.removesuffix("_dense")
+        parts = [*before, owner, names[int(place)]]
+    return parts
+
+
 def _sorted_by_role(path: Path, arrays: dict[str, Any]) -> dict[tuple[str, int, str], Tensor]:
-    layers: dict[str, dict[int, dict[str, Any]]] = {}
+    layers: dict[str, dict[tuple[int, ...], dict[str, Any]]] = {}
     for name, array in arrays.items():
-        parts = name.split(":")[0].split("/")
+        parts = _named(name)
+        if parts is None:
+            continue
         at = [index for index, part in enumerate(parts) if _LAYER.fullmatch(part)]
         if not at:
             raise ValueError(f"{path} has the array {name}, which belongs to no layer of this network.")
         match = _LAYER.fullmatch(parts[at[-1]])
         assert match is not None
-        number = int(match["number"] or 0)
+        number: tuple[int, ...] = (int(match["number"] or 0),)
+        if parts[0] == "layers":  # Keras 3 counts anew in every model within the model
+            number = tuple(int(re.sub(r".*?_?(\d*)$", r"\1", part) or 0) for part in parts[: at[-1] + 1])
         layers.setdefault(match["kind"], {}).setdefault(number, {})["/".join(parts[at[-1] + 1 :])] = array
     shapes = _shapes()
     wanted = {kind: 1 + max(index for other, index, _ in shapes if other == kind) for kind, _, _ in shapes}
@@ -319,14 +373,20 @@ def remove_motion(ppg: Tensor, acceleration: Tensor, taps: int = 21) -> Tensor:
     Args:
         ppg: windows (windows, time).
         acceleration: the same windows, (windows, axes, time).
-        taps: odd; 21 taps at 32 Hz reach a third of a second to each side.
+        taps: odd, at most ``2 time - 1``; 21 taps at 32 Hz reach a third of a second to each side. Taps times axes may
+            be 2,048 at most: the work grows with the cube of it.
 
     Returns:
         Tensor like ``ppg``, each window with mean zero before the fit is subtracted.
 
     Raises:
         TypeError: an input is not real, or ``taps`` is not an integer.
-        ValueError: an input is empty or not finite, the shapes do not fit, or ``taps`` is even or below 1.
+        ValueError: an input is empty or not finite, the shapes do not fit, or ``taps`` is even, below 1 or too large.
+
+    Example:
+        >>> motion = torch.randn(2, 1, 64, generator=torch.Generator().manual_seed(0))
+        >>> f"{remove_motion(3 * motion[:, 0], motion, taps=3).abs().max():.4f}"
+        '0.0000'
 
     Source: our reading of the motion filter of Kechris et al. (2024), whose authors fit one by gradient descent; the
     taps are theirs. Used in :doc:`/book/spectrum/heart-rate`.
@@ -340,10 +400,29 @@ def remove_motion(ppg: Tensor, acceleration: Tensor, taps: int = 21) -> Tensor:
             "ppg must be (windows, time) and acceleration (windows, axes, time) for the same windows; "
             f"got {tuple(ppg.shape)} and {tuple(acceleration.shape)}."
         )
-    centred = ppg - ppg.mean(-1, keepdim=True)
-    moves = (acceleration - acceleration.mean(-1, keepdim=True)).double()
-    moves = nn.functional.pad(moves, (taps // 2, taps // 2)).unfold(-1, taps, 1)  # (windows, axes, time, taps)
-    moves = moves.transpose(1, 2).flatten(2).flatten(0, 1)
-    normal = moves.mT @ moves
-    weights = torch.linalg.pinv(normal, hermitian=True, rtol=1e-12) @ (moves.mT @ centred.double().flatten())
-    return centred - (moves @ weights).reshape(ppg.shape).to(ppg.dtype)
+    axes, time = acceleration.shape[1:]
+    count("taps", taps, most=2 * time - 1)  # others would meet the silence around the windows alone
+    if taps * axes > _MOST_TAPS:
+        raise ValueError(f"{taps} taps for each of {axes} axes are {taps * axes} in all; the limit is {_MOST_TAPS}.")
+    unit = power_of_two(ppg.double().flatten(), 0)
+    signal = ppg.double() / unit
+    signal = signal - signal.mean(-1, keepdim=True)
+    # The filter of an axis takes up its scale, so an axis in any unit counts as much as the others.
+    moves = acceleration.double()
+    moves = moves / power_of_two(moves.transpose(0, 1).flatten(1), 1).unsqueeze(0)
+    moves = moves - moves.mean(-1, keepdim=True)
+    moves = nn.functional.pad(moves, (taps // 2, taps // 2))
+
+    def shifted(windows: Tensor) -> Tensor:
+        """(windows x time, axes x taps): every sample with what surrounds it."""
+        return windows.unfold(-1, taps, 1).transpose(1, 2).flatten(2).flatten(0, 1)
+
+    block = max(_BLOCK // (time * axes * taps), 1)
+    columns = axes * taps
+    normal, right = moves.new_zeros(columns, columns), moves.new_zeros(columns)
+    for some, target in zip(moves.split(block), signal.split(block), strict=True):
+        x = shifted(some)
+        normal, right = normal + x.mT @ x, right + x.mT @ target.flatten()
+    weights = torch.linalg.pinv(normal, hermitian=True, rtol=1e-12) @ right
+    fitted = torch.cat([(shifted(some) @ weights).reshape(-1, time) for some in moves.split(block)])
+    return ((signal - fitted) * unit).to(ppg.dtype)

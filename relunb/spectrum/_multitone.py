@@ -30,7 +30,7 @@ def multitone_dc(amplitudes: Numbers, bias: Numbers = 0.0) -> Tensor:
 
     Raises:
         TypeError: an input is not real, or comes from ``torch.func.vmap``: rows are a batch already.
-        NotImplementedError: forward mode inside forward mode; ``torch.func.hessian`` is forward over reverse, and works.
+        NotImplementedError: forward mode inside forward mode. ``torch.func.hessian``, forward over reverse, works.
         ValueError: an input is empty, not finite, or of a shape that does not fit; or ``amplitudes`` is one number.
 
     Example:

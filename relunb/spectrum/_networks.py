@@ -5,31 +5,38 @@ from torch import Tensor, nn
 
 from .._checks import Numbers, count, known, positive, real
 
+MODES = ("circular", "zero")
+
 
 class FixedFilter(nn.Module):
-    """A circular convolution over the last dimension, with taps that never change.
+    """A causal convolution over the last dimension, with taps that never change.
 
-    ``y[n] = sum_k taps[k] x[n - k]``, where the signal repeats: the sample before the first is the last. Each tone of
-    the input comes out as a tone of the same frequency, times :meth:`frequency_response` there.
+    ``y[n] = sum_k taps[k] x[n - k]``: the first tap meets the present sample. The signal repeats, and the sample before
+    the first is the last; or it starts from silence. Each tone of a signal that repeats comes out as a tone of the same
+    frequency, times :meth:`frequency_response` there.
 
     The taps are plain numbers and no part of the state dict: the layer computes in the dtype and on the device of its
     input, to which it is linear and differentiable. NaN gives NaN.
 
     Args:
         taps: numbers, the first one for the present sample, the next for the one before it, and so on.
+        mode: what is before the first sample: ``"circular"``, the signal's own end, or ``"zero"``, silence.
 
     Raises:
         TypeError: ``taps`` are not real numbers; in the forward pass, ``x`` is not a floating-point tensor.
-        ValueError: ``taps`` is empty, not flat or not finite; in the forward pass, ``x`` has no samples, or fewer than
-            there are taps.
+        ValueError: ``taps`` is empty, not flat or not finite, or ``mode`` is neither of the two; in the forward pass,
+            ``x`` has no samples, or fewer than a circular filter has taps.
 
-    Example: ``FixedFilter([1, -1])`` takes the difference of neighbouring samples.
+    Example:
+        >>> FixedFilter([1, -1])(torch.tensor([5.0, 7.0, 4.0])).tolist()  # the difference of neighbouring samples
+        [1.0, 2.0, -3.0]
 
     Source: Kechris et al. (2024), Section III, uses two such filters. Derived in :doc:`/book/spectrum/networks`.
     """
 
-    def __init__(self, taps: Numbers) -> None:
+    def __init__(self, taps: Numbers, *, mode: str = "circular") -> None:
         super().__init__()
+        self.mode = checked_mode(mode)
         with torch.device("cpu"):  # where they are read back, whatever torch's default is
             values = real("taps", taps)
         known(taps=values)
@@ -47,15 +54,12 @@ class FixedFilter(nn.Module):
             raise ValueError(
                 f"the signal has no samples: its shape is {tuple(x.shape)}, and time is its last dimension."
             )
-        if len(self.taps) > samples:
-            raise ValueError(
-                f"the filter has {len(self.taps)} taps and the signal {samples} samples: "
-                "a circular filter needs at least as many samples as taps."
-            )
+        past = len(self.taps) - 1
+        padded = with_past(x, past, self.mode)
         # Shifted copies and not conv1d, which may round to TF32 on a GPU: a difference is then one rounding, anywhere.
         total = self.taps[0] * x
         for delay, tap in enumerate(self.taps[1:], start=1):
-            total = total + tap * torch.roll(x, delay, -1)
+            total = total + tap * padded[..., past - delay : past - delay + samples]
         return total
 
     def frequency_response(self, frequencies: Numbers, sample_rate: float = 1.0) -> Tensor:
@@ -71,11 +75,15 @@ class FixedFilter(nn.Module):
         Raises:
             TypeError: ``frequencies`` or ``sample_rate`` is not real.
             ValueError: ``frequencies`` is empty or not finite, or ``sample_rate`` is not positive and finite.
+
+        Example:
+            >>> [round(gain, 6) for gain in FixedFilter([1, -1]).frequency_response([0.0, 0.25, 0.5]).abs().tolist()]
+            [0.0, 1.414214, 2.0]
         """
         f = real("frequencies", frequencies)
         rate = positive("sample_rate", sample_rate)
         delays = torch.arange(len(self.taps), dtype=f.dtype, device=f.device)
-        turns = f.unsqueeze(-1) / rate * delays
+        turns = torch.fmod(f.unsqueeze(-1), rate) / rate * delays  # fmod is exact: a frequency far above the rate, too
         turns = turns - turns.round()  # whole turns change nothing, and would cost digits
         waves = torch.polar(torch.ones_like(turns), -2 * torch.pi * turns)
         taps = torch.tensor(self.taps, dtype=f.dtype, device=f.device)
@@ -83,7 +91,27 @@ class FixedFilter(nn.Module):
 
     def extra_repr(self) -> str:
         shown = ", ".join(f"{tap:.4g}" for tap in self.taps[:4])
-        return f"taps=({shown}{', ...' if len(self.taps) > 4 else ''}), {len(self.taps)} in all"
+        return f"taps=({shown}{', ...' if len(self.taps) > 4 else ''}), {len(self.taps)} in all, mode={self.mode!r}"
+
+
+def checked_mode(mode: str) -> str:
+    """``mode`` if it is one of the two."""
+    if mode not in MODES:
+        raise ValueError(f"mode must be 'circular' or 'zero', what is before the first sample; got {mode!r}.")
+    return mode
+
+
+def with_past(x: Tensor, steps: int, mode: str) -> Tensor:
+    """``x`` (..., time) with so many samples before it: zeros, or its own last ones."""
+    if checked_mode(mode) == "zero":
+        return nn.functional.pad(x, (steps, 0))
+    samples = x.shape[-1]
+    if steps >= samples:
+        raise ValueError(
+            f"the filter has {steps + 1} taps and the signal {samples} samples: "
+            "a circular filter needs at least as many samples as taps."
+        )
+    return torch.cat([x[..., samples - steps :], x], -1) if steps else x
 
 
 def differentiator(depth: int) -> nn.Sequential:
@@ -101,6 +129,10 @@ def differentiator(depth: int) -> nn.Sequential:
     Raises:
         TypeError: ``depth`` is not an integer.
         ValueError: ``depth`` is negative.
+
+    Example:
+        >>> differentiator(1)(torch.tensor([0.0, 3.0, 5.0, 1.0])).tolist()
+        [0.0, 3.0, 2.0, 0.0]
 
     Source: Kechris et al. (2024), Sections III and V-A. Derived in :doc:`/book/spectrum/networks`. The authors' script
     has ``depth = 2`` and multiplies each difference by the sample rate; for a positive c, ``ReLU(c x) = c ReLU(x)``, so
@@ -127,6 +159,10 @@ def averager(kernel_size: int, depth: int) -> nn.Sequential:
         TypeError: ``kernel_size`` or ``depth`` is not an integer.
         ValueError: ``kernel_size`` is less than 1, or ``depth`` is negative; in the forward pass, the signal has fewer
             than ``kernel_size`` samples.
+
+    Example:
+        >>> averager(2, depth=1)(torch.tensor([0.0, 4.0, 2.0, 0.0])).tolist()
+        [0.0, 2.0, 3.0, 1.0]
 
     Source: Kechris et al. (2024), Sections III and V-A. Derived in :doc:`/book/spectrum/networks`. The authors' script
     has ``kernel_size = 9`` and ``depth = 5``, and cuts ``kernel_size - 1`` samples at every layer where this one lets

@@ -7,25 +7,35 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .._checks import count
+from .._scaling import power_of_two
 from ._classifiers import checked_signals, glorot_uniform
+from ._networks import checked_mode, with_past
 
 
-def filtered_dc(signals: Tensor, taps: Tensor) -> Tensor:
+def filtered_dc(signals: Tensor, taps: Tensor, *, mode: str) -> Tensor:
     """The DC after a causal filter and a ReLU: the mean over time of ``ReLU(filter(signal))``.
 
-    Before its first sample a signal is taken to be zero. As in torch and Keras, the last tap meets the present sample,
-    the tap before it the sample before, and so on.
+    ``taps[k]`` multiplies the sample k steps ago, ``y[n] = sum_k taps[k] x[n - k]``, as in :class:`FixedFilter`: the
+    first tap meets the present sample. Kernels of torch and Keras have the last tap there: give ``kernel.flip(-1)``.
+    Version 0.1.0 did so itself, which is why ``mode``, new since then, has no default.
 
     Args:
         signals: (..., time), floating point.
         taps: (K,) one filter, or (filters, K); dtype and device of ``signals``.
+        mode: what is before the first sample: ``"zero"``, silence, or ``"circular"``, the signal's own end.
 
     Returns:
         (...) for one filter, (..., filters) for several.
 
     Raises:
         TypeError: an argument is not a floating-point tensor, or their dtypes differ.
-        ValueError: ``signals`` has no samples, or ``taps`` has no taps or more than two dimensions.
+        ValueError: ``signals`` has no samples, ``taps`` has no taps or more than two dimensions, ``mode`` is neither of
+            the two, or a circular filter has more taps than samples.
+
+    Example:
+        >>> x = torch.tensor([0.0, 4.0, 0.0, 0.0])
+        >>> filtered_dc(x, torch.tensor([[1.0, -1.0], [1.0, 1.0]]), mode="circular").tolist()
+        [1.0, 2.0]
 
     Source: Kechris et al. (2024), Eq. (8) and Section V-D. Derived in :doc:`/book/spectrum/zero-training`.
     """
@@ -33,19 +43,26 @@ def filtered_dc(signals: Tensor, taps: Tensor) -> Tensor:
     if not isinstance(taps, Tensor) or taps.dtype != signals.dtype:
         given = taps.dtype if isinstance(taps, Tensor) else type(taps).__name__
         raise TypeError(f"taps must be a tensor of the dtype of signals, {signals.dtype}; got {given}.")
-    if taps.ndim not in (1, 2) or taps.shape[-1] == 0:
+    if taps.ndim not in (1, 2) or taps.numel() == 0:
         raise ValueError(f"taps must have shape (K,) or (filters, K), with K at least 1; got {(*taps.shape,)}.")
-    kernels = taps.reshape(-1, 1, taps.shape[-1])
-    padded = F.pad(signals.reshape(-1, 1, length), (taps.shape[-1] - 1, 0))
+    # A mean of loud samples fits its dtype, and their sum may not.
+    loudness, size = power_of_two(signals, -1), power_of_two(taps, -1)
+    kernels = (taps / size).reshape(-1, 1, taps.shape[-1]).flip(-1)
+    padded = with_past((signals / loudness).reshape(-1, 1, length), taps.shape[-1] - 1, mode)
     dc = F.conv1d(padded, kernels).relu().mean(-1)
-    return dc.reshape((*leading, *taps.shape[:-1]))
+    return (dc * loudness.reshape(-1, 1) * size.reshape(-1)).reshape((*leading, *taps.shape[:-1]))
 
 
 class OneFilterNetwork(nn.Module):
     """One convolution with one filter and no bias, a ReLU, and global average pooling.
 
+    Its parameter ``kernel`` is that of a convolution of torch or Keras, whose last tap meets the present sample;
+    ``taps`` is the same from its end, as :func:`filtered_dc` and :class:`FixedFilter` take it. Version 0.1.0 called
+    the kernel ``taps``, and its state dicts load.
+
     Args:
         kernel_size: taps of the filter.
+        mode: what is before the first sample: ``"zero"`` or ``"circular"``, as for :func:`filtered_dc`.
         generator: where the Glorot-uniform taps are drawn from; the global one of torch by default. Two taps are
             drawn evenly from +-sqrt(3/2).
 
@@ -53,21 +70,37 @@ class OneFilterNetwork(nn.Module):
 
     Raises:
         TypeError: ``kernel_size`` is not an integer.
-        ValueError: ``kernel_size`` is less than 1.
+        ValueError: ``kernel_size`` is less than 1, or ``mode`` is neither of the two.
+
+    Example:
+        >>> network = OneFilterNetwork(2, generator=torch.Generator().manual_seed(0))
+        >>> network(torch.zeros(5, 256)).shape
+        torch.Size([5])
 
     Source: Kechris et al. (2024), Section V-D. Derived in :doc:`/book/spectrum/zero-training`.
     """
 
-    def __init__(self, kernel_size: int = 2, *, generator: torch.Generator | None = None) -> None:
+    def __init__(self, kernel_size: int = 2, *, mode: str = "zero", generator: torch.Generator | None = None) -> None:
         super().__init__()
         count("kernel_size", kernel_size)
-        self.taps = nn.Parameter(glorot_uniform((1, 1, kernel_size), generator).reshape(-1))
+        self.mode = checked_mode(mode)
+        self.kernel = nn.Parameter(glorot_uniform((1, 1, kernel_size), generator).reshape(-1))
+
+    @property
+    def taps(self) -> Tensor:
+        """The kernel with the tap of the present sample first."""
+        return self.kernel.flip(-1)
+
+    def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
+        if f"{prefix}taps" in state_dict:
+            state_dict[f"{prefix}kernel"] = state_dict.pop(f"{prefix}taps")
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def forward(self, signals: Tensor) -> Tensor:
-        return filtered_dc(signals, self.taps)
+        return filtered_dc(signals, self.taps, mode=self.mode)
 
     def extra_repr(self) -> str:
-        return f"kernel_size={len(self.taps)}"
+        return f"kernel_size={len(self.kernel)}, mode={self.mode!r}"
 
 
 def threshold_accuracy(values: Tensor, labels: Tensor) -> Tensor:
@@ -85,10 +118,18 @@ def threshold_accuracy(values: Tensor, labels: Tensor) -> Tensor:
         (...) float64, between 1/C and 1.
 
     Raises:
+        TypeError: an argument is not a tensor.
         ValueError: the numbers of samples differ or are zero, values are not finite, or the classes are not 0, 1, ...
+
+    Example:
+        >>> threshold_accuracy(torch.tensor([0.1, 0.2, 0.9, 0.3]), torch.tensor([0, 0, 1, 0])).item()
+        1.0
 
     Derived in :doc:`/book/spectrum/zero-training`.
     """
+    for name, given in (("values", values), ("labels", labels)):
+        if not isinstance(given, Tensor):
+            raise TypeError(f"{name} must be a tensor; got {type(given).__name__}.")
     if values.ndim == 0 or labels.ndim != 1 or values.shape[-1] != len(labels) or len(labels) == 0:
         raise ValueError(
             f"values (..., samples) and labels (samples,) must agree; got {(*values.shape,)} and {(*labels.shape,)}."

@@ -12,7 +12,13 @@ from .._checks import count
 
 
 class Histories(NamedTuple):
-    """What happened in each epoch of each repetition; all (repetitions, epochs)."""
+    """What happened in each epoch of each repetition; all (repetitions, epochs).
+
+    Example:
+        >>> history = Histories(torch.zeros(2, 5), torch.ones(2, 5), {})
+        >>> history.accuracy[:, -1].tolist()  # after the last epoch
+        [1.0, 1.0]
+    """
 
     loss: Tensor
     accuracy: Tensor
@@ -55,6 +61,16 @@ def train_together(
     Raises:
         ValueError: there are no networks, the numbers of repetitions differ, a count is not positive, or ``watch``
             names no parameter.
+
+    Example:
+        >>> from relunb.spectrum import ToneClassifier, tone_classes
+        >>> data = tone_classes(8, generator=torch.Generator().manual_seed(0))
+        >>> networks = [ToneClassifier(generator=torch.Generator().manual_seed(seed)) for seed in (0, 1)]
+        >>> histories = train_together(
+        ...     networks, data.signals.expand(2, -1, -1), data.labels.expand(2, -1), seeds=(0, 1), epochs=3
+        ... )
+        >>> histories.loss.shape
+        torch.Size([2, 3])
 
     Derived in :doc:`/book/spectrum/features`.
     """

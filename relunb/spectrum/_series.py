@@ -55,8 +55,8 @@ def relu_series(x: Tensor, n_terms: int, center: Numbers | None = None) -> Tenso
 
     Raises:
         TypeError: ``x`` is not real, or ``n_terms`` is not an integer.
-        ValueError: ``x`` is empty or not finite, ``n_terms`` is out of its range, or ``center`` is too small for the data,
-            so that the series would diverge.
+        ValueError: ``x`` is empty or not finite, ``n_terms`` is out of its range, or ``center`` is too small for the
+            data, so that the series would diverge.
 
     Example:
         >>> [round(value, 4) for value in relu_series([-1.0, 0.0, 0.5, 1.0], 50).tolist()]
@@ -76,8 +76,8 @@ def relu_series(x: Tensor, n_terms: int, center: Numbers | None = None) -> Tenso
         broadcast(center=power, x=x)
         _check_center(power, peak)
         root = power.sqrt()
-    # A silent signal has no power to expand around; any positive center gives its limit, zero. No square of x is formed,
-    # which would be no number for 1e-200 or 1e200.
+    # A silent signal has no power to expand around; any positive center gives its limit, zero. No square of x is
+    # formed, which would be no number for 1e-200 or 1e200.
     silent = root.detach() == 0
     m = (x / torch.where(silent, 1, root)).square() - 1
     total = torch.full_like(m, coefficients[-1])
@@ -87,7 +87,7 @@ def relu_series(x: Tensor, n_terms: int, center: Numbers | None = None) -> Tenso
 
 
 def _largest_size(x: Tensor) -> Tensor:
-    """max |x| over time, kept as a dimension. Where several samples are the largest, each has its share of the slope."""
+    """max |x| over time, kept as a dimension. Several samples of the largest size share its slope."""
     sign = 1 - 2 * (x.detach() < 0).to(x.dtype)
     if not x.ndim:
         return x * sign
@@ -184,7 +184,7 @@ def series_tone_harmonics(amplitude: Numbers, n_terms: int, n_harmonics: int = 8
     check_lines(n_harmonics, amplitude.numel())
     if n_terms * (n_harmonics + 1) > _MOST_WORK:
         raise ValueError(
-            f"{n_terms:,} terms of {n_harmonics + 1:,} lines would take too long: their product is above {_MOST_WORK:,}."
+            f"{n_terms:,} terms of {n_harmonics + 1:,} lines take too long: their product is above {_MOST_WORK:,}."
         )
     # cos^n has the line j with weight 2 binom(n, (n-j)/2) / 2^n, and half of that for j = 0. From each j to j + 2 a
     # weight changes by (n-j) / (n+j+2).

@@ -7,11 +7,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .._checks import count
+from .._checks import count, positive, shown, single
 
 
 class ToneClasses(NamedTuple):
-    """Labelled tones, class after class."""
+    """Labelled tones, class after class.
+
+    Example:
+        >>> signals, labels, frequencies = tone_classes(4, jitter=0.0)
+        >>> frequencies[labels == 2].tolist()
+        [10.0, 10.0, 10.0, 10.0]
+    """
 
     signals: Tensor
     labels: Tensor
@@ -48,14 +54,19 @@ def tone_classes(
         TypeError: a count is not an integer.
         ValueError: a count or a rate is not positive, ``jitter`` is negative, or a frequency is out of its range.
 
+    Example:
+        >>> data = tone_classes(4, jitter=0.0)
+        >>> data.signals.shape, data.labels.tolist()
+        (torch.Size([12, 256]), [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2])
+
     Source: Kechris et al. (2024), Eq. (9) and (10). Derived in :doc:`/book/spectrum/features`.
     """
     count("per_class", per_class)
     count("n_samples", n_samples)
-    if not (math.isfinite(sample_rate) and sample_rate > 0):
-        raise ValueError(f"sample_rate must be positive and finite, in Hz; got {sample_rate}.")
-    if not (math.isfinite(jitter) and jitter >= 0):
+    sample_rate, jitter = positive("sample_rate", sample_rate), single("jitter", jitter)
+    if not 0 <= jitter < math.inf:
         raise ValueError(f"jitter must be finite and not negative, in Hz; got {jitter}.")
+    frequencies = _flat("frequencies", frequencies)
     if len(frequencies) == 0:
         raise ValueError("frequencies is empty: name at least one class, in Hz.")
     for frequency in frequencies:
@@ -69,6 +80,12 @@ def tone_classes(
     signals = torch.cos(2 * math.pi * drawn[:, None] * time)
     labels = torch.arange(len(frequencies)).repeat_interleave(per_class)
     return ToneClasses(signals.float(), labels, drawn)
+
+
+def _flat(name: str, values: Sequence[float]) -> list[float]:
+    if isinstance(values, str | bytes) or not hasattr(values, "__iter__") or getattr(values, "ndim", 1) != 1:
+        raise TypeError(f"{name} must be a flat list of numbers, one a class; got {shown(values)}.")
+    return [single(f"each of {name}", value) for value in values]
 
 
 def class_constant(labels: Tensor, levels: Sequence[float] = (1.0, 5.0, 19.0)) -> Tensor:
@@ -88,6 +105,10 @@ def class_constant(labels: Tensor, levels: Sequence[float] = (1.0, 5.0, 19.0)) -
         TypeError: ``labels`` is not a tensor of integers.
         ValueError: a label has no level.
 
+    Example:
+        >>> [round(value, 4) for value in class_constant(torch.tensor([0, 1, 2])).tolist()]
+        [0.3536, 1.7678, 6.7175]
+
     Source: Kechris et al. (2024), Eq. (11), with the levels of the authors' public code. Derived in
     :doc:`/book/spectrum/features`.
     """
@@ -98,6 +119,7 @@ def class_constant(labels: Tensor, levels: Sequence[float] = (1.0, 5.0, 19.0)) -
         or labels.dtype == torch.bool
     ):
         raise TypeError("labels must be a tensor of whole numbers, the classes 0, 1, 2, ...")
+    levels = _flat("levels", levels)
     if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < len(levels):
         raise ValueError(
             f"labels must lie in 0..{len(levels) - 1}, one level for each class; got {labels.unique().tolist()[:8]}."

@@ -136,3 +136,10 @@ def test_bad_signals_get_a_sentence():
         network("linear")(torch.zeros(3, 0))
     with pytest.raises(ValueError, match="between 1 and the number of samples, 4; got 5"):
         shortened_means(torch.zeros(4), 5)
+
+
+@pytest.mark.parametrize("samples", [1, 2, 4, 5])
+def test_a_linear_classifier_takes_signals_shorter_than_its_memory(samples):
+    linear = ToneClassifier("linear", generator=torch.Generator().manual_seed(0))
+    signals = torch.randn(3, samples, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(linear.features(signals), linear.activations(signals)[1].mean(-1))

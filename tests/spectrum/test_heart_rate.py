@@ -2,6 +2,7 @@
 
 import json
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -305,6 +306,63 @@ def test_what_is_not_a_keras_file_is_refused(tmp_path, source):
         HeartRateCNN.from_keras(cut)
 
 
+@pytest.mark.parametrize("nested", [False, True], ids=["one model", "models within the model"])
+def test_the_weights_of_keras_3_are_read(tmp_path, source, nested):
+    """layers/<class name, counted in each model>/vars/<number>, beside an optimiser's state and dropout's seeds."""
+    contents = {}
+    for name, array in arrays(source).items():
+        *_, layer, place = name.split(":")[0].split("/")
+        kind, number = layer.rsplit("_", 1) if layer[-1].isdigit() else (layer, "0")
+        which = {"kernel": 0, "gamma": 0, "bias": 1, "beta": 1}[place]
+        if kind == "conv1d":
+            number = int(number) - 45
+            block = f"layers/functional{f'_{number // 3}' if number >= 3 else ''}/" if nested else ""
+            number = number % 3 if nested else number
+            new = f"{block}layers/conv1d{f'_{number}' if number else ''}"
+        elif kind == "dense":
+            new = "layers/dense" if number == "10" else "layers/dense_1"
+        elif kind == "layer_normalization":
+            new = "layers/layer_normalization"
+        else:
+            part = "output" if layer == "attention_output" else layer
+            new = f"layers/multi_head_attention/{part}_dense"
+        contents[f"{new}/vars/{which}"] = array
+    contents["layers/dropout/seed_generator/vars/0"] = np.zeros(2, dtype="uint32")
+    contents["optimizer/vars/0"] = np.zeros((), dtype="int64")
+    path = write(tmp_path / "m.weights.h5", contents, whole=False)
+    x = torch.randn(3, 256)
+    assert torch.equal(HeartRateCNN.from_keras(path)(x), source(x))
+
+
+def test_an_archive_of_keras_3_is_named(tmp_path):
+    with zipfile.ZipFile(tmp_path / "m.keras", "w") as archive:
+        archive.writestr("config.json", "{}")
+    with pytest.raises(ValueError, match="zip archive, as Keras 3 saves a whole model: unzip it and"):
+        HeartRateCNN.from_keras(tmp_path / "m.keras")
+
+
+def test_text_among_the_weights_is_refused(tmp_path, source):
+    contents = arrays(source)
+    contents[f"{CONV}/bias:0"] = b"text"
+    with pytest.raises(ValueError, match="layer 3 of the kind conv1d in .* has bias of shape"):
+        HeartRateCNN.from_keras(write(tmp_path / "m.h5", contents))
+
+
+def test_half_precision_runs_and_what_overflows_or_is_no_float_is_told():
+    network = HeartRateCNN().eval()
+    x = torch.randn(2, 256)
+    half = network.to(torch.bfloat16)(x.bfloat16())
+    assert half.dtype == torch.bfloat16 and (half.float() - network.float()(x)).abs().max() < 0.2
+    with pytest.raises(ValueError, match="the rate is not finite: x is as large as .*e.30.*float32 overflows"):
+        network(x * 1e30)
+    with pytest.raises(
+        TypeError, match=r"x is torch.int64 and the network torch.float32: use x.to\(torch.float32\)\.$"
+    ):
+        network(torch.zeros(2, 256, dtype=torch.int64))
+    with pytest.raises(TypeError, match="dropout must be a number"):
+        HeartRateCNN([0.1, 0.2])
+
+
 def test_without_h5py_the_reader_says_what_to_install(tmp_path, source, monkeypatch):
     path = write(tmp_path / "m.h5", arrays(source))
     monkeypatch.setitem(__import__("sys").modules, "h5py", None)
@@ -338,6 +396,20 @@ def test_a_pulse_that_motion_does_not_explain_stays():
     assert still.dtype == torch.float32 and torch.allclose(still, pulse.float(), atol=1e-5)
 
 
+@pytest.mark.parametrize(("loud", "far"), [(1.0, 1e-170), (1e-300, 1e300), (1e300, 1e-300), (1.0, 1e-310)])
+def test_motion_is_removed_at_any_scale_of_either(loud, far):
+    """The square of 1e-170 is no number: nothing was removed."""
+    acceleration = torch.randn(6, 2, 100, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    motion = acceleration[:, 0] - 0.5 * acceleration[:, 1].roll(1, -1)
+    motion = motion - motion.mean(-1, keepdim=True)
+    units = torch.tensor([far, 1.0], dtype=torch.float64).unsqueeze(-1)  # the axes need not have one unit
+    expected = remove_motion(motion, acceleration, 3)
+    left = remove_motion(motion * loud, acceleration * units, 3)
+    torch.testing.assert_close(left / loud, expected, rtol=0, atol=1e-11)
+    plain = remove_motion(acceleration[:, 0] * loud, acceleration * units, 3)
+    assert (plain / loud).abs().max() < 1e-12
+
+
 @pytest.mark.parametrize(
     ("ppg", "acceleration", "taps", "error", "words"),
     [
@@ -346,6 +418,8 @@ def test_a_pulse_that_motion_does_not_explain_stays():
         (torch.zeros(4, 256), torch.zeros(4, 3, 256), 20, ValueError, "taps must be odd.*got 20"),
         (torch.zeros(4, 256), torch.zeros(4, 3, 256), 0, ValueError, "taps must be at least 1"),
         (torch.zeros(4, 256), torch.zeros(4, 3, 256), 2.5, TypeError, "taps must be an integer"),
+        (torch.zeros(4, 256), torch.zeros(4, 3, 256), 2001, ValueError, "taps must be at most 511; got 2001"),
+        (torch.zeros(4, 999), torch.zeros(4, 3, 999), 901, ValueError, "2703 in all; the limit is 2048"),
         (torch.full((4, 256), torch.inf), torch.zeros(4, 3, 256), 21, ValueError, "ppg has 1024 non-finite"),
     ],
 )

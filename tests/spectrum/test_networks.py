@@ -101,7 +101,7 @@ def test_the_taps_keep_float64_through_moves_and_copies_and_are_no_state():
     x = noise(30)
     assert torch.equal(moved(x), net(x)), "taps that went through float32 would show"
     assert not net.state_dict() and not list(net.parameters())
-    assert repr(filter_of(net)) == "FixedFilter(taps=(0.1111, 0.1111, 0.1111, 0.1111, ...), 9 in all)"
+    assert repr(filter_of(net)) == "FixedFilter(taps=(0.1111, 0.1111, 0.1111, 0.1111, ...), 9 in all, mode='circular')"
 
 
 # ---- both networks

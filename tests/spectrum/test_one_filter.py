@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from relunb.spectrum import OneFilterNetwork, filtered_dc, threshold_accuracy, tone_classes
+from relunb.spectrum import FixedFilter, OneFilterNetwork, filtered_dc, threshold_accuracy, tone_classes
 
 
 def tone(frequency, phase=0.0, seconds=8, rate=32):
@@ -38,38 +38,62 @@ def test_silence_before_the_first_sample_changes_one_term_of_the_mean():
     x = tone(3.0)
     filtered = taps[0] * x[:-1] + taps[1] * x[1:]
     expected = (filtered.relu().sum() + (taps[1] * x[0]).relu()) / 256
-    assert abs(filtered_dc(x, taps) - expected) < 1e-15
+    assert abs(filtered_dc(x, taps.flip(-1), mode="zero") - expected) < 1e-15
+
+
+@pytest.mark.parametrize("mode", ["circular", "zero"])
+@pytest.mark.parametrize("taps", [[0.7, -1.0], [-1.0, 0.7], [0.2, 0.5, -1.1], [2.0]])
+def test_every_filter_of_the_package_has_the_present_sample_first(taps, mode):
+    """Two taps have one gain in either order, so a slip would go unseen in any spectrum."""
+    x = torch.randn(3, 50, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    past = x[:, -2:] if mode == "circular" else torch.zeros(3, 2, dtype=torch.float64)
+    long = torch.cat([past, x], -1)
+    y = torch.stack([sum(tap * long[:, n + 2 - k] for k, tap in enumerate(taps)) for n in range(50)], -1)
+    torch.testing.assert_close(FixedFilter(taps, mode=mode)(x), y, rtol=0, atol=1e-15)
+    dc = filtered_dc(x, torch.tensor(taps, dtype=torch.float64), mode=mode)
+    torch.testing.assert_close(dc, y.relu().mean(-1), rtol=0, atol=1e-15)
+    network = OneFilterNetwork(len(taps), mode=mode).double()
+    network.load_state_dict({"taps": torch.tensor(taps[::-1])})  # of version 0.1.0: the present sample last
+    torch.testing.assert_close(network(x), dc, rtol=0, atol=1e-7)
+    assert list(network.state_dict()) == ["kernel"]
+
+
+@pytest.mark.parametrize("exponent", [-1000, 5, 1022])
+def test_loud_and_quiet_signals_have_the_digits_of_others(exponent):
+    x, taps = tone(3.0) / 2, torch.tensor([0.75, -1.0], dtype=torch.float64)
+    assert filtered_dc(x * 2.0**exponent, taps, mode="zero") == filtered_dc(x, taps, mode="zero") * 2.0**exponent
 
 
 def test_dc_scales_with_the_signal_and_with_the_taps():
     x, taps = tone(4.3), torch.tensor([0.3, 0.8], dtype=torch.float64)
-    assert abs(filtered_dc(5 * x, 3 * taps) - 15 * filtered_dc(x, taps)) < 1e-14
+    assert abs(filtered_dc(5 * x, 3 * taps, mode="zero") - 15 * filtered_dc(x, taps, mode="zero")) < 1e-14
 
 
 def test_many_filters_are_many_single_filters():
     x = torch.stack([tone(3.0), tone(5.0)])
     taps = torch.tensor([[0.3, 0.8], [-1.0, 0.2], [0.0, 1.0]], dtype=torch.float64)
-    single = torch.stack([filtered_dc(x, t) for t in taps], -1)
-    assert torch.equal(filtered_dc(x, taps), single) or (filtered_dc(x, taps) - single).abs().max() < 1e-15
-    assert filtered_dc(x[0], taps).shape == (3,) and filtered_dc(x[0], taps[0]).shape == ()
+    single = torch.stack([filtered_dc(x, t, mode="zero") for t in taps], -1)
+    together = filtered_dc(x, taps, mode="zero")
+    assert (together - single).abs().max() < 1e-15
+    assert filtered_dc(x[0], taps, mode="zero").shape == (3,) and filtered_dc(x[0], taps[0], mode="zero").shape == ()
 
 
 def test_the_network_is_the_function_with_glorot_taps():
     net = OneFilterNetwork(generator=torch.Generator().manual_seed(0))
     x = tone_classes(2).signals
-    assert torch.equal(net(x), filtered_dc(x, net.taps))
+    assert torch.equal(net(x), filtered_dc(x, net.taps, mode="zero"))
     drawn = torch.stack([OneFilterNetwork(generator=torch.Generator().manual_seed(s)).taps for s in range(300)])
     bound = math.sqrt(1.5)
     assert 0.98 * bound < drawn.abs().max() <= bound
     net(x).sum().backward()
-    assert net.taps.grad is not None and net.taps.grad.shape == (2,)
+    assert net.kernel.grad is not None and net.kernel.grad.shape == (2,)
 
 
 @pytest.mark.parametrize("taps", [(1.0, 0.5), (0.5, 1.0), (-1.0, -0.5)])
 def test_equal_signs_order_the_classes_downwards_and_opposite_signs_upwards(taps):
     data = tone_classes(200, generator=torch.Generator().manual_seed(0))
-    down = filtered_dc(data.signals, torch.tensor(taps))
-    up = filtered_dc(data.signals, torch.tensor([taps[0], -taps[1]]))
+    down = filtered_dc(data.signals, torch.tensor(taps), mode="zero")
+    up = filtered_dc(data.signals, torch.tensor([taps[0], -taps[1]]), mode="zero")
     for label in (0, 1):
         here, higher = data.labels == label, data.labels == label + 1
         assert down[here].min() > down[higher].max()
@@ -78,7 +102,7 @@ def test_equal_signs_order_the_classes_downwards_and_opposite_signs_upwards(taps
 
 def test_a_zero_tap_leaves_nothing_to_separate():
     data = tone_classes(200, generator=torch.Generator().manual_seed(0))
-    dc = filtered_dc(data.signals, torch.tensor([[0.0, 1.0], [1.0, 0.0], [1.0, 0.5]]))
+    dc = filtered_dc(data.signals, torch.tensor([[0.0, 1.0], [1.0, 0.0], [1.0, 0.5]]), mode="zero")
     accuracy = threshold_accuracy(dc.T, data.labels)
     assert accuracy[:2].max() < 0.8 and accuracy[2] == 1
 
@@ -114,11 +138,23 @@ def test_threshold_accuracy_at_its_ends():
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda: filtered_dc(torch.zeros(4), torch.zeros(2).double()), TypeError, "dtype of signals, torch.float32"),
-        (lambda: filtered_dc(torch.zeros(4), [1.0, 2.0]), TypeError, "list"),
-        (lambda: filtered_dc(torch.zeros(4), torch.zeros(0)), ValueError, "K at least 1"),
-        (lambda: filtered_dc(torch.zeros(4), torch.zeros(1, 1, 2)), ValueError, "filters, K"),
-        (lambda: filtered_dc(torch.zeros(0), torch.zeros(2)), ValueError, "no samples"),
+        (
+            lambda: filtered_dc(torch.zeros(4), torch.zeros(2).double(), mode="zero"),
+            TypeError,
+            "dtype of signals, torch.float32",
+        ),
+        (lambda: filtered_dc(torch.zeros(4), [1.0, 2.0], mode="zero"), TypeError, "list"),
+        (lambda: filtered_dc(torch.zeros(4), torch.zeros(0), mode="zero"), ValueError, "K at least 1"),
+        (lambda: filtered_dc(torch.zeros(4), torch.zeros(1, 1, 2), mode="zero"), ValueError, "filters, K"),
+        (lambda: filtered_dc(torch.zeros(0), torch.zeros(2), mode="zero"), ValueError, "no samples"),
+        (
+            lambda: filtered_dc(torch.zeros(4), torch.zeros(2), mode="same"),
+            ValueError,
+            "mode must be 'circular' or 'zero'",
+        ),
+        (lambda: filtered_dc(torch.zeros(4), torch.zeros(2)), TypeError, "required keyword-only argument: 'mode'"),
+        (lambda: filtered_dc(torch.zeros(2), torch.zeros(3), mode="circular"), ValueError, "3 taps and the signal 2"),
+        (lambda: threshold_accuracy([0.0, 1.0], torch.tensor([0, 1])), TypeError, "values must be a tensor; got list"),
         (lambda: OneFilterNetwork(0), ValueError, "kernel_size must be at least 1"),
         (lambda: threshold_accuracy(torch.zeros(3), torch.tensor([0, 1])), ValueError, "must agree"),
         (lambda: threshold_accuracy(torch.zeros(2), torch.tensor([0, 2])), ValueError, "each present"),

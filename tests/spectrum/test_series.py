@@ -155,7 +155,9 @@ def test_a_power_of_two_scales_every_digit(exponent):
     assert torch.equal(relu_series(x * 2.0**exponent, 20), relu_series(x, 20) * 2.0**exponent)
     lines = series_tone_harmonics(torch.tensor([1.5, -1.0]).double() * 2.0**exponent, 9)
     assert torch.equal(lines, series_tone_harmonics([1.5, -1.0], 9) * 2.0**exponent)
-    assert relu_series(torch.tensor([1e-23]), 20).item() == pytest.approx(relu_series([1.0], 20).item() * 1e-23, rel=1e-5)
+    assert relu_series(torch.tensor([1e-23]), 20).item() == pytest.approx(
+        relu_series([1.0], 20).item() * 1e-23, rel=1e-5
+    )
     assert relu_series(torch.tensor([2e19]), 20).item() == pytest.approx(relu_series([1.0], 20).item() * 2e19, rel=1e-5)
 
 
@@ -178,7 +180,7 @@ def test_a_million_terms_of_the_bound_and_of_the_lines_need_no_time():
         abs_series_coefficients(10**9)
     with pytest.raises(ValueError, match="n_terms must be at most 1,000,000"):
         relu_series([1.0], 10**7)
-    with pytest.raises(ValueError, match="would take too long"):
+    with pytest.raises(ValueError, match="10,000,000 terms of 10,001 lines take too long"):
         series_tone_harmonics(1.0, 10**7, 10**4)
     with pytest.raises(ValueError, match="center of shape .3, 1. and x of shape .2, 4. do not broadcast"):
         relu_series(torch.ones(2, 4), 3, center=torch.ones(3))

@@ -175,7 +175,9 @@ def test_what_does_not_fit_is_refused_at_once_and_by_the_right_name():
         tone_harmonics([1.0, 2.0, 3.0], [1.0, 2.0])
     with pytest.raises(ValueError, match="n_harmonics=1000000000000 asks for 1,000,000,000,001 numbers"):
         tone_harmonics(1.0, n_harmonics=10**12)
-    with pytest.raises(ValueError, match="n_harmonics must be at most 2, the highest line of 4 samples a period; got 8"):
+    with pytest.raises(
+        ValueError, match="n_harmonics must be at most 2, the highest line of 4 samples a period; got 8"
+    ):
         tone_harmonics(1.0, samples_per_period=4)
     with pytest.raises(ValueError, match="samples_per_period must be at most 4,294,967,296"):
         tone_harmonics(1.0, samples_per_period=10**10)

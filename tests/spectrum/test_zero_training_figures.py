@@ -27,7 +27,7 @@ def test_the_slider_shows_one_pair_of_taps_at_a_time_with_its_dc():
 def test_random_filters_have_a_response_and_a_cloud_each():
     data = tone_classes(10, generator=torch.Generator().manual_seed(0))
     taps = torch.tensor([[0.5, 1.0], [-1.0, 0.5]])
-    dc = filtered_dc(data.signals, taps)
+    dc = filtered_dc(data.signals, taps.flip(-1), mode="zero")
     above, below = np.array(figures.random_filters(taps, dc, data.frequencies).axes).reshape(2, 2)
     for column in range(2):
         marks = [line for line in above[column].lines if line.get_marker() == "o"]
