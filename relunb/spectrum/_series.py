@@ -180,7 +180,7 @@ def series_tone_harmonics(amplitude: Numbers, n_terms: int, n_harmonics: int = 8
     """
     amplitude = real("amplitude", amplitude)
     n_harmonics = count("n_harmonics", n_harmonics, least=0)
-    coefficients = made_plainly(abs_series_coefficients, n_terms).numpy()
+    coefficients = np.array(made_plainly(abs_series_coefficients, n_terms).tolist())
     check_lines(n_harmonics, amplitude.numel())
     if n_terms * (n_harmonics + 1) > _MOST_WORK:
         raise ValueError(
