@@ -52,7 +52,7 @@ def tensor(name: str, value: Any, *, like: Tensor | None = None) -> Tensor:
         return _stacked(name, value, dtype)
     device = torch.get_default_device() if device is None else device
     exact = not hasattr(value, "dtype")
-    if type(value) in (float, int):  # without NumPy, which torch.compile would trace
+    if isinstance(value, float | int) and type(value) in (float, int):  # without NumPy, which torch.compile would trace
         try:
             number = float(value)
         except OverflowError:
@@ -154,11 +154,12 @@ def count(name: str, value: Any, *, least: int | None = 1, most: int | None = No
     """``value`` as an integer that is at least ``least``, and at most ``most``; None is no bound."""
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be an integer; got {shown(value)}.")
-    if least is not None and value < least:
-        raise ValueError(f"{name} must be at least {least}; got {shown(int(value))}.")
-    if most is not None and value > most:
-        raise ValueError(f"{name} must be at most {most:,}; got {shown(int(value))}.")
-    return int(value)
+    number = int(value)
+    if least is not None and number < least:
+        raise ValueError(f"{name} must be at least {least}; got {shown(number)}.")
+    if most is not None and number > most:
+        raise ValueError(f"{name} must be at most {most:,}; got {shown(number)}.")
+    return number
 
 
 def integers(name: str, each: str, value: Any, *, tones: int, least: int | None = 0) -> list[int]:

@@ -15,6 +15,7 @@ from torch._C._functorch import (
     peek_interpreter_stack,
 )
 from torch._functorch.pyfunctorch import retrieve_all_functorch_interpreters
+from torch.jit import is_tracing  # pyright: ignore[reportPrivateImportUsage]
 
 
 def nested_forward_mode() -> bool:
@@ -56,7 +57,7 @@ def exporting() -> bool:
 
 def recorded() -> bool:
     """Inside ``torch.export`` or ``torch.jit.trace``: what runs now will run again on other numbers."""
-    return exporting() or torch.jit.is_tracing()
+    return exporting() or is_tracing()
 
 
 def valueless(x: Tensor) -> bool:
@@ -65,8 +66,8 @@ def valueless(x: Tensor) -> bool:
 
 
 def plain_only(x: Tensor) -> bool:
-    """Whether only plain torch operations will do on x: while one compiles or records, or where there are no numbers."""
-    return torch.compiler.is_compiling() or torch.jit.is_tracing() or valueless(x) or nested_forward_mode()
+    """Whether only plain torch operations will do on x: while one compiles or records, or without numbers."""
+    return torch.compiler.is_compiling() or is_tracing() or valueless(x) or nested_forward_mode()
 
 
 def shape_alone(size: int, *inputs: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ _all_kept: list[dict[Hashable, Any]] = []
 
 
 def made_plainly(make: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """What ``make`` returns: made on the CPU, as ordinary tensors without gradient, whatever the caller has switched on.
+    """What ``make`` returns: made on the CPU, as ordinary tensors without gradient, whatever is switched on.
 
     All those modes belong to a thread, so ``make`` runs in another one.
     """

@@ -35,7 +35,11 @@ from relunb.ops._relu_cell_means import relu_cell_means_plain
 
 def rows(*shape):
     """Numbers with no pattern and no ties, which need no generator."""
-    return torch.tensor([((i * 0.754877666) % 1) * 2 - 0.97 for i in range(torch.Size(shape).numel())]).double().reshape(shape)
+    return (
+        torch.tensor([((i * 0.754877666) % 1) * 2 - 0.97 for i in range(torch.Size(shape).numel())])
+        .double()
+        .reshape(shape)
+    )
 
 
 def positive(*shape):
@@ -216,7 +220,10 @@ MODULES = {
     "BWReLU": (lambda: BWReLU(2.0), (3, 4)),
     "BWReLU learned": (lambda: BWReLU(2.0, learnable=True), (300, 300)),
     "CoordinateNetwork": (lambda: inr.CoordinateNetwork(2, learnable_scale=True), (300, 2)),
-    "CoordinateNetwork encoded": (lambda: inr.CoordinateNetwork(2, 3, 8, octaves=3, skip=True, activation="siren"), (3, 2)),
+    "CoordinateNetwork encoded": (
+        lambda: inr.CoordinateNetwork(2, 3, 8, octaves=3, skip=True, activation="siren"),
+        (3, 2),
+    ),
     "CoordinateNetwork wire": (lambda: inr.CoordinateNetwork(2, hidden_features=8, activation="wire"), (3, 2)),
     "Grid": (lambda: inr.Grid((4, 5), 3), (6, 2)),
     "PositionalEncoding": (lambda: inr.PositionalEncoding(2, 3), (6, 2)),
@@ -367,12 +374,17 @@ def test_a_second_derivative_does_not_depend_on_size(name, way, monkeypatch):
     monkeypatch.setattr(_bw_relu, "_SMALL", 0)
     monkeypatch.setattr(_relu_cell_means, "_SMALL", 0)
     plain, fast = TWO_ROUTES[name]
-    for x in (rows(3, 4) * 3, torch.tensor([[0.0, 1.5, 3.0, 1.0], [2.0, 0.0, 0.0, 0.5], [1.0, -1.0, 1.0, -1.0]]).double()):
+    for x in (
+        rows(3, 4) * 3,
+        torch.tensor([[0.0, 1.5, 3.0, 1.0], [2.0, 0.0, 0.0, 0.5], [1.0, -1.0, 1.0, -1.0]]).double(),
+    ):
         torch.testing.assert_close(SECOND[way](fast, x), SECOND[way](plain, x), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("height", (255, 256))
-@pytest.mark.parametrize("layer", (nn.ReLU, BWReLU, lambda: BWReLU(learnable=True), lambda: IAT(256, None, "pwl", "rect")))
+@pytest.mark.parametrize(
+    "layer", (nn.ReLU, BWReLU, lambda: BWReLU(learnable=True), lambda: IAT(256, None, "pwl", "rect"))
+)
 def test_the_second_derivative_of_a_network_on_either_side_of_a_switch(layer, height):
     net = nn.Sequential(layer(), nn.Flatten()).double()
     x = rows(height, 256).requires_grad_()

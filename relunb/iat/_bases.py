@@ -101,7 +101,9 @@ class PWLWavelet(PiecewisePolynomial):
             return
         _at_least(size, 2, "pwl-w", "the next hat would be the hat itself")
         # From node c to the next, where function c is 1 and -1, the one before -1 and 0, and the one after 0 and 1.
-        pieces = {0: [1, -2], -1: [-1, 1], 1: [0, 1]} if size > 2 else {0: [1, -2], -1: [-1, 2]}
+        pieces: dict[int, list[float]] = {0: [1, -2], -1: [-1, 1], 1: [0, 1]}
+        if size == 2:
+            pieces = {0: [1, -2], -1: [-1, 2]}
         made_plainly(self._keep, _uniform(size), size, *_the_same_on_each(size, size, pieces))
 
 

@@ -11,7 +11,6 @@ from ..ops import LinearCells, linear_cells
 from ._basis import Basis, PiecewisePolynomial, merged
 from ._quadrature import interval_nodes
 
-
 _DENSE = 1 << 22  # numbers of a matrix that is kept whole, zeros and all
 _MOST = 1 << 25  # of a matrix that is not sparse: 256 MiB, and already many seconds of work
 
@@ -45,13 +44,14 @@ def constant_cells(p: PiecewisePolynomial, q: Basis) -> ConstantCells:
             f"{q} on the {cells:,} cells of {p} takes a table of {entries:,} numbers, and {_MOST:,} are the most. "
             "Take a local output basis, or smaller widths."
         )
-    parts = []
+    parts: list[list[Tensor]] = []
     for at, of in zip(*(t.split(max(1, _DENSE // q.size)) for t in (s, weight)), strict=True):
         functions, values = q.local_values(at)
         cell = torch.searchsorted(ends[1:-1].contiguous(), at, right=True)[:, None].expand_as(functions)
         weighted = of[:, None] * values / q.l1_norms[functions]
         parts.append([t.flatten() for t in (cell, functions, weighted * size)])
-    return ConstantCells(state, _map(*(torch.cat(t) for t in zip(*parts, strict=True)), (cells, q.size), 1e-15))
+    cell, functions, weights = (torch.cat(t) for t in zip(*parts, strict=True))
+    return ConstantCells(state, _map(cell, functions, weights, (cells, q.size), 1e-15))
 
 
 def _map(inputs: Tensor, outputs: Tensor, weights: Tensor, shape: tuple[int, int], least: float = 0.0) -> Any:
@@ -79,6 +79,11 @@ def times(x: Tensor, matrix: Tensor | Sparse) -> Tensor:
         return x @ matrix.to(x)
     terms = x.index_select(-1, matrix.inputs.to(x.device)) * matrix.weights.to(x)
     return x.new_zeros(*x.shape[:-1], matrix.shape[1]).index_add(-1, matrix.outputs.to(x.device), terms)
+
+
+def sizes(matrix: Tensor | Sparse) -> Tensor | Sparse:
+    """The matrix of absolute values."""
+    return matrix.abs() if isinstance(matrix, Tensor) else matrix._replace(weights=matrix.weights.abs())
 
 
 def constant_relu(x: Tensor, cells: ConstantCells) -> Tensor:

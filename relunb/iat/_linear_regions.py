@@ -19,7 +19,7 @@ from .._checks import count as positive_count
 from .._checks import finite
 from .._checks import points as check_points
 from ._basis import Basis, PiecewisePolynomial
-from ._cells import ConstantCells, constant_cells
+from ._cells import ConstantCells, constant_cells, sizes, times
 from ._pattern import activation_matrix, activation_pattern
 from ._transform import IAT
 
@@ -311,7 +311,7 @@ def _states(layer: ConstantCells, pieces: _Pieces) -> tuple[Tensor, Tensor]:
     """values^T h, and the margin within which it is zero."""
     if layer.values is None:
         return pieces.maps, _ROUNDING * pieces.size
-    return pieces.maps @ layer.values, _ROUNDING * (pieces.size @ layer.values.abs())
+    return times(pieces.maps, layer.values), _ROUNDING * times(pieces.size, sizes(layer.values))
 
 
 def _last_cells(layer: ConstantCells, pieces: _Pieces) -> _Pieces:
@@ -328,14 +328,14 @@ def _cells(layer: ConstantCells, pieces: _Pieces) -> _Pieces:
     numbers = len(source) * maps[0].numel()
     if numbers > _MOST:
         raise ValueError(
-            f"{len(source)} regions with a map to {maps.shape[-1]} states each take {8 * numbers / 2**30:.0f} GiB, more "
-            f"than {8 * _MOST >> 30}: take less of the input space, or narrower layers before the last one."
+            f"{len(source)} regions with a map to {maps.shape[-1]} states each take {8 * numbers / 2**30:.0f} GiB, "
+            f"more than {8 * _MOST >> 30}: take less of the input space, or narrower layers before the last one."
         )
     maps = maps[source]
     maps = maps * (_at(_center(corners, count), maps) > margin[source, None])
     size = maps.abs().sum(1)
     if layer.weights is not None:
-        maps, size = maps @ layer.weights, size @ layer.weights.abs()
+        maps, size = times(maps, layer.weights), times(size, sizes(layer.weights))
     return _Pieces(corners, count, maps, size)
 
 

@@ -7,8 +7,8 @@ then a cell is a panel). On a panel, with z = sum_k c_k T_k(u), the Chebyshev co
 * |c_1| > sum_(k >= 2) k^2 |c_k|: z is monotone, since |T_k'| <= k^2. It has a root if its ends differ in sign.
 * Otherwise, seldom: halve the panel, and look at both halves.
 
-Rounding decides nothing that matters. The sign of an interval is taken inside it, so an edge too many does no harm, and
-no edge is lost: every end of a panel where z is zero to rounding is one too. A double root, which z only touches, bounds
+Rounding decides nothing that matters. The sign of an interval is taken inside it, so an edge too many does no harm. No
+edge is lost: every end of a panel where z is zero to rounding is one too. A double root, which z only touches, bounds
 nothing.
 """
 
@@ -54,7 +54,9 @@ def _panels(basis: Basis, device: torch.device) -> _Panels:
     if basis.harmonics:  # a quarter of a wave of the highest harmonic, at most
         parts = (ends.diff() * basis.harmonics * 2).ceil().clamp_min(1).long()
         starts = ends.tolist()
-        pieces = [np.linspace(a, b, n, endpoint=False) for a, b, n in zip(starts, starts[1:], parts.tolist(), strict=False)]
+        pieces = [
+            np.linspace(a, b, n, endpoint=False) for a, b, n in zip(starts, starts[1:], parts.tolist(), strict=False)
+        ]
         ends = torch.from_numpy(np.concatenate([*pieces, starts[-1:]]))
     if degree <= 1:  # from the values at the ends, without a rounding
         left, right = basis(ends[:-1]), basis.left_limit(ends[1:])

@@ -12,7 +12,7 @@ from .._tables import made_plainly
 from ..ops import LinearCells, MidpointTables, midpoint, midpoint_relu, midpoint_tables
 from ._bases import basis as basis_of
 from ._basis import Basis, Harmonics, PiecewisePolynomial
-from ._cells import ConstantCells, constant_cells, constant_relu, cut_cells, linear_relu, nodal_table
+from ._cells import ConstantCells, Sparse, constant_cells, constant_relu, cut_cells, linear_relu, nodal_table
 from ._exact import exact_relu
 
 Activation = Callable[[Tensor], Tensor]
@@ -140,7 +140,7 @@ class _Plan:
         self.points = None if method == "exact" else _points(p, q, points)
         self._tables: dict[Any, MidpointTables] = {}
         self._constant: ConstantCells | None = None
-        self._linear: tuple[Tensor | None, LinearCells] | None = None
+        self._linear: tuple[Tensor | Sparse | None, LinearCells] | None = None
         if self.points is not None:
             _affordable("method='midpoint'", p, q, self.points * (p.size + q.size))
             double = torch.get_default_dtype() == torch.float64

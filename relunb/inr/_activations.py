@@ -38,9 +38,9 @@ class _Scaled(nn.Module):
         return super()._apply(_without_half(fn), recurse)
 
     def extra_repr(self) -> str:
-        learnable = isinstance(self.scale, nn.Parameter)
-        value = "?" if learnable and self.scale.is_meta else f"{number(self.scale):g}"
-        return f"scale={value}, learnable={learnable}"
+        learned = isinstance(self.scale, nn.Parameter)
+        value = "?" if isinstance(self.scale, Tensor) and self.scale.is_meta else f"{number(self.scale):g}"
+        return f"scale={value}, learnable={learned}"
 
 
 class Sine(_Scaled):

@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from .._checks import count, points
 
-
 MOST_OCTAVES = 127  # 2**126 pi is the last frequency that float32 holds
 
 

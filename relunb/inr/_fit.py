@@ -3,7 +3,6 @@
 import contextlib
 import io
 import math
-import os
 import signal
 import threading
 import time

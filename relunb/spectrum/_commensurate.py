@@ -177,7 +177,7 @@ def _zeros(a: Tensor, phase: Tensor, k: Tensor) -> tuple[Tensor, Zeros]:
         changes = done & ((left > 0) != (right > 0))
         clear, flat = changes & steep, changes & ~steep
         if clear.any():
-            found.append(_refined(signals, *(v[clear] for v in (row, j, start, left)), width))
+            found.append(_refined(signals, row[clear], j[clear], start[clear], left[clear], width))
         if flat.any():  # wherever in it the signal changes sign, the integral is the same
             found.append((row[flat], j[flat], middle[flat], left[flat] <= 0))
         halves = ((row, j, start, left, value), (row, j, middle, value, right))

@@ -307,10 +307,10 @@ def _sorted_by_role(path: Path, arrays: dict[str, Any]) -> dict[tuple[str, int, 
         layers.setdefault(match["kind"], {}).setdefault(number, {})["/".join(parts[at[-1] + 1 :])] = array
     shapes = _shapes()
     wanted = {kind: 1 + max(index for other, index, _ in shapes if other == kind) for kind, _, _ in shapes}
-    for kind, number in wanted.items():
+    for kind, needed in wanted.items():
         found = len(layers.get(kind, {}))
-        if found != number:
-            raise ValueError(f"{path} has {found} layers {kind}; this network has {number}.")
+        if found != needed:
+            raise ValueError(f"{path} has {found} layers {kind}; this network has {needed}.")
     result = {}
     for kind, members in layers.items():
         for index, number in enumerate(sorted(members)):

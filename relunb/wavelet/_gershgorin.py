@@ -92,7 +92,7 @@ def _exact_entries(matrix: Any) -> np.ndarray | None:
     for entry in entries.flat:
         if not (isinstance(entry, Real) or getattr(entry, "is_extended_real", False) and entry.is_number):
             raise TypeError(f"matrix must have real numbers; got {shown(entry)}.")
-        if not abs(entry) < math.inf:
+        if not bool(abs(entry) < math.inf):  # pyright: ignore[reportOperatorIssue]
             raise ValueError(f"matrix has a non-finite entry: {shown(entry)}.")
     return entries
 

@@ -232,7 +232,7 @@ def _interval(domain: Any) -> tuple[Any, Any]:
 def _scale(scale: Any, v: Tensor) -> Tensor | float:
     if not isinstance(scale, Tensor):
         if not isinstance(scale, list | tuple | np.ndarray) or np.ndim(scale) == 0:
-            return _checked_scale(scale)
+            return _checked_scale(scale)  # pyright: ignore[reportArgumentType]
         scale = real("scale", scale, like=v)
     scale = real("scale", _checked_scale(scale), like=v)
     if scale.shape not in ((), v.shape[-1:]):

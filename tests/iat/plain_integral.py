@@ -1,4 +1,4 @@
-"""IAT-ReLU as an integral done plainly: signs on a fine mesh, bisection, Gauss nodes between. Slow, and blind to nothing.
+"""IAT-ReLU as an integral done plainly: signs on a fine mesh, bisection, Gauss nodes between. Slow, and blind to none.
 
 It shares the bases with the package and nothing of how the package finds roots. The mesh is skew, so no root that a
 symmetric or an integer state has lies on it.

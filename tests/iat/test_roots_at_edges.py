@@ -1,5 +1,6 @@
 """States whose roots fall on an edge: what a ReLU, a one-hot or a rounded layer hands on. No random state is one."""
 
+import functools
 import itertools
 import math
 
@@ -129,7 +130,8 @@ def test_a_state_turned_round_the_circle_has_turned_outputs_and_derivatives(d):
             ours = torch.einsum("ab,bij->aij", back, second(x))
             turned = torch.einsum("akl,ki,lj->aij", second(there @ x), there, there)
             torch.testing.assert_close(ours, turned, rtol=1e-10, atol=1e-11)
-            ours = torch.func.hessian(lambda u: DecoupledIAT(d, None, 4, output_basis="fourier")(x, u))(x)
+            decoupled = DecoupledIAT(d, None, 4, output_basis="fourier")
+            ours = torch.func.hessian(functools.partial(decoupled, x))(x)
             assert ours.isfinite().all()
 
 
