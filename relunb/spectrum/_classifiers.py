@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from .._checks import count
 
 ACTIVATIONS = ("relu", "linear")
+_MOST_WEIGHTS = 2**27
 
 
 class ToneClassifier(nn.Module):
@@ -32,7 +33,8 @@ class ToneClassifier(nn.Module):
 
     Raises:
         TypeError: a size is not an integer.
-        ValueError: ``activation`` is neither of the two, or a size is not positive.
+        ValueError: ``activation`` is neither of the two, a size is not positive, or the sizes make more than 134,217,728
+            weights.
 
     Example:
         >>> classifier = ToneClassifier("relu", generator=torch.Generator().manual_seed(0))
@@ -59,6 +61,9 @@ class ToneClassifier(nn.Module):
         sizes = {"n_filters": n_filters, "kernel_size": kernel_size, "n_hidden": n_hidden, "n_classes": n_classes}
         for name, size in sizes.items():
             count(name, size)
+        weights = n_filters * (1 + n_filters) * kernel_size + n_hidden * (n_filters + n_classes)
+        if weights > _MOST_WEIGHTS:
+            raise ValueError(f"these sizes make {weights:,} weights, and {_MOST_WEIGHTS:,} is the limit.")
         self.activation = activation
         self.first = nn.Parameter(glorot_uniform((n_filters, 1, kernel_size), generator))
         self.second = nn.Parameter(glorot_uniform((n_filters, n_filters, kernel_size), generator))
@@ -69,7 +74,7 @@ class ToneClassifier(nn.Module):
 
     def activations(self, signals: Tensor) -> tuple[Tensor, Tensor]:
         """The output of each convolution after its activation, (..., n_filters, time)."""
-        leading = checked_signals(signals).shape[:-1]
+        leading = self._checked(signals).shape[:-1]
         layers = []
         x = signals.reshape(-1, 1, signals.shape[-1])
         for kernel in (self.first, self.second):
@@ -87,11 +92,18 @@ class ToneClassifier(nn.Module):
         # that leaves out the last K - 1 - k samples. Two convolutions in a row leave out up to 2K - 2 of them.
         size = self.first.shape[-1]
         sums = 2 * size - 1
-        means = shortened_means(checked_signals(signals), min(sums, signals.shape[-1]))
+        means = shortened_means(self._checked(signals), min(sums, signals.shape[-1]))
         means = F.pad(means, (0, sums - means.shape[-1]))  # a signal without all of its samples has the sum zero
         both = torch.einsum("oij,ik->ojk", self.second, self.first[:, 0])
         combined = sum(F.pad(both[:, j], (j, size - 1 - j)) for j in range(size))  # index j + k, from 0 to 2K - 2
         return means @ torch.as_tensor(combined).flip(-1).mT
+
+    def _checked(self, signals: Tensor) -> Tensor:
+        """The signals, if their dtype is that of the weights; under autocast torch sees to that."""
+        dtype = self.first.dtype
+        if checked_signals(signals).dtype != dtype and not torch.is_autocast_enabled(signals.device.type):
+            raise TypeError(f"signals are {signals.dtype} and the network {dtype}: use signals.to({dtype}).")
+        return signals
 
     def forward(self, signals: Tensor) -> Tensor:
         hidden = F.linear(self.features(signals), self.hidden, self.hidden_bias).relu()

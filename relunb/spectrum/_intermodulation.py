@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .._checks import Numbers, integers
 from ._multitone import dc_of_rows, followed, rows_of_tones, sign
+from ._phase_mean import HIGHEST_ROTATED as _HIGHEST_ROTATED
 from ._phase_mean import phase_mean_integral
 from ._tone import lines_of_tone
 
@@ -15,6 +16,8 @@ _LOW = 6  # order up to which the integral of Bessel functions has its fast rout
 _HIGHEST = 10**6  # sum of orders, of one tone or two
 _HIGHEST_OF_MANY = 10_000  # of three or more
 _PORTION = 1 << 16  # points at once
+_MOST_POINTS, _MOST_FOLLOWED = 1 << 30, 1 << 23  # of all rows of two tones: minutes; with a gradient, 3 GiB
+_MOST_WORK = 10**5  # rows x sum of orders of three tones or more: minutes
 
 
 def intermodulation(amplitudes: Numbers, orders: Sequence[int] | Tensor, bias: Numbers = 0.0) -> Tensor:
@@ -40,7 +43,8 @@ def intermodulation(amplitudes: Numbers, orders: Sequence[int] | Tensor, bias: N
 
     Raises:
         TypeError: an input is not real, or an order is not an integer.
-        ValueError: an input is empty or not finite, there is not one order a tone, or the orders are too high.
+        ValueError: an input is empty or not finite, there is not one order a tone, or the orders are too high
+            for so many rows.
 
     Example:
         >>> [f"{intermodulation([1.0, 0.5], k).item():.6f}" for k in ([1, 1], [1, -1], [2, 1])]
@@ -65,10 +69,28 @@ def intermodulation(amplitudes: Numbers, orders: Sequence[int] | Tensor, bias: N
     if len(k) == 1:
         line = lines_of_tone(a[:, 0], b, torch.tensor(k, device=a.device))[:, 0]
     elif len(k) == 2 and max(k) > _LOW:
+        most_points = _MOST_FOLLOWED if followed(a) or followed(b) else _MOST_POINTS
+        _check_rows(len(a), max(most_points // _points_of_two(*k), 1), k, most_points == _MOST_FOLLOWED)
         line = _line_of_two(a, b, *k)
     else:
+        if max(k) > _HIGHEST_ROTATED:
+            _check_rows(len(a), max(_MOST_WORK // sum(k), 1), k, with_gradient=False)
         line = _line_of_many(a, b, k)
     return (line.reshape(unit.shape) * unit).to(dtype)
+
+
+def _check_rows(rows: int, most: int, k: list[int], with_gradient: bool) -> None:
+    """Refuse what takes too long, or too much memory, before it starts."""
+    if rows > most:
+        raise ValueError(
+            f"{rows:,} rows at orders that add up to {sum(k):,} are too many{' with a gradient' * with_gradient}: "
+            f"{most:,} is the limit. Split the rows."
+        )
+
+
+def _points_of_two(first: int, second: int) -> int:
+    """How many points a period a line of two tones is summed over."""
+    return max(1 << (first + second).bit_length() + 2, 1 << 16)
 
 
 def _line_of_many(a: Tensor, b: Tensor, k: list[int]) -> Tensor:
@@ -103,7 +125,7 @@ def _line_of_two(a: Tensor, b: Tensor, first: int, second: int) -> Tensor:
     """
     lines = torch.zeros_like(b)
     first_is_larger = a[:, 0].detach().abs() >= a[:, 1].detach().abs()
-    points = max(1 << (first + second).bit_length() + 2, 1 << 16)
+    points = _points_of_two(first, second)
     t = torch.arange(points // 2 + 1, dtype=a.dtype, device=a.device) * (2 * math.pi / points)
     ends = torch.where((t == 0) | (t >= math.pi), 0.5, 1.0)  # the other half of the period mirrors this one
     for inner, outer, mine in ((0, 1, first_is_larger), (1, 0, ~first_is_larger)):

@@ -10,6 +10,8 @@ from .._checks import Numbers, known, real
 from .._scaling import power_of_two
 from ._phase_mean import phase_mean_integral
 
+_MOST_TONES = 10**5  # seconds for a row, and a gibibyte
+
 
 def multitone_dc(amplitudes: Numbers, bias: Numbers = 0.0) -> Tensor:
     """The exact DC of ``ReLU(b + sum_i a_i cos(w_i t + phase_i))`` for frequencies that are independent.
@@ -31,7 +33,8 @@ def multitone_dc(amplitudes: Numbers, bias: Numbers = 0.0) -> Tensor:
     Raises:
         TypeError: an input is not real, or comes from ``torch.func.vmap``: rows are a batch already.
         NotImplementedError: forward mode inside forward mode. ``torch.func.hessian``, forward over reverse, works.
-        ValueError: an input is empty, not finite, or of a shape that does not fit; or ``amplitudes`` is one number.
+        ValueError: an input is empty, not finite, or of a shape that does not fit; or ``amplitudes`` is one number, or
+            has more than 100,000 tones.
 
     Example:
         >>> f"{multitone_dc([1.0, 1.0]).item():.6f}"  # 4 / pi^2
@@ -70,6 +73,8 @@ def rows_of_tones(amplitudes: Numbers, bias: Numbers) -> tuple[Tensor, Tensor, T
     known(amplitudes=amplitudes, bias=bias)
     if amplitudes.ndim == 0:
         raise ValueError("amplitudes must have a last dimension of tones; got a single number. One tone is [a].")
+    if amplitudes.shape[-1] > _MOST_TONES:
+        raise ValueError(f"amplitudes has {amplitudes.shape[-1]:,} tones, and {_MOST_TONES:,} is the limit.")
     try:
         shape = torch.broadcast_shapes(amplitudes.shape[:-1], bias.shape)
     except RuntimeError:

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from .._checks import Numbers, count, known, positive, real
 
 MODES = ("circular", "zero")
+_MOST_LAYERS, _MOST_TAPS = 10_000, 1_000_000
 
 
 class FixedFilter(nn.Module):
@@ -25,7 +26,7 @@ class FixedFilter(nn.Module):
     Raises:
         TypeError: ``taps`` are not real numbers; in the forward pass, ``x`` is not a floating-point tensor.
         ValueError: ``taps`` is empty, not flat or not finite, or ``mode`` is neither of the two; in the forward pass,
-            ``x`` has no samples, or fewer than a circular filter has taps.
+            ``x`` has no samples, its dtype does not hold a tap, or it has fewer samples than a circular filter has taps.
 
     Example:
         >>> FixedFilter([1, -1])(torch.tensor([5.0, 7.0, 4.0])).tolist()  # the difference of neighbouring samples
@@ -54,6 +55,9 @@ class FixedFilter(nn.Module):
             raise ValueError(
                 f"the signal has no samples: its shape is {tuple(x.shape)}, and time is its last dimension."
             )
+        loudest = max(self.taps, key=abs)
+        if abs(loudest) > torch.finfo(x.dtype).max:
+            raise ValueError(f"the tap {loudest:g} is too large for {x.dtype}, the signal's: use x.double().")
         past = len(self.taps) - 1
         padded = with_past(x, past, self.mode)
         # Shifted copies and not conv1d, which may round to TF32 on a GPU: a difference is then one rounding, anywhere.
@@ -121,14 +125,14 @@ def differentiator(depth: int) -> nn.Sequential:
     shape (..., time). ``net[: 1 + 2 * l]`` is the network up to ``y_l``. Nothing in it is trained.
 
     Args:
-        depth: number of differences, at least 0.
+        depth: number of differences, from 0 to 10,000.
 
     Returns:
         An ``nn.Sequential`` of ReLUs with a :class:`FixedFilter` between each two.
 
     Raises:
         TypeError: ``depth`` is not an integer.
-        ValueError: ``depth`` is negative.
+        ValueError: ``depth`` is out of its range.
 
     Example:
         >>> differentiator(1)(torch.tensor([0.0, 3.0, 5.0, 1.0])).tolist()
@@ -138,7 +142,7 @@ def differentiator(depth: int) -> nn.Sequential:
     has ``depth = 2`` and multiplies each difference by the sample rate; for a positive c, ``ReLU(c x) = c ReLU(x)``, so
     that is a factor ``sample_rate ** depth`` of the output.
     """
-    return _network([1.0, -1.0], count("depth", depth, least=0))
+    return _network([1.0, -1.0], count("depth", depth, least=0, most=_MOST_LAYERS))
 
 
 def averager(kernel_size: int, depth: int) -> nn.Sequential:
@@ -149,15 +153,15 @@ def averager(kernel_size: int, depth: int) -> nn.Sequential:
     Nothing in it is trained. Every ReLU but the first is the identity, and the mean over time is kept.
 
     Args:
-        kernel_size: samples in each mean, at least 1.
-        depth: number of moving averages, at least 0.
+        kernel_size: samples in each mean, from 1 to 1,000,000.
+        depth: number of moving averages, from 0 to 10,000.
 
     Returns:
         An ``nn.Sequential`` of ReLUs with a :class:`FixedFilter` between each two.
 
     Raises:
         TypeError: ``kernel_size`` or ``depth`` is not an integer.
-        ValueError: ``kernel_size`` is less than 1, or ``depth`` is negative; in the forward pass, the signal has fewer
+        ValueError: ``kernel_size`` or ``depth`` is out of its range; in the forward pass, the signal has fewer
             than ``kernel_size`` samples.
 
     Example:
@@ -168,8 +172,8 @@ def averager(kernel_size: int, depth: int) -> nn.Sequential:
     has ``kernel_size = 9`` and ``depth = 5``, and cuts ``kernel_size - 1`` samples at every layer where this one lets
     the signal repeat.
     """
-    size = count("kernel_size", kernel_size)
-    return _network([1 / size] * size, count("depth", depth, least=0))
+    size = count("kernel_size", kernel_size, most=_MOST_TAPS)
+    return _network([1 / size] * size, count("depth", depth, least=0, most=_MOST_LAYERS))
 
 
 def _network(taps: list[float], depth: int) -> nn.Sequential:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .._checks import count
+from .._checks import count, known, shown
 from .._scaling import power_of_two
 from ._classifiers import checked_signals, glorot_uniform
 from ._networks import checked_mode, with_past
@@ -118,7 +118,7 @@ def threshold_accuracy(values: Tensor, labels: Tensor) -> Tensor:
         (...) float64, between 1/C and 1.
 
     Raises:
-        TypeError: an argument is not a tensor.
+        TypeError: an argument is not a real tensor.
         ValueError: the numbers of samples differ or are zero, values are not finite, or the classes are not 0, 1, ...
 
     Example:
@@ -130,15 +130,19 @@ def threshold_accuracy(values: Tensor, labels: Tensor) -> Tensor:
     for name, given in (("values", values), ("labels", labels)):
         if not isinstance(given, Tensor):
             raise TypeError(f"{name} must be a tensor; got {type(given).__name__}.")
+    if values.is_complex() or labels.is_complex():
+        raise TypeError("values and labels must be real.")
+    known(values=values, labels=labels)
     if values.ndim == 0 or labels.ndim != 1 or values.shape[-1] != len(labels) or len(labels) == 0:
         raise ValueError(
             f"values (..., samples) and labels (samples,) must agree; got {(*values.shape,)} and {(*labels.shape,)}."
         )
     if not values.isfinite().all():
         raise ValueError("values has numbers that are not finite: thresholds cannot order them.")
-    classes = int(labels.max()) + 1
-    if labels.unique().tolist() != list(range(classes)) or classes > 6:
-        raise ValueError(f"labels must be the classes 0, 1, ... up to 5, each present; got {labels.unique().tolist()}.")
+    present = labels.unique().tolist()
+    classes = len(present)
+    if classes > 6 or present != list(range(classes)):
+        raise ValueError(f"labels must be the classes 0, 1, ... up to 5, each present; got {shown(present)}.")
     ordered, order = values.sort(-1)
     # counts[c][..., b]: how many of the lowest b samples belong to class c.
     counts = [F.pad((labels[order] == c).double().cumsum(-1), (1, 0)) for c in range(classes)]

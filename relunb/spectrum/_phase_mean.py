@@ -27,7 +27,7 @@ _RADIUS = 1.5  # of the quarter circle, in units of one over the scale below
 _ARC = 14  # points on it
 _PANELS = (0.0, 1.5, 3.2, 6.0, 11.0, 22.0)  # in log t, Gauss-Legendre on each
 _PANEL = 9  # points on a panel; 7 would leave errors of 1e-6 in a derivative
-_HIGHEST_ROTATED = 20  # order: the power series near zero, and the recurrence of I, have their digits up to here
+HIGHEST_ROTATED = 20  # order: the power series near zero, and the recurrence of I, have their digits up to here
 _MOST_SPLIT = 8  # tones that are multiplied out, at most: 2^8 terms
 _FEW = 4  # up to so many tones the terms are cheaper than any sum
 _LONG = 512  # points of a sum that is longer than the terms would take
@@ -69,7 +69,7 @@ def phase_mean_integral(amplitudes: Tensor, orders: Sequence[int], bias: Tensor 
     odd = sum(orders) % 2 == 1
     split, possible = _tones_to_split(weights.detach())
     points = _points_on_real_axis(weights.detach(), kinds)
-    rotate = possible & (points > (_LONG if weights.shape[-1] > _FEW else 0)) & (max(orders) <= _HIGHEST_ROTATED)
+    rotate = possible & (points > (_LONG if weights.shape[-1] > _FEW else 0)) & (max(orders) <= HIGHEST_ROTATED)
     # Near zero a Hankel function of order k is as large as 1/a^k, and digits are lost when such parts cancel.
     for i, k in enumerate(orders):
         if k > 0:

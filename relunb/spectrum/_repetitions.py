@@ -1,14 +1,19 @@
 """Train many copies of one network at once, each on its own data: a batch of experiments."""
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+import math
+from collections.abc import Callable, Iterator, Sequence
+from itertools import zip_longest
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, stack_module_state, vmap
 
-from .._checks import count
+from .._checks import count, finite, known, single
+from ._classifiers import checked_signals
+
+_PLAIN = (bool, int, float, str, tuple, type(None))
 
 
 class Histories(NamedTuple):
@@ -59,8 +64,11 @@ def train_together(
         before the step, as Keras reports them; ``distances``, by name. Each (repetitions, epochs), float32, on the CPU.
 
     Raises:
-        ValueError: there are no networks, the numbers of repetitions differ, a count is not positive, or ``watch``
-            names no parameter.
+        TypeError: a network is not a module, ``signals`` are not floating point, ``labels`` not int64, or a seed is not
+            an integer.
+        ValueError: there are no networks, they are not alike, the numbers of repetitions differ, a count is not
+            positive, ``signals`` or ``learning_rate`` are not finite, the rate is negative, the dtype of ``signals`` is
+            not that of the networks, a label has no output, or ``watch`` names no parameter.
 
     Example:
         >>> from relunb.spectrum import ToneClassifier, tone_classes
@@ -74,6 +82,11 @@ def train_together(
 
     Derived in :doc:`/book/spectrum/features`.
     """
+    checked_signals(signals)
+    if not isinstance(labels, Tensor) or labels.dtype != torch.int64:
+        given = labels.dtype if isinstance(labels, Tensor) else type(labels).__name__
+        raise TypeError(f"labels must be an int64 tensor (repetitions, samples); got {given}.")
+    known(signals=signals, labels=labels)
     copies = len(networks)
     if copies == 0:
         raise ValueError("networks is empty: give one for each repetition.")
@@ -84,16 +97,29 @@ def train_together(
         )
     if signals.shape[:2] != labels.shape or labels.numel() == 0:
         raise ValueError(f"labels must have the shape of signals without time; got {(*labels.shape,)}.")
+    if signals.ndim < 3:
+        raise ValueError(f"signals must be (repetitions, samples, time); got {(*signals.shape,)}.")
+    finite("signals", signals)
+    if int(labels.min()) < 0:
+        raise ValueError(f"labels must be the classes 0, 1, ...; got {int(labels.min())}.")
     count("epochs", epochs)
     count("batch_size", batch_size)
+    rate_given = single("learning_rate", learning_rate)
+    if not 0 <= rate_given < math.inf:
+        raise ValueError(f"learning_rate must be finite and not negative; got {rate_given:g}.")
+    seeds = [count("each seed", seed, least=-(2**63), most=2**63 - 1) for seed in seeds]
+    _check_alike(networks, signals)
     parameters, buffers = stack_module_state(list(networks))
     unknown = [name for name in watch if name not in parameters]
     if unknown:
         raise ValueError(f"watch names {unknown[0]!r}; the parameters are {', '.join(parameters)}.")
     skeleton = networks[0]
+    highest = int(labels.max())
 
     def loss_of(weights: dict[str, Tensor], others: dict[str, Tensor], x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         logits = functional_call(skeleton, (weights, others), (x,))
+        if highest >= logits.shape[-1]:
+            raise ValueError(f"labels must lie in 0..{logits.shape[-1] - 1}, one output for each class; got {highest}.")
         return F.cross_entropy(logits, y), (logits.argmax(-1) == y).float().mean()
 
     step = vmap(grad_and_value(loss_of, has_aux=True))
@@ -114,7 +140,7 @@ def train_together(
             steps += 1
             slopes, (value, right) = step(weights, buffers, signals[row, chosen], labels[row, chosen])
             totals += torch.stack([value, right]) * chosen.shape[1]
-            rate = learning_rate * (1 - 0.999**steps) ** 0.5 / (1 - 0.9**steps)
+            rate = rate_given * (1 - 0.999**steps) ** 0.5 / (1 - 0.9**steps)
             for name, slope in slopes.items():
                 mean[name].lerp_(slope, 0.1)
                 square[name].lerp_(slope.square(), 0.001)
@@ -125,3 +151,33 @@ def train_together(
         if after_epoch is not None:
             after_epoch()
     return Histories(loss, accuracy, distances)
+
+
+def _check_alike(networks: Sequence[nn.Module], signals: Tensor) -> None:
+    """Refuse networks that differ in more than numbers: all are computed as the first one is."""
+    for number, network in enumerate(networks):
+        if not isinstance(network, nn.Module):
+            raise TypeError(f"each of networks must be a torch.nn.Module; got {type(network).__name__}.")
+        for (name, one), (other_name, other) in zip_longest(
+            _made_of(network), _made_of(networks[0]), fillvalue=("", ())
+        ):
+            if (name, one) != (other_name, other):
+                raise ValueError(
+                    f"networks must be alike, as all are computed as the first one is; networks[{number}] differs from "
+                    f"networks[0] in {f'its part {name or other_name}' if name or other_name else 'its settings'}."
+                )
+        for name, parameter in network.named_parameters():
+            if parameter.dtype != signals.dtype:
+                raise ValueError(
+                    f"signals are {signals.dtype} and {name} of a network {parameter.dtype}: "
+                    f"use signals.to({parameter.dtype})."
+                )
+
+
+def _made_of(network: nn.Module) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Each module with its type and plain settings, and each parameter with its shape."""
+    for name, module in network.named_modules():
+        settings = {key: repr(value) for key, value in vars(module).items() if isinstance(value, _PLAIN)}
+        yield name, (type(module), settings)
+    for name, parameter in network.named_parameters():
+        yield name, (*parameter.shape,)

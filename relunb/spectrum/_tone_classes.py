@@ -7,7 +7,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .._checks import count, positive, shown, single
+from .._checks import count, known, positive, shown, single
+
+
+_MOST_NUMBERS = 2**27  # of all signals: a gibibyte on the way
+_MOST_CYCLES = 1e12  # of a tone: more leave its phase no four digits
 
 
 class ToneClasses(NamedTuple):
@@ -51,8 +55,9 @@ def tone_classes(
         (classes * per_class,). Samples of a class stand together, in the order of ``frequencies``.
 
     Raises:
-        TypeError: a count is not an integer.
-        ValueError: a count or a rate is not positive, ``jitter`` is negative, or a frequency is out of its range.
+        TypeError: a count is not an integer, or ``generator`` is not one of torch.
+        ValueError: a count or a rate is not positive, ``jitter`` is negative or huge, a frequency is out of its range, or
+            the signals would have more than 134,217,728 numbers.
 
     Example:
         >>> data = tone_classes(4, jitter=0.0)
@@ -66,7 +71,17 @@ def tone_classes(
     sample_rate, jitter = positive("sample_rate", sample_rate), single("jitter", jitter)
     if not 0 <= jitter < math.inf:
         raise ValueError(f"jitter must be finite and not negative, in Hz; got {jitter}.")
+    if generator is not None and not isinstance(generator, torch.Generator):
+        raise TypeError(f"generator must be a torch.Generator; got {shown(generator)}.")
     frequencies = _flat("frequencies", frequencies)
+    numbers = len(frequencies) * per_class * n_samples
+    if numbers > _MOST_NUMBERS:
+        raise ValueError(
+            f"{len(frequencies)} classes of {per_class:,} samples of length {n_samples:,} are {numbers:,} numbers, and "
+            f"{_MOST_NUMBERS:,} is the limit."
+        )
+    if jitter * n_samples / sample_rate > _MOST_CYCLES:
+        raise ValueError(f"jitter is {jitter:g} Hz: the phase of such a tone has no digit left after so many samples.")
     if len(frequencies) == 0:
         raise ValueError("frequencies is empty: name at least one class, in Hz.")
     for frequency in frequencies:
@@ -103,7 +118,7 @@ def class_constant(labels: Tensor, levels: Sequence[float] = (1.0, 5.0, 19.0)) -
 
     Raises:
         TypeError: ``labels`` is not a tensor of integers.
-        ValueError: a label has no level.
+        ValueError: a label has no level, or a level is not finite in float32.
 
     Example:
         >>> [round(value, 4) for value in class_constant(torch.tensor([0, 1, 2])).tolist()]
@@ -120,6 +135,10 @@ def class_constant(labels: Tensor, levels: Sequence[float] = (1.0, 5.0, 19.0)) -
     ):
         raise TypeError("labels must be a tensor of whole numbers, the classes 0, 1, 2, ...")
     levels = _flat("levels", levels)
+    for level in levels:
+        if not abs(level) <= torch.finfo(torch.float32).max:
+            raise ValueError(f"each of levels must be finite in float32; got {level:g}.")
+    known(labels=labels)
     if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < len(levels):
         raise ValueError(
             f"labels must lie in 0..{len(levels) - 1}, one level for each class; got {labels.unique().tolist()[:8]}."

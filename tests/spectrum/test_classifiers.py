@@ -143,3 +143,13 @@ def test_a_linear_classifier_takes_signals_shorter_than_its_memory(samples):
     linear = ToneClassifier("linear", generator=torch.Generator().manual_seed(0))
     signals = torch.randn(3, samples, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(linear.features(signals), linear.activations(signals)[1].mean(-1))
+
+
+@pytest.mark.parametrize("activation", ["relu", "linear"])
+def test_another_dtype_and_too_many_weights_get_a_sentence(activation):
+    with pytest.raises(TypeError, match=r"signals are torch.float64 and the network torch.float32: use signals.to"):
+        ToneClassifier(activation)(torch.zeros(4, dtype=torch.float64))
+    with pytest.raises(ValueError, match="134,217,728 is the limit"):
+        ToneClassifier(activation, n_filters=10**9)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert ToneClassifier(activation)(torch.zeros(4, dtype=torch.bfloat16)).shape == (3,)

@@ -189,3 +189,17 @@ def test_orders_that_would_never_end_are_refused_and_others_end():
 def test_a_line_of_high_order_has_a_gradient():
     a = torch.tensor([1.0, 0.6], dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda a: intermodulation(a, (8, 2)), a, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("rows", "orders", "gradient", "words"),
+    [
+        (1_000, [7, 1], True, "1,000 rows at orders that add up to 8 are too many with a gradient: 128 is the limit"),
+        (100_000, [7, 1], False, "16,384 is the limit. Split the rows"),
+        (1_000, [100, 100, 100], False, "333 is the limit. Split the rows"),
+    ],
+)
+def test_rows_that_take_minutes_or_all_memory_are_refused(rows, orders, gradient, words):
+    amplitudes = torch.ones(rows, len(orders), dtype=torch.float64, requires_grad=gradient)
+    with pytest.raises(ValueError, match=words):
+        intermodulation(amplitudes, orders)

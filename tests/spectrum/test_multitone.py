@@ -284,3 +284,9 @@ def test_a_hessian_by_every_transform_that_can_and_a_refusal_by_the_one_that_can
 def test_tensors_without_values_are_refused():
     with pytest.raises(ValueError, match="amplitudes has a shape and no values"):
         multitone_dc(torch.ones(2, device="meta"))
+
+
+def test_a_million_tones_are_refused():
+    """They took 16 GiB."""
+    with pytest.raises(ValueError, match="1,000,000 tones, and 100,000 is the limit"):
+        multitone_dc(torch.ones(1_000_000))

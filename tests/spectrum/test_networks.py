@@ -325,3 +325,18 @@ def test_average_pooling_folds_what_is_above_the_new_nyquist_frequency(frequency
 def test_a_mistake_gets_a_sentence(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+def test_a_tap_that_the_signal_cannot_hold_is_refused():
+    """It made infinity, or NaN, without a word."""
+    with pytest.raises(ValueError, match=r"the tap 1e\+300 is too large for torch.float32.*x.double"):
+        FixedFilter([1.0, 1e300])(torch.ones(3))
+    assert FixedFilter([1e300])(torch.ones(1, dtype=torch.float64)).item() == 1e300
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: differentiator(10**8), lambda: averager(10**9, 1), lambda: averager(2, 10**9)]
+)
+def test_networks_that_no_memory_holds_are_refused(make):
+    with pytest.raises(ValueError, match="must be at most"):
+        make()

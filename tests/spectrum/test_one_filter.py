@@ -164,3 +164,16 @@ def test_threshold_accuracy_at_its_ends():
 def test_a_mistake_gets_a_sentence(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+@pytest.mark.parametrize(
+    ("values", "labels", "error", "words"),
+    [
+        (torch.zeros(2), torch.tensor([0, 10**12]), ValueError, r"each present; got \[0, 1000000000000\]"),
+        (torch.zeros(2, device="meta"), torch.tensor([0, 1]), ValueError, "no values"),
+        (torch.zeros(2, dtype=torch.complex64), torch.tensor([0, 1]), TypeError, "must be real"),
+    ],
+)
+def test_thresholds_refuse_what_has_no_order(values, labels, error, words):
+    with pytest.raises(error, match=words):
+        threshold_accuracy(values, labels)

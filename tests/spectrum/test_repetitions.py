@@ -92,3 +92,36 @@ def test_a_mistake_gets_a_sentence(change, error, words):
     arguments = {"networks": networks, "signals": signals, "labels": labels, "seeds": range(2), **change}
     with pytest.raises(error, match=words):
         train_together(**arguments)
+
+
+@pytest.mark.parametrize("other", [ToneClassifier("linear", **SIZES), ToneClassifier(**{**SIZES, "n_hidden": 9})])
+def test_networks_that_are_not_alike_are_refused(other):
+    """All are computed as the first one is: a linear one would silently get its ReLUs."""
+    networks, signals, labels = repetitions(2)
+    with pytest.raises(ValueError, match=r"alike.*networks\[1\] differs"):
+        train_together([networks[0], other], signals, labels, seeds=range(2))
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        ({"learning_rate": float("nan")}, ValueError, "learning_rate must be finite"),
+        ({"learning_rate": -1.0}, ValueError, "not negative; got -1"),
+        ({"learning_rate": "1"}, TypeError, "learning_rate must be a number"),
+        ({"signals": torch.full((2, 60, 32), float("nan"))}, ValueError, "signals has 3840 non-finite"),
+        ({"signals": torch.zeros(2, 60, 32, dtype=torch.float64)}, ValueError, "use signals.to"),
+        ({"signals": torch.zeros(2, 60)}, ValueError, "repetitions, samples, time"),
+        ({"signals": [[1.0]]}, TypeError, "floating-point tensor"),
+        ({"labels": torch.zeros(2, 60)}, TypeError, "labels must be an int64 tensor"),
+        ({"labels": torch.full((2, 60), 3)}, ValueError, r"0\.\.2, one output for each class; got 3"),
+        ({"labels": torch.full((2, 60), -1)}, ValueError, "got -1"),
+        ({"seeds": [0.5, 1]}, TypeError, "each seed must be an integer"),
+        ({"seeds": [2**70, 1]}, ValueError, "each seed must be at most"),
+        ({"networks": [1, 2]}, TypeError, "must be a torch.nn.Module; got int"),
+    ],
+)
+def test_what_would_train_into_nothing_is_refused_before_it_starts(change, error, words):
+    networks, signals, labels = repetitions(2)
+    arguments = {"networks": networks, "signals": signals, "labels": labels, "seeds": range(2), **change}
+    with pytest.raises(error, match=words):
+        train_together(**arguments)

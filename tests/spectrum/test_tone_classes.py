@@ -77,3 +77,20 @@ def test_a_label_without_a_level_is_refused():
     with pytest.raises(TypeError, match="whole numbers"):
         class_constant(torch.tensor([0.0]))
     assert class_constant(torch.tensor([], dtype=torch.long)).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: tone_classes(10**12), ValueError, "134,217,728 is the limit"),
+        (lambda: tone_classes(4, n_samples=10**12), ValueError, "134,217,728 is the limit"),
+        (lambda: tone_classes(2, jitter=1e308), ValueError, r"jitter is 1e\+308 Hz"),
+        (lambda: tone_classes(2, generator=3), TypeError, "generator must be a torch.Generator; got 3"),
+        (lambda: class_constant(torch.tensor([0]), [1e300]), ValueError, r"finite in float32; got 1e\+300"),
+        (lambda: class_constant(torch.tensor([0]), [float("nan")]), ValueError, "finite in float32; got nan"),
+        (lambda: class_constant(torch.tensor([0], device="meta")), ValueError, "no values"),
+    ],
+)
+def test_what_would_be_nan_or_fill_the_memory_is_refused(call, error, words):
+    with pytest.raises(error, match=words):
+        call()
