@@ -33,8 +33,8 @@ class ToneClassifier(nn.Module):
 
     Raises:
         TypeError: a size is not an integer.
-        ValueError: ``activation`` is neither of the two, a size is not positive, or the sizes make more than 134,217,728
-            weights.
+        ValueError: ``activation`` is neither of the two, a size is not positive, or the sizes make more than
+            134,217,728 weights.
 
     Example:
         >>> classifier = ToneClassifier("relu", generator=torch.Generator().manual_seed(0))

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .._checks import Numbers, broadcast, integers, known, real
 from .._scaling import power_of_two
+from ._multitone import refuse_vmap
 
 _HIGHEST = 10**6  # harmonic, once common divisors are taken out
 _MOST_WORK = 10**9  # rows x tones x highest harmonic: minutes
@@ -34,7 +35,7 @@ def commensurate_dc(amplitudes: Numbers, harmonics: Sequence[int] | Tensor, phas
         harmonic, and with rows and tones.
 
     Raises:
-        TypeError: an input is not real, or a harmonic is not an integer.
+        TypeError: an input is not real, or comes from ``torch.func.vmap``, or a harmonic is not an integer.
         ValueError: an input is empty or not finite, a harmonic is negative or too high, there is not one a tone, phases
             do not broadcast with amplitudes, or rows times tones times the highest harmonic are above 1,000,000,000.
 
@@ -50,6 +51,7 @@ def commensurate_dc(amplitudes: Numbers, harmonics: Sequence[int] | Tensor, phas
     if a.ndim == 0:
         raise ValueError("amplitudes must have a last dimension of tones; got a single number. One tone is [a].")
     phase = real("phases", phases, like=a)
+    refuse_vmap(a, phase)
     known(amplitudes=a, phases=phase)
     k = integers("harmonics", "each harmonic", harmonics, tones=a.shape[-1])
     dtype = torch.promote_types(a.dtype, phase.dtype)

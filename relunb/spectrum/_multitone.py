@@ -68,8 +68,7 @@ def rows_of_tones(amplitudes: Numbers, bias: Numbers) -> tuple[Tensor, Tensor, T
     """Amplitudes (rows, tones) and bias (rows,) over a power of two, float64; it, in the batch shape; the dtype."""
     amplitudes = real("amplitudes", amplitudes)
     bias = real("bias", bias, like=amplitudes)
-    if is_batchedtensor(amplitudes) or is_batchedtensor(bias):
-        raise TypeError("each row of amplitudes is an input of its own already: call it on all rows, without vmap.")
+    refuse_vmap(amplitudes, bias)
     known(amplitudes=amplitudes, bias=bias)
     if amplitudes.ndim == 0:
         raise ValueError("amplitudes must have a last dimension of tones; got a single number. One tone is [a].")
@@ -86,6 +85,12 @@ def rows_of_tones(amplitudes: Numbers, bias: Numbers) -> tuple[Tensor, Tensor, T
     a, b = amplitudes.double().expand(*shape, -1), bias.double().expand(shape)
     unit = power_of_two(torch.cat([a.detach(), b.detach().unsqueeze(-1)], -1), -1)[..., 0]
     return (a / unit.unsqueeze(-1)).reshape(-1, a.shape[-1]), (b / unit).reshape(-1), unit, dtype
+
+
+def refuse_vmap(*given: Tensor) -> None:
+    """Refuse what ``torch.func.vmap`` hides."""
+    if any(map(is_batchedtensor, given)):
+        raise TypeError("each row of amplitudes is an input of its own already: call it on all rows, without vmap.")
 
 
 def followed(x: Tensor) -> bool:

@@ -26,7 +26,8 @@ class FixedFilter(nn.Module):
     Raises:
         TypeError: ``taps`` are not real numbers; in the forward pass, ``x`` is not a floating-point tensor.
         ValueError: ``taps`` is empty, not flat or not finite, or ``mode`` is neither of the two; in the forward pass,
-            ``x`` has no samples, its dtype does not hold a tap, or it has fewer samples than a circular filter has taps.
+            ``x`` has no samples, its dtype does not hold a tap, or it has fewer samples than a circular filter has
+            taps.
 
     Example:
         >>> FixedFilter([1, -1])(torch.tensor([5.0, 7.0, 4.0])).tolist()  # the difference of neighbouring samples

@@ -50,7 +50,17 @@ def filtered_dc(signals: Tensor, taps: Tensor, *, mode: str) -> Tensor:
     kernels = (taps / size).reshape(-1, 1, taps.shape[-1]).flip(-1)
     padded = with_past((signals / loudness).reshape(-1, 1, length), taps.shape[-1] - 1, mode)
     dc = F.conv1d(padded, kernels).relu().mean(-1)
-    return (dc * loudness.reshape(-1, 1) * size.reshape(-1)).reshape((*leading, *taps.shape[:-1]))
+    # In two steps of one sign: the two units may be far above and far below what the dtype holds beside the answer.
+    power = _exponent(loudness).reshape(-1, 1) + _exponent(size).reshape(-1)
+    ones, half = torch.ones_like(dc), power.div(2, rounding_mode="trunc")
+    for part in (half, power - half):
+        dc = dc * torch.ldexp(ones, part).to(dc.dtype)
+    return dc.reshape((*leading, *taps.shape[:-1]))
+
+
+def _exponent(unit: Tensor) -> Tensor:
+    """Of a power of two."""
+    return torch.frexp(unit).exponent - 1
 
 
 class OneFilterNetwork(nn.Module):

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from .._checks import count, known, positive, shown, single
 
-
 _MOST_NUMBERS = 2**27  # of all signals: a gibibyte on the way
 _MOST_CYCLES = 1e12  # of a tone: more leave its phase no four digits
 
@@ -56,8 +55,8 @@ def tone_classes(
 
     Raises:
         TypeError: a count is not an integer, or ``generator`` is not one of torch.
-        ValueError: a count or a rate is not positive, ``jitter`` is negative or huge, a frequency is out of its range, or
-            the signals would have more than 134,217,728 numbers.
+        ValueError: a count or a rate is not positive, ``jitter`` is negative or huge, a frequency is out of its
+            range, or the signals would have more than 134,217,728 numbers.
 
     Example:
         >>> data = tone_classes(4, jitter=0.0)

@@ -182,3 +182,8 @@ def test_what_cannot_end_is_refused_at_once():
         commensurate_dc([1.0], 1)
     with pytest.raises(ValueError, match="amplitudes has a shape and no values"):
         commensurate_dc(torch.ones(2, device="meta"), [1, 2])
+
+
+def test_vmap_is_refused_in_words():
+    with pytest.raises(TypeError, match="call it on all rows, without vmap"):
+        torch.func.vmap(lambda a: commensurate_dc(a, [1, 2]))(torch.ones(3, 2))

@@ -177,3 +177,14 @@ def test_a_mistake_gets_a_sentence(call, error, words):
 def test_thresholds_refuse_what_has_no_order(values, labels, error, words):
     with pytest.raises(error, match=words):
         threshold_accuracy(values, labels)
+
+
+def test_a_loud_signal_and_faint_taps_give_what_lies_between():
+    """The signal's power of two times the filter's answer overflowed before the taps' one came."""
+    loud, faint = torch.full((8,), 3e38), torch.full((2,), 1e-38)
+    assert filtered_dc(loud, faint, mode="circular").item() == pytest.approx(6, rel=1e-6)
+    assert filtered_dc(faint, loud[:2], mode="circular").item() == pytest.approx(6, rel=1e-6)
+    loud, faint = loud.double() * 1e269, faint.double() * 1e-269
+    assert filtered_dc(loud, faint, mode="circular").item() == pytest.approx(6, rel=1e-6)
+    half = torch.full((4,), 6e4, dtype=torch.float16)
+    assert filtered_dc(half, (1 / half)[:1], mode="zero").item() == pytest.approx(1, rel=1e-2)
