@@ -80,7 +80,9 @@ def checked_range(name: str, value: Tensor, given: Any, hint: str = "") -> float
     if limits is None or not contradicts(*limits, 0.0, most):
         return most
     low, high = limits
-    if low >= -1 - _SLACK and high <= 1 + _SLACK:
+    if low >= -_SLACK and high <= 1 + _SLACK:
+        remedy = "For values in [0, 1] use data_range=1.0"
+    elif low >= -1 - _SLACK and high <= 1 + _SLACK:
         remedy = "For values in [-1, 1] use data_range=2.0"
     elif low >= 0 and 16 < high <= 255:
         remedy = f"For bytes, 0 to 255, use data_range=255, or divide {name} by 255"
@@ -120,6 +122,6 @@ def channels_last(name: str, value: Tensor) -> str:
     shape = value.shape
     if value.ndim == 4:
         return f" Take one image of a batch: {name}[0]" + (".permute(1, 2, 0)." if shape[1] <= 4 < shape[3] else ".")
-    if value.ndim == 3 and shape[0] <= 4 < shape[2]:
+    if value.ndim == 3 and (shape[0] <= 4 < shape[2] or (shape[0] <= 16 and min(shape[1:]) >= 32)):
         return f" Channels come last: use {name}.permute(1, 2, 0)" + (f", or {name}[0]." if shape[0] == 1 else ".")
     return ""

@@ -14,6 +14,7 @@ from typing import Any, TypeGuard, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedTensorMixin
 
 from .._checks import count, positive, shown
 from ..ops import BlockedNetwork, kept_memory
@@ -125,8 +126,8 @@ def fit(
         positive("stop_loss", stop_loss)
     if fused not in (None, True, False):
         raise TypeError(f"fused must be True, False or None; got {shown(fused)}.")
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision must be one of {', '.join(map(repr, PRECISIONS))}; got {precision!r}.")
+    if not isinstance(precision, str) or precision not in PRECISIONS:
+        raise ValueError(f"precision must be one of {', '.join(map(repr, PRECISIONS))}; got {shown(precision)}.")
     run.choose_route(fused, precision, compile)
     run.file = None if checkpoint is None else Checkpoint(checkpoint)
     with contextlib.ExitStack() as held:
@@ -181,7 +182,7 @@ class _Run:
         self.start = ""  # the digest of the first weights
         self.unread: list[tuple[Tensor, Tensor | None]] = []
         self.blocked: BlockedNetwork | None = None
-        self.encoded: tuple[Tensor, int, Tensor] | None = None
+        self.encoded: tuple[Tensor, Tensor] | None = None
         self.forward: Callable[[Tensor], Tensor] = network
         self.started = time.perf_counter()
 
@@ -230,23 +231,24 @@ class _Run:
         points = self.problem.coordinates
         if self.blocked is None:
             return points
-        if self.encoded is None or self.encoded[0] is not points or self.encoded[1] != points._version:
+        if self.encoded is None or not torch.equal(self.encoded[0], points):
             with torch.no_grad():
-                self.encoded = points, points._version, cast(CoordinateNetwork, self.network).encoding(points)
-        return self.encoded[2]
+                own = points.clone()  # a loss may move its points in place
+                self.encoded = own, cast(CoordinateNetwork, self.network).encoding(own)
+        return self.encoded[1]
 
     def evaluate(self, last: bool) -> tuple[Tensor, Tensor | None]:
         """Loss and mean squared error of the weights as they are, and gradients unless it is the last time."""
         if last:
             values = self.problem.values(self.network)
-            return self.problem.loss(values).detach(), self.problem.error(values)
+            return self.problem.loss(values).detach(), self.problem.measured(values)
         points = self._points()
         if self.blocked is None:
             self.optimizer.zero_grad()
             values = self._values(points)
             loss = self._loss(values.to(points.dtype))
             loss.backward()
-            return loss.detach(), self.problem.error(values.detach().to(points.dtype))
+            return loss.detach(), self.problem.measured(values.detach().to(points.dtype))
         if _is_plain(self.problem):
             return self.blocked.squared_error(points, self.problem.target, self.problem.weight)
         values = self.blocked.values(points).requires_grad_()
@@ -257,7 +259,7 @@ class _Run:
         for parameter, gradient in zip(self.parameters, direct, strict=True):
             if gradient is not None and parameter.grad is not None:
                 parameter.grad.add_(gradient)
-        return loss.detach(), self.problem.error(values.detach())
+        return loss.detach(), self.problem.measured(values.detach())
 
     def _values(self, points: Tensor) -> Tensor:
         try:
@@ -469,6 +471,11 @@ def _check_start(network: nn.Module, problem: Problem) -> None:
         raise ValueError("the problem has no points.")
     for owner, module in (("network", network), ("problem", problem)):
         for name, tensor in (*module.named_parameters(), *module.named_buffers()):
+            if isinstance(tensor, UninitializedTensorMixin):
+                raise ValueError(
+                    f"the {owner}'s {name} has no shape before the first call of its lazy layer: call the {owner} once "
+                    "on some points."
+                )
             if tensor.is_meta:
                 raise ValueError(f"the {owner}'s {name} is on the device meta, which holds no numbers.")
             if tensor.is_inference():
@@ -529,17 +536,18 @@ def _check_values(shape: tuple[int, ...], problem: Problem) -> None:
         raise ValueError(f"the network gives {shape} for {expected[0]} points and the problem needs {expected}{hint}.")
 
 
-_OWN_LOSS, _OWN_ERROR = SquaredError.loss, SquaredError.error
+_MEASURES = ("loss", "error", "shaped", "_error", "_at_points", "_reshaped")
+_OWN = [getattr(SquaredError, name) for name in _MEASURES]
 
 
 def _is_plain(problem: Problem) -> TypeGuard[SquaredError]:
     """Whether loss and error are the squared differences from a target, which one pass over the points can find."""
-    if not isinstance(problem, SquaredError) or (type(problem).loss, type(problem).error) != (_OWN_LOSS, _OWN_ERROR):
+    if not isinstance(problem, SquaredError) or [getattr(type(problem), name) for name in _MEASURES] != _OWN:
         return False
     shape, like = (len(problem.coordinates), problem.out_features), problem.coordinates
     weighted = problem.weight is None or (problem.weight.shape == (len(like), 1) and problem.weight.dtype == like.dtype)
     fits = problem.target.shape == shape and problem.target.dtype == like.dtype and problem.known is None
-    return fits and weighted and not {"loss", "error"} & vars(problem).keys()
+    return fits and weighted and not vars(problem).keys() & set(_MEASURES)
 
 
 @contextlib.contextmanager

@@ -99,7 +99,7 @@ class CoordinateNetwork(nn.Module):
         skip: bool = False,
     ) -> None:
         super().__init__()
-        if activation not in tuple(ACTIVATIONS):
+        if not isinstance(activation, str) or activation not in ACTIVATIONS:
             raise ValueError(f"activation must be one of {', '.join(map(repr, ACTIVATIONS))}; got {shown(activation)}.")
         row = ACTIVATIONS[activation]
         if row.scale is None and (scale is not None or learnable_scale):
@@ -118,10 +118,10 @@ class CoordinateNetwork(nn.Module):
         if activation == "wire":
             hidden = max(int(hidden / math.sqrt(2)), 1)
         numbers = (size + self.out_features) * hidden + (depth - 1) * hidden**2
+        numbers += in_features * out_features if skip else 0
         if numbers > _MOST:
             raise ValueError(
-                f"the network would have {numbers:.2g} weights, and at most {_MOST:.2g} are made: use fewer "
-                "hidden_features."
+                f"the network would have {shown(numbers)} weights, and at most {_MOST:,} are made: use fewer features."
             )
         scale = row.scale if scale is None else scale
         layers: list[nn.Module] = []
@@ -241,13 +241,14 @@ def _untouched(module: nn.Module) -> bool:
     kind, own, parameters = type(module), vars(module), module._parameters
     names = {"weight", "bias"} if kind in (nn.Linear, ComplexLinear) else parameters.keys() & {"scale"}
     scale = own.get("scale", parameters.get("scale"))
+    scaled = kind in (BWReLU, Sine, Gabor, Gaussian)
     return (
         [getattr(kind, name) for name in _COMPUTES] == _METHODS[kind]
         and all(own.get(name) == value for name, value in _EMPTY.items())
-        and not own.keys() & set(dir(kind))
+        and not own.keys() & {*dir(kind), *module._modules, *parameters}
         and parameters.keys() == names
         and all(_plain(parameter) for parameter in parameters.values())
-        and (scale is None or type(scale) is float or (isinstance(scale, nn.Parameter) and scale.ndim == 0))
+        and (type(scale) is float or (isinstance(scale, nn.Parameter) and scale.ndim == 0) if scaled else scale is None)
     )
 
 

@@ -82,7 +82,7 @@ def preset(task: str, method: str) -> Preset:
     Source: Shenouda, Zhou and Nowak (2024), Appendix D.1 to D.3. Used in :doc:`/book/inr/photograph`.
     """
     for name, value, valid in (("task", task, TASKS), ("method", method, METHODS)):
-        if value not in valid:
+        if not isinstance(value, str) or value not in valid:
             raise ValueError(f"{name} must be one of {', '.join(map(repr, valid))}; got {shown(value)}.")
     width, steps, decay, note = _TASKS[task]
     column = TASKS.index(task)

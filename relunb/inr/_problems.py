@@ -89,10 +89,10 @@ class Problem(nn.Module):
 
     @torch.inference_mode(False)
     def _keep(self, **buffers: Tensor | None) -> None:
-        """Data as buffers, also of a problem that is made in inference mode and trained later."""
+        """Copies of data as buffers, also of a problem that is made in inference mode and trained later."""
         for name, data in buffers.items():
             if data is not None:
-                data = data.clone() if data.is_inference() else data.detach()
+                data = data.detach().clone()  # what becomes of the user's tensor later is no matter here
             self.register_buffer(name, data)
 
     def loss(self, values: Tensor) -> Tensor:
@@ -105,8 +105,20 @@ class Problem(nn.Module):
 
     def psnr(self, values: Tensor) -> float:
         """PSNR of the network's values against the true picture in decibels; NaN where it is not known."""
+        error = self.measured(values)
+        return math.nan if error is None else self.decibels(float(error))
+
+    def measured(self, values: Tensor) -> Tensor | None:
+        """``error(values)``, which may be your own, without a graph."""
         error = self.error(values)
-        return math.nan if error is None else self.decibels(float(error.detach()))
+        if error is None:
+            return None
+        if isinstance(error, float | int):
+            return torch.tensor(float(error), dtype=torch.float64)
+        if not isinstance(error, Tensor) or error.numel() != 1 or error.is_complex():
+            told = f"a tensor of shape {tuple(error.shape)}" if isinstance(error, Tensor) else f"a {type(error).__name__}"
+            raise TypeError(f"{type(self).__name__}.error must give one number, or None; it gave {told}.")
+        return error.detach()
 
     def decibels(self, error: float) -> float:
         """PSNR of a mean squared error."""
@@ -264,8 +276,7 @@ class AudioProblem(SquaredError):
     data_range = 2.0
 
     def __init__(self, samples: Data, extent: float = 100.0) -> None:
-        extent = positive("extent", extent)
-        samples = floating("samples", samples, sound=True)
+        extent, samples = positive("extent", extent), floating("samples", samples, sound=True)
         if samples.ndim == 2 and 0 < len(samples) < samples.shape[1]:
             raise ValueError(f"samples must be (time, channels); got {tuple(samples.shape)}. Use samples.T.")
         if samples.ndim not in (1, 2) or len(samples) < 2 or samples[0].numel() == 0:
@@ -277,8 +288,7 @@ class AudioProblem(SquaredError):
                 f"samples go from {limits[0]:.4g} to {limits[1]:.4g}, and a sound lies in [-1, 1]: divide by the "
                 "largest value that is possible, 32768 for 16 bits, or use samples / abs(samples).max()."
             )
-        time = torch.linspace(-extent, extent, len(samples), dtype=samples.dtype, device=samples.device)
-        super().__init__(time[:, None], samples)
+        super().__init__(_times(extent, samples)[:, None], samples)
         self.extent = extent
 
 
@@ -464,6 +474,20 @@ class CTProblem(Problem):
 def _means(image: Tensor, factor: int) -> Tensor:
     height, width, *rest = image.shape
     return image.reshape(height // factor, factor, width // factor, factor, *rest).mean((1, 3))
+
+
+def _times(extent: float, samples: Tensor) -> Tensor:
+    """A time for each sample, and no two alike."""
+    info = torch.finfo(samples.dtype)
+    if info.tiny * len(samples) <= extent <= info.max / 2:
+        times = torch.linspace(-extent, extent, len(samples), dtype=samples.dtype, device=samples.device)
+        if not readable(times) or (times.diff() > 0).all():
+            return times
+    more = "" if samples.dtype == torch.float64 else ", or take float64, with samples.double()"
+    raise ValueError(
+        f"{samples.dtype} does not tell {len(samples):,} times between -{extent:g} and {extent:g} apart: use another "
+        f"extent{more}."
+    )
 
 
 def _radon(size: Any, angles: Any, circle: bool, like: Tensor) -> Radon:

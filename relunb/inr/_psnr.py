@@ -46,7 +46,7 @@ def psnr(estimate: Data, reference: Data, data_range: float = 1.0) -> Tensor:
     estimate, reference = estimate.to(wide), reference.to(wide)
     # No difference leaves the range of the dtype, and, divided by the largest of them, no square does.
     large = torch.maximum(_largest(estimate), _largest(reference)) > torch.finfo(wide).max / 4
-    part = torch.where(large, 0.25, 1.0)
+    part = torch.where(large, 0.25, 1.0).to(wide)
     error = estimate * part - reference * part
     size = _largest(error)
     equal = size == 0
