@@ -1,7 +1,10 @@
 """What a training run is, in words: two runs whose descriptions agree have the same numbers."""
 
+import argparse
+import collections
 import functools
 import hashlib
+import numbers
 import sys
 import types
 from collections.abc import Iterable, Iterator
@@ -21,6 +24,11 @@ _PLAIN = (
     *(type(None), type(...), bool, int, float, complex, str, bytes, range, slice),
     *(torch.dtype, torch.device, PurePath),
 )
+# Objects of libraries that hold what a user puts in. Others, a log or a bar, may differ from run to run.
+_HOLDERS = (
+    *(list, dict, set, frozenset, collections.deque, types.MappingProxyType, types.SimpleNamespace, argparse.Namespace),
+    *(Tensor, np.ndarray, np.generic, nn.Module, functools.partial, numbers.Number),
+)
 _UNTOLD = {"__dict__", "__weakref__", "__doc__", "__module__", "__annotations__", "__firstlineno__", "__qualname__"}
 
 
@@ -30,7 +38,7 @@ def describe(network: nn.Module, problem: nn.Module) -> dict[str, str]:
     What the network learns is told by its shape alone, and what its state keeps as well.
     """
     told: dict[str, str] = {}
-    known = {id(network): "the network"}
+    known, beside = {id(network): "the network"}, {}
     for name, part in (*network.named_modules(), *network.named_parameters(), *network.named_buffers()):
         known.setdefault(id(part), f"the network's {name}")
     for owner, root in (("the network", network), ("the problem", problem)):
@@ -39,30 +47,40 @@ def describe(network: nn.Module, problem: nn.Module) -> dict[str, str]:
             if root is problem and id(module) in known:
                 continue
             of = f"{owner}'s {path}." if path else f"{owner}'s "
-            told[f"{owner}'s {path}" if path else owner] = _kind(type(module), known)
+            told[f"{owner}'s {path}" if path else owner] = _kind(type(module), known, beside)
             for key, value in vars(module).items():
                 if key not in _INTERNAL and (key != "training" or _looks_at_training(type(module))):
-                    told[of + key] = _told(value, known)
+                    told[of + key] = _told(value, known, beside)
             for key in _HOOKS:
                 if hooks := list((getattr(module, key) or {}).values()):
-                    told[of + key.strip("_")] = _told(hooks, known)
+                    told[of + key.strip("_")] = _told(hooks, known, beside)
         for name, tensor in (*root.named_parameters(), *root.named_buffers()):
             if root is network and (name in state or isinstance(tensor, nn.Parameter)):
                 frozen = "" if tensor.requires_grad or not isinstance(tensor, nn.Parameter) else ", frozen"
                 told[f"{owner}'s {name}"] = f"{tuple(tensor.shape)} {tensor.dtype}{frozen}"
             elif id(tensor) not in known:
-                told[f"{owner}'s {name}"] = _told(tensor, known)
+                told[f"{owner}'s {name}"] = _told(tensor, known, beside)
+    while new := beside.keys() - told.keys():
+        for name in new:
+            told[name] = _told(beside[name], known, beside)
     return told
 
 
-def digest(value: Any, known: dict[int, str] | None = None) -> str:
+class _Seen(dict[int, tuple[str, Any]]):
+    """What a digest has met by its name, and where it puts the globals that a run may change: they have their own."""
+
+    beside: dict[str, Any] | None = None
+
+
+def digest(value: Any, known: dict[int, str] | None = None, beside: dict[str, Any] | None = None) -> str:
     """A short name of a value that another value does not have; of tensors and arrays by what they hold."""
-    hasher = hashlib.sha256()
-    _feed(hasher, value, {key: (name, None) for key, name in (known or {}).items()})
+    hasher, seen = hashlib.sha256(), _Seen({key: (name, None) for key, name in (known or {}).items()})
+    seen.beside = beside
+    _feed(hasher, value, seen)
     return hasher.hexdigest()[:12]
 
 
-def _told(value: Any, known: dict[int, str]) -> str:
+def _told(value: Any, known: dict[int, str], beside: dict[str, Any]) -> str:
     """A value in few words, and in full where it is short."""
     if id(value) in known:
         return known[id(value)]
@@ -75,13 +93,13 @@ def _told(value: Any, known: dict[int, str]) -> str:
         text = shown(value)
         return f"{text} with the digest {digest(value)}" if text.startswith("an integer") or text[-1] == "." else text
     name = getattr(value, "__qualname__", type(value).__qualname__)
-    return f"{name} with the digest {digest(value, known)}"
+    return f"{name} with the digest {digest(value, known, beside)}"
 
 
-def _kind(kind: type, known: dict[int, str]) -> str:
+def _kind(kind: type, known: dict[int, str], beside: dict[str, Any]) -> str:
     """A class by its name, and by its code where that may change from run to run."""
     own = [base for base in kind.__mro__ if not _of_a_library(base.__module__)]
-    return kind.__name__ if not own else f"{kind.__name__} with the digest {digest(own, known)}"
+    return kind.__name__ if not own else f"{kind.__name__} with the digest {digest(own, known, beside)}"
 
 
 def _looks_at_training(kind: Any) -> bool:
@@ -97,7 +115,7 @@ def _of_a_library(module: str | None) -> bool:
     return file is not None and _SITE in Path(file).parents
 
 
-def _feed(hasher: Any, value: Any, seen: dict[int, tuple[str, Any]]) -> None:
+def _feed(hasher: Any, value: Any, seen: _Seen) -> None:
     """Put a value into a digest, with all that it is made of, the same in every process."""
 
     def put(*parts: Any) -> None:
@@ -138,7 +156,7 @@ def _feed(hasher: Any, value: Any, seen: dict[int, tuple[str, Any]]) -> None:
         case types.MethodType():
             within((value.__func__, value.__self__))
         case types.FunctionType():
-            _feed_code(put, within, value)
+            _feed_code(put, within, value, seen.beside)
         case staticmethod() | classmethod():
             within((value.__func__,))
         case property():
@@ -162,8 +180,8 @@ def _feed(hasher: Any, value: Any, seen: dict[int, tuple[str, Any]]) -> None:
             within([list(part) if isinstance(part, Iterator) else part for part in made])
 
 
-def _feed_code(put: Any, within: Any, function: types.FunctionType) -> None:
-    """A function of the user's by its code and by the constants and functions beside it that it uses."""
+def _feed_code(put: Any, within: Any, function: types.FunctionType, beside: dict[str, Any] | None) -> None:
+    """A function of the user's by its code and by what it uses of its own module and of the user's other ones."""
     put(function.__module__, function.__qualname__)
     if _of_a_library(function.__module__):
         return
@@ -177,11 +195,18 @@ def _feed_code(put: Any, within: Any, function: types.FunctionType) -> None:
     for code in codes:
         names |= set(code.co_names)
         codes += [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
-    for name in sorted(names & function.__globals__.keys()):
-        value = function.__globals__[name]
-        here = getattr(value, "__module__", None) == function.__module__
-        if isinstance(value, (*_PLAIN, tuple, dict, Tensor, np.ndarray, np.generic)) or here:
-            within((name, value))
+    spaces = [(function.__module__, function.__globals__)]
+    for module, space in spaces:
+        for name in sorted(names & space.keys()):
+            value = space[name]
+            if isinstance(value, types.ModuleType):
+                if not _of_a_library(value.__name__) and all(vars(value) is not known for _, known in spaces):
+                    spaces.append((value.__name__, vars(value)))
+            elif isinstance(value, (*_PLAIN, tuple, type, types.FunctionType, types.MethodType)) or beside is None:
+                within((name, value))
+            elif isinstance(value, _HOLDERS) or not _of_a_library(type(value).__module__):
+                put(name)
+                beside[f"{module}.{name}"] = value
 
 
 def _bytes(tensor: Tensor) -> list[np.ndarray]:

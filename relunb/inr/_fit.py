@@ -3,6 +3,7 @@
 import contextlib
 import io
 import math
+import random
 import signal
 import threading
 import time
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeGuard, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedTensorMixin
@@ -348,6 +350,7 @@ class _Run:
             "problem": self._changed_buffers(),
             "optimizer": self.optimizer.state_dict()["state"],
             "random": self._random(),
+            "generators": _generators(),
             "loss": self.history.loss[: self.done + 1],
             "psnr": self.history.psnr[: self.done + 1],
             "seconds": self.history.seconds,
@@ -428,13 +431,13 @@ class _Run:
         """Take everything from a checkpoint, or nothing if it is not whole."""
         done, loss, psnr, seconds = (state[key] for key in ("done", "loss", "psnr", "seconds"))
         ours, weights = self.network.state_dict(), state["network"]
-        buffers, random = self.problem.state_dict(), self._random()
+        buffers, here = self.problem.state_dict(), self._random()
         sound = [
             type(done) is int and 0 <= done <= self.steps and len(loss) == len(psnr) >= done,
             all(type(number) is float for number in (*loss, *psnr, seconds)) and all(map(math.isfinite, loss)),
             weights.keys() == ours.keys() and all(_alike(weights[key], value) for key, value in ours.items()),
             all(_alike(tensor, buffers[name]) for name, tensor in state["problem"].items()),
-            _alike(state["random"][0], random[0]),
+            _alike(state["random"][0], here[0]),
         ]
         for index, moments in state["optimizer"].items():
             parameter = self.parameters[index]
@@ -442,11 +445,13 @@ class _Run:
             sound.append(all(_alike(moments[name], parameter) for name in ("exp_avg", "exp_avg_sq")))
         if not all(sound):
             raise ValueError("the checkpoint is not whole.")
+        random.setstate(state["generators"]["python"])
+        np.random.set_state(state["generators"]["numpy"])
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state["optimizer"]})
         self.network.load_state_dict(weights)
         self.problem.load_state_dict(state["problem"], strict=False)
         torch.set_rng_state(state["random"][0].cpu())
-        if len(random) == len(state["random"]) == 2:  # on a GPU before and now
+        if len(here) == len(state["random"]) == 2:  # on a GPU before and now
             torch.cuda.set_rng_state(state["random"][1].cpu(), self.problem.coordinates.device)
         self.done = done
         # The loss after the last step is computed again: it belongs to the step that follows.
@@ -498,6 +503,13 @@ def _check_start(network: nn.Module, problem: Problem) -> None:
                     f"the scale of the network's {name} is {bad[0]:g} before the first step. If the network was "
                     "converted to lower precision, that cannot hold it."
                 )
+
+
+def _generators() -> dict[str, Any]:
+    """The generators of Python and NumPy, from which a loss may draw as well as from PyTorch's."""
+    state: Any = np.random.get_state(legacy=False)
+    numbers = {key: v.tolist() if isinstance(v, np.ndarray) else v for key, v in state["state"].items()}
+    return {"python": random.getstate(), "numpy": {**state, "state": numbers}}
 
 
 def _alike(ours: Any, theirs: Any) -> bool:

@@ -442,3 +442,75 @@ def test_a_default_device_changes_nothing():
         assert "CoordinateNetwork" in repr(CoordinateNetwork(2, activation="siren", learnable_scale=True))
     with pytest.raises(ValueError, match="the network's layers.0.weight is on the device meta, which holds no"):
         fit(empty, problem, steps=2, progress=False)
+
+
+def clamped(self, values):
+    return ImageProblem.shaped(self, values.clamp(0.3, 0.6))
+
+
+def doubled(self, values):
+    return 2 * ImageProblem._at_points(self, values)
+
+
+def moved(self, values):
+    self.coordinates.data.mul_(0.9)
+    return ImageProblem.error(self, values)
+
+
+def moved_in_loss(self, values):
+    self.coordinates.mul_(0.9)
+    return ImageProblem.loss(self, values)
+
+
+@pytest.mark.parametrize(("name", "own"), [("shaped", clamped), ("_at_points", doubled), ("error", moved)])
+def test_what_a_users_problem_overrides_is_used_by_both_routes(name, own):
+    kind, seen = type("Own", (ImageProblem,), {name: own}), []
+    for fused in (None, False):
+        torch.manual_seed(0)
+        net = CoordinateNetwork(2, 1, 6, 2, octaves=2)
+        seen.append(fit(net, kind(torch.eye(6)), steps=4, lr=1e-2, progress=False, fused=fused))
+    assert [history.route for history in seen] == ["fused", "autograd"]
+    assert seen[0].loss == pytest.approx(seen[1].loss, rel=1e-4)
+    assert seen[0].psnr == pytest.approx(seen[1].psnr, rel=1e-4)
+
+
+def test_points_that_a_loss_moves_have_the_gradient_of_where_they_were():
+    kind = type("Own", (ImageProblem,), {"loss": moved_in_loss})
+    seen = []
+    for problem in (kind(torch.eye(6)), ImageProblem(torch.eye(6))):
+        torch.manual_seed(0)
+        net = CoordinateNetwork(2, 1, 6, 2)
+        fit(net, problem, steps=1, progress=False, fused=True)
+        seen.append(net.layers[0].weight.detach().clone())
+    assert torch.allclose(*seen, atol=1e-6)  # a first step of Adam is lr times a sign, but for tiny gradients
+
+
+def test_an_attribute_that_the_plain_relu_ignores_scales_nothing():
+    losses = []
+    for scale in (None, -3.0):
+        torch.manual_seed(0)
+        net = CoordinateNetwork(2, 1, 6, 2, activation="relu")
+        if scale is not None:
+            net.layers[1].scale = scale
+        losses.append(fit(net, ImageProblem(torch.eye(6)), steps=3, progress=False).loss)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_a_lazy_layer_is_told_to_be_called_first():
+    net = CoordinateNetwork(2, 1, 6, 2)
+    net.layers[0] = torch.nn.LazyLinear(6)
+    with pytest.raises(ValueError, match=r"layers\.0\.weight has no shape .* call the network once"):
+        fit(net, ImageProblem(torch.eye(6)), steps=1, progress=False)
+
+
+@pytest.mark.parametrize("error", [0.25, torch.tensor([0.25]), torch.tensor(0.25, requires_grad=True)], ids=str)
+def test_an_error_of_ones_own_may_be_any_one_number(error):
+    problem = type("Own", (ImageProblem,), {"error": lambda self, values: error})(torch.eye(6))
+    assert fit(CoordinateNetwork(2, 1, 6, 2), problem, steps=1, progress=False).psnr == [problem.psnr(None)] * 2
+    assert problem.psnr(None) == pytest.approx(6.0206, abs=1e-4)
+
+
+def test_an_error_of_many_numbers_gets_a_sentence():
+    problem = type("Own", (ImageProblem,), {"error": lambda self, values: values})(torch.eye(6))
+    with pytest.raises(TypeError, match=r"Own\.error must give one number, or None; it gave a tensor of shape \(36, 1\)"):
+        fit(CoordinateNetwork(2, 1, 6, 2), problem, steps=1, progress=False)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import types
 
 import numpy as np
 import pytest
@@ -281,6 +282,7 @@ def saved(file, **changes):
         {"seconds": lambda s: "long"},
         {"run": lambda r: 3},
         *({name: None} for name in ("run", "done", "network", "optimizer", "random", "loss", "psnr", "start")),
+        {"generators": None},
     ],
     ids=str,
 )
@@ -443,3 +445,83 @@ def test_a_name_that_is_none_gets_a_sentence(name, error, says, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(error, match=says):
         run(network(), image(), checkpoint=name(tmp_path))
+
+
+WEIGHTS, SETTINGS, CRITIC, LOG = [1.0, 2.0], types.SimpleNamespace(weight=1.0), nn.Linear(1, 1), []
+
+
+def beside(change):
+    """A loss that uses what lies beside it, and the same after a change of that."""
+    module = types.ModuleType("users_losses")
+    module.__file__ = "users_losses.py"
+    exec("scale = 1.0\ndef term(v):\n    return (v * 2).square().mean()", module.__dict__)
+    uses = {
+        "list": lambda v: WEIGHTS[0] * v.square().mean(),
+        "namespace": lambda v: SETTINGS.weight * v.square().mean(),
+        "network": lambda v: CRITIC(v).square().mean(),
+        "module's number": lambda v: users_losses.scale * v.square().mean(),  # noqa: F821
+        "module's function": lambda v: users_losses.term(v),  # noqa: F821
+    }
+    return module, types.FunctionType(uses[change].__code__, globals(), "loss")
+
+
+CHANGES = {
+    "list": lambda module: WEIGHTS.__setitem__(0, WEIGHTS[0] + 1),
+    "namespace": lambda module: vars(SETTINGS).update(weight=SETTINGS.weight + 1),
+    "network": lambda module: nn.init.constant_(CRITIC.weight, CRITIC.weight.item() + 1),
+    "module's number": lambda module: vars(module).update(scale=2.0),
+    "module's function": lambda module: exec("def term(v):\n    return (v * 3).square().mean()", vars(module)),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_a_loss_uses_from_beside_it_is_of_the_run(change, monkeypatch):
+    module, loss = beside(change)
+    monkeypatch.setitem(globals(), "users_losses", module)
+    monkeypatch.setitem(sys.modules, "users_losses", module)
+    problem = Plain()
+    problem.loss = loss
+    before = describe(network(), problem)
+    assert describe(network(), problem) == before
+    CHANGES[change](module)
+    assert describe(network(), problem) != before
+
+
+class Logged(Plain):
+    def loss(self, values):
+        LOG.append(1.0)
+        return super().loss(values)
+
+
+def test_a_list_that_a_loss_fills_hides_no_other_change(tmp_path):
+    file = tmp_path / "run"
+    with pytest.warns(UserWarning, match=r"test_checkpoint\.LOG changes while training"):
+        run(network(), Logged(), checkpoint=file)
+    run(network(), Logged(), checkpoint=file)
+    with pytest.raises(ValueError, match=r"the problem's attributes is"):
+        run(network(), Logged(attributes={"weight": 2.0}), checkpoint=file)
+
+
+class Drawn(Plain):
+    def loss(self, values):
+        return super().loss(values) * (1 + random.random() + np.random.rand() + float(torch.rand(())))
+
+
+def seeded(number):
+    for seed in (random.seed, np.random.seed, torch.manual_seed):
+        seed(number)
+
+
+def test_a_broken_run_draws_the_numbers_of_a_whole_one(tmp_path, monkeypatch):
+    net = network()
+    seeded(0)
+    whole = run(net, Drawn()).loss
+    net = network()
+    seeded(0)
+    monkeypatch.setattr(_Run, "step", lambda self: STEP(self) if self.done < 2 else sys.exit(3))
+    with pytest.raises(SystemExit):
+        run(net, Drawn(), checkpoint=tmp_path / "run", checkpoint_every=1)
+    monkeypatch.setattr(_Run, "step", STEP)
+    net = network()
+    seeded(9)
+    assert run(net, Drawn(), checkpoint=tmp_path / "run").loss == whole

@@ -689,3 +689,26 @@ class Picture:
 def test_bad_input_gets_a_sentence_that_helps(call, error, says):
     with pytest.raises(error, match=says):
         call()
+
+
+@pytest.mark.parametrize("extent", [1e308, 1e-320, 1e-37, 1e-44])
+def test_an_extent_that_the_samples_cannot_hold_is_refused(extent):
+    with pytest.raises(ValueError, match=r"float32 does not tell 50 times .* apart: .* samples\.double\(\)"):
+        AudioProblem(torch.linspace(-0.5, 0.5, 50), extent=extent)
+
+
+def test_a_problem_keeps_its_data_when_the_users_tensor_changes():
+    image = torch.eye(4)
+    problem = ImageProblem(image)
+    image.fill_(0.5)
+    assert problem.loss(torch.eye(4).reshape(-1, 1)) == 0
+
+
+def test_many_channels_first_are_refused_too():
+    with pytest.raises(ValueError, match=r"image\.permute\(1, 2, 0\)"):
+        ImageProblem(torch.rand(8, 40, 48))
+
+
+def test_a_range_that_is_too_small_for_values_from_0_to_1_is_told_so():
+    with pytest.raises(ValueError, match=r"For values in \[0, 1\] use data_range=1\.0"):
+        ImageProblem(torch.eye(4), data_range=0.1)

@@ -204,3 +204,8 @@ def test_arrays_of_every_layout_are_taken():
 def test_bad_input_gets_a_sentence_that_helps(call, error, says):
     with pytest.raises(error, match=says):
         call()
+
+
+def test_decibels_of_the_largest_doubles_have_all_digits():
+    a, b = torch.linspace(0, 1, 7, dtype=torch.float64), torch.linspace(0.1, 0.9, 7, dtype=torch.float64)
+    assert psnr(a * 1e308, b * 1e308, data_range=1e308) == pytest.approx(psnr(a, b).item(), abs=1e-11)
