@@ -116,7 +116,9 @@ class Problem(nn.Module):
         if isinstance(error, float | int):
             return torch.tensor(float(error), dtype=torch.float64)
         if not isinstance(error, Tensor) or error.numel() != 1 or error.is_complex():
-            told = f"a tensor of shape {tuple(error.shape)}" if isinstance(error, Tensor) else f"a {type(error).__name__}"
+            told = (
+                f"a tensor of shape {tuple(error.shape)}" if isinstance(error, Tensor) else f"a {type(error).__name__}"
+            )
             raise TypeError(f"{type(self).__name__}.error must give one number, or None; it gave {told}.")
         return error.detach()
 

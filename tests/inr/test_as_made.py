@@ -512,5 +512,7 @@ def test_an_error_of_ones_own_may_be_any_one_number(error):
 
 def test_an_error_of_many_numbers_gets_a_sentence():
     problem = type("Own", (ImageProblem,), {"error": lambda self, values: values})(torch.eye(6))
-    with pytest.raises(TypeError, match=r"Own\.error must give one number, or None; it gave a tensor of shape \(36, 1\)"):
+    with pytest.raises(
+        TypeError, match=r"Own\.error must give one number, or None; it gave a tensor of shape \(36, 1\)"
+    ):
         fit(CoordinateNetwork(2, 1, 6, 2), problem, steps=1, progress=False)

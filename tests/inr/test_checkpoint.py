@@ -450,7 +450,7 @@ def test_a_name_that_is_none_gets_a_sentence(name, error, says, tmp_path):
 WEIGHTS, SETTINGS, CRITIC, LOG = [1.0, 2.0], types.SimpleNamespace(weight=1.0), nn.Linear(1, 1), []
 
 
-def beside(change):
+def beside_it(change):
     """A loss that uses what lies beside it, and the same after a change of that."""
     module = types.ModuleType("users_losses")
     module.__file__ = "users_losses.py"
@@ -465,7 +465,7 @@ def beside(change):
     return module, types.FunctionType(uses[change].__code__, globals(), "loss")
 
 
-CHANGES = {
+BESIDE = {
     "list": lambda module: WEIGHTS.__setitem__(0, WEIGHTS[0] + 1),
     "namespace": lambda module: vars(SETTINGS).update(weight=SETTINGS.weight + 1),
     "network": lambda module: nn.init.constant_(CRITIC.weight, CRITIC.weight.item() + 1),
@@ -474,16 +474,16 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("change", BESIDE)
 def test_what_a_loss_uses_from_beside_it_is_of_the_run(change, monkeypatch):
-    module, loss = beside(change)
+    module, loss = beside_it(change)
     monkeypatch.setitem(globals(), "users_losses", module)
     monkeypatch.setitem(sys.modules, "users_losses", module)
     problem = Plain()
     problem.loss = loss
     before = describe(network(), problem)
     assert describe(network(), problem) == before
-    CHANGES[change](module)
+    BESIDE[change](module)
     assert describe(network(), problem) != before
 
 

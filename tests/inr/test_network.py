@@ -221,7 +221,11 @@ def test_the_variation_norm_reads_a_network_of_wavelets():
         (lambda: make("relu", octaves=-1), ValueError, "octaves must be at least 0"),
         (lambda: make("relu", octaves=200), ValueError, "octaves must be at most 127; got 200"),
         (lambda: PositionalEncoding(2, 200), ValueError, "octaves must be at most 127; got 200"),
-        (lambda: make("relu", hidden_features=10**9), ValueError, r"would have \d{19} weights, and at most 2,147,483,648"),
+        (
+            lambda: make("relu", hidden_features=10**9),
+            ValueError,
+            r"would have \d{19} weights, and at most 2,147,483,648",
+        ),
         (lambda: make("relu", hidden_layers=10**9), ValueError, "hidden_layers must be at most 10,000"),
         (lambda: Sine(torch.ones(2)), TypeError, "scale must be a number; got tensor"),
         (lambda: Sine(1e300), ValueError, r"scale must be between 1\.2e-38 and 3\.4e\+38, as float32 is; got 1e\+300"),
