@@ -54,7 +54,9 @@ def _panels(basis: Basis, device: torch.device) -> _Panels:
     if basis.harmonics:  # a quarter of a wave of the highest harmonic, at most
         parts = (ends.diff() * basis.harmonics * 2).ceil().clamp_min(1).long()
         starts = ends.tolist()
-        pieces = [np.linspace(a, b, n, endpoint=False) for a, b, n in zip(starts, starts[1:], parts.tolist(), strict=False)]
+        pieces = [
+            np.linspace(a, b, n, endpoint=False) for a, b, n in zip(starts, starts[1:], parts.tolist(), strict=False)
+        ]
         ends = torch.from_numpy(np.concatenate([*pieces, starts[-1:]]))
     if degree <= 1:  # from the values at the ends, without a rounding
         left, right = basis(ends[:-1]), basis.left_limit(ends[1:])
