@@ -284,7 +284,7 @@ def saved(file, **changes):
         *({name: None} for name in ("run", "done", "network", "optimizer", "random", "loss", "psnr", "start")),
         {"generators": None},
     ],
-    ids=str,
+    ids=lambda change: next(iter(change)),
 )
 def test_a_file_with_other_entries_is_refused(change, tmp_path):
     """A count of 99 steps of 4 once trained for ever."""
