@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-ROOMS = ["check", "data", "inr", "plot", "wavelet"]
+ROOMS = ["check", "data", "iat", "inr", "plot", "spectrum", "wavelet"]
 
 
 def modules(package):

@@ -17,6 +17,11 @@ from ._basis import Basis, Harmonics, PiecewisePolynomial
 class Rect(PiecewisePolynomial):
     """Rectangles: p_i is 1 on the i-th of ``size`` equal cells of [-1, 1], and 0 elsewhere.
 
+    Example:
+        >>> import torch
+        >>> Rect(2)(torch.tensor([-0.5, 0.5])).tolist()
+        [[1.0, 0.0], [0.0, 1.0]]
+
     Source: Zhang, Bao and Zhang (2023), Section 5.1. Chapter :doc:`/book/iat/transform`.
     """
 
@@ -30,6 +35,11 @@ class PWL(PiecewisePolynomial):
 
     Raises:
         ValueError: ``size`` is below 2; a hat needs a second node.
+
+    Example:
+        >>> import torch
+        >>> PWL(3)(torch.tensor([-0.75, 0.5])).tolist()
+        [[0.75, 0.25, 0.0], [0.0, 0.5, 0.5]]
 
     Source: Zhang, Bao and Zhang (2023), Section 5.1. Chapter :doc:`/book/iat/transform`.
     """
@@ -46,6 +56,11 @@ class PWQ(PiecewisePolynomial):
     Raises:
         ValueError: ``size`` is below 3; a quadratic B-spline lives on three cells.
 
+    Example:
+        >>> import torch
+        >>> [round(value, 6) for value in PWQ(3)(torch.tensor(0.0)).tolist()]
+        [0.166667, 1.0, 0.166667]
+
     Source: Zhang, Bao and Zhang (2023), Section 5.1. Chapter :doc:`/book/iat/transform`.
     """
 
@@ -60,6 +75,11 @@ class PWQ(PiecewisePolynomial):
 class Fourier(Harmonics):
     """cos(pi s), sin(pi s), cos(2 pi s), ...: ``size`` functions, orthonormal on [-1, 1], without a constant.
 
+    Example:
+        >>> import torch
+        >>> [round(value, 6) + 0.0 for value in Fourier(4)(torch.tensor(0.25)).tolist()]
+        [0.707107, 0.707107, 0.0, 1.0]
+
     Source: Zhang, Bao and Zhang (2023), Section 5.1. Chapter :doc:`/book/iat/transform`.
     """
 
@@ -70,6 +90,11 @@ class RectWavelet(PiecewisePolynomial):
     Args:
         size: number of functions, at least 2. They span ``size - 1`` dimensions: their sum is zero.
         multiscale: the first ``size`` Haar wavelets, with peak 1, instead. The coarsest is global, against Table 1.
+
+    Example:
+        >>> import torch
+        >>> RectWavelet(2)(torch.tensor([-0.5, 0.5])).tolist()
+        [[1.0, -1.0], [-1.0, 1.0]]
 
     Source: Zhang, Bao and Zhang (2023), Section 5.1. Chapter :doc:`/book/iat/transform`.
     """
@@ -90,6 +115,11 @@ class PWLWavelet(PiecewisePolynomial):
         size: number of functions, at least 2. They span ``size - 1`` dimensions: their sum is zero.
         multiscale: a triangular wave 0, 1, 0, -1, 0 on the supports of the first ``size`` Haar wavelets instead. The
             coarsest is global, against Table 1.
+
+    Example:
+        >>> import torch
+        >>> PWLWavelet(2)(torch.tensor([-1.0, 0.0])).tolist()
+        [[1.0, -1.0], [-1.0, 1.0]]
 
     Source: Zhang, Bao and Zhang (2023), Section 5.1. Chapter :doc:`/book/iat/transform`.
     """

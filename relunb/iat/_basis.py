@@ -19,6 +19,11 @@ class Basis(ABC):
     ``basis(s)`` evaluates them: s of any shape gives (..., size), in the dtype and on the device of s. At a jump the
     value is the limit from the right, at s = 1 from the left; outside [-1, 1] it is zero. NaN gives NaN.
 
+    Example:
+        >>> from relunb.iat import PWL
+        >>> PWL(3).derivative(torch.tensor([-0.75, 0.5])).tolist()
+        [[-1.0, 1.0, 0.0], [0.0, -1.0, 1.0]]
+
     Source: Zhang, Bao and Zhang (2023), Section 3.1. Chapter :doc:`/book/iat/transform`.
     """
 
@@ -95,6 +100,10 @@ class PiecewisePolynomial(Basis):
             function that is zero everywhere.
 
     Two parabolas on one cell: ``PiecewisePolynomial([-1, 1], [[[1, 0, -1]], [[0, 0, 1]]])``.
+
+    Example:
+        >>> PiecewisePolynomial([-1, 1], [[[1, 0, -1]], [[0, 0, 1]]])(torch.tensor([0.0])).tolist()
+        [[0.75, 0.25]]
 
     Source: Zhang, Bao and Zhang (2023), Section 5.1. Chapter :doc:`/book/iat/transform`.
     """
@@ -256,6 +265,11 @@ class Mixed(Basis):
 
     Args:
         bases: two or more of them.
+
+    Example:
+        >>> from relunb.iat import PWL, Rect
+        >>> Mixed(Rect(2), PWL(2))(torch.tensor([0.5])).tolist()
+        [[0.0, 1.0, 0.25, 0.75]]
 
     Source: Zhang, Bao and Zhang (2023), Section 6, "mixing basis functions"; what the paper left open.
     """

@@ -48,6 +48,10 @@ class ContinuousWidthNetwork(nn.Module):
         TypeError: an argument of another type.
         ValueError: no hidden layer, a count below 1, a list of bases of another length, an unknown basis or activation.
 
+    Example:
+        >>> ContinuousWidthNetwork(2, [16, 16], 1)(torch.zeros(5, 2)).shape
+        torch.Size([5, 1])
+
     Source: Zhang, Bao and Zhang (2023), Eq. (2), (3) and (11). Derived in :doc:`/book/iat/continuous-width`.
     """
 

@@ -45,6 +45,11 @@ class DecoupledIAT(nn.Module):
         ValueError: an unknown basis, a width that the basis does not have, or no ``pattern_basis`` where a basis of
             your own has another width than u.
 
+    Example:
+        >>> layer = DecoupledIAT(2, input_basis="pwl", output_basis="rect")
+        >>> layer(torch.tensor([-1.0, 1.0]), torch.tensor([1.0, -1.0])).tolist()  # values where another state is positive
+        [-0.5, 0.0]
+
     Source: Zhang, Bao and Zhang (2023), Eq. (24)-(26). Derived in :doc:`/book/iat/decoupling`.
     """
 

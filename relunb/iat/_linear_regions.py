@@ -60,6 +60,11 @@ def linear_regions(network: nn.Module, start: Tensor, stop: Tensor, third: Tenso
         ValueError: points of another size or not finite, a segment without length, a patch without area, layers that do
             not fit one another, or weights that are not finite.
 
+    Example:
+        >>> relu = IAT(2, input_basis="rect", output_basis="rect")
+        >>> linear_regions(relu, torch.tensor([-1.0, -3.0]), torch.tensor([1.0, 1.0]))
+        3
+
     Source: Zhang, Bao and Zhang (2023), Sections 4.2.2 and 4.3. Chapter :doc:`/book/iat/activation-pattern`.
     """
     pieces = _regions(network, [start, stop] if third is None else [start, stop, third])
@@ -77,6 +82,11 @@ def region_breakpoints(network: nn.Module, start: Tensor, stop: Tensor) -> Tenso
 
     Raises:
         ValueError: there are infinitely many regions; and see :func:`linear_regions`.
+
+    Example:
+        >>> relu = IAT(2, input_basis="rect", output_basis="rect")
+        >>> region_breakpoints(relu, torch.tensor([-1.0, -3.0]), torch.tensor([1.0, 1.0])).tolist()
+        [0.0, 0.5, 0.75, 1.0]
 
     Source: Zhang, Bao and Zhang (2023), Section 4.3. Chapter :doc:`/book/iat/activation-pattern`.
     """
@@ -96,6 +106,12 @@ def region_polygons(network: nn.Module, start: Tensor, stop: Tensor, third: Tens
 
     Raises:
         ValueError: there are infinitely many regions; and see :func:`linear_regions`.
+
+    Example:
+        >>> relu = IAT(2, input_basis="rect", output_basis="rect")
+        >>> corners = [torch.tensor(corner) for corner in ([-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0])]
+        >>> len(region_polygons(relu, *corners))  # one a quadrant
+        4
 
     Source: Zhang, Bao and Zhang (2023), Section 4.3. Chapter :doc:`/book/iat/activation-pattern`.
     """

@@ -26,6 +26,11 @@ class ActivationPattern:
         active: (..., intervals), bool: whether the interval between edge k and edge k + 1 belongs to D.
         moving: (..., intervals + 1), bool: which edges are such roots.
 
+    Example:
+        >>> pattern = activation_pattern(torch.tensor([1.0, -1.0]), "pwl")
+        >>> pattern.measure.item(), pattern.roots.tolist()
+        (1.0, [0.0])
+
     Source: Zhang, Bao and Zhang (2023), Eq. (19). Chapter :doc:`/book/iat/activation-pattern`.
     """
 
@@ -155,6 +160,12 @@ def activation_matrix(
     Raises:
         TypeError: ``pattern`` is not a pattern, or neither basis is a :class:`Basis`.
         ValueError: an unknown name.
+
+    Example:
+        >>> from relunb.iat import PWL
+        >>> pattern = activation_pattern(torch.tensor([1.0, -1.0]), "pwl")
+        >>> activation_matrix(pattern, PWL(2), "rect").tolist()
+        [[0.75, 0.25], [0.0, 0.0]]
 
     Source: Zhang, Bao and Zhang (2023), Eq. (18). Derived in :doc:`/book/iat/activation-pattern`.
     """

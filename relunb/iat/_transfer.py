@@ -35,6 +35,12 @@ class DecoupledNetwork(nn.Module):
         ValueError: the networks have different numbers of IAT layers or read different inputs, a layer does not fit
             the next one, or an IAT layer is not exact: only the exact one has a pattern on [-1, 1].
 
+    Example:
+        >>> from torch.nn import Linear, Sequential
+        >>> values, patterns = (Sequential(Linear(1, 4), IAT(4), Linear(4, 2)) for _ in range(2))
+        >>> DecoupledNetwork(values, patterns)(torch.zeros(5, 1)).shape
+        torch.Size([5, 2])
+
     Source: Zhang, Bao and Zhang (2023), Eq. (26). Derived in :doc:`/book/iat/decoupling`.
     """
 
@@ -166,6 +172,12 @@ def transfer_patterns(source: nn.Sequential, target: nn.Sequential, freeze: bool
 
     Returns:
         ``DecoupledNetwork(target, source, freeze)``; see there for what is refused.
+
+    Example:
+        >>> from torch.nn import Linear, Sequential
+        >>> source, target = (Sequential(Linear(1, 4), IAT(4), Linear(4, 2)) for _ in range(2))
+        >>> transfer_patterns(source, target).out_features
+        2
 
     Source: Zhang, Bao and Zhang (2023), Section 6. Derived in :doc:`/book/iat/decoupling`.
     """

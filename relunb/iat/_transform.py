@@ -51,6 +51,10 @@ class IAT(nn.Module):
         ValueError: an unknown basis, method or activation, a width that the basis does not have, ``points`` with
             ``method="exact"``, or ``method="exact"`` with an activation that is not ReLU.
 
+    Example:
+        >>> IAT(2, input_basis="pwl", output_basis="rect")(torch.tensor([[1.0, -1.0]])).tolist()
+        [[0.5, 0.0]]
+
     Source: Zhang, Bao and Zhang (2023), Eq. (4), (12) and (17). Derived in :doc:`/book/iat/transform` and
     :doc:`/book/iat/exact`.
     """
@@ -113,6 +117,10 @@ def transform(
     Raises:
         TypeError: x is not a floating-point tensor; and see :class:`relunb.IAT`.
         ValueError: see :class:`relunb.IAT`.
+
+    Example:
+        >>> transform(torch.tensor([1.0, -1.0]), "pwl", "rect").tolist()  # the mean over each half of (-s)_+
+        [0.5, 0.0]
 
     Source: Zhang, Bao and Zhang (2023), Eq. (4). Derived in :doc:`/book/iat/transform`.
     """
