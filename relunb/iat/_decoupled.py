@@ -47,7 +47,8 @@ class DecoupledIAT(nn.Module):
 
     Example:
         >>> layer = DecoupledIAT(2, input_basis="pwl", output_basis="rect")
-        >>> layer(torch.tensor([-1.0, 1.0]), torch.tensor([1.0, -1.0])).tolist()  # values where another state is positive
+        >>> x, u = torch.tensor([-1.0, 1.0]), torch.tensor([1.0, -1.0])
+        >>> layer(x, u).tolist()  # values of x where the state of u is positive
         [-0.5, 0.0]
 
     Source: Zhang, Bao and Zhang (2023), Eq. (24)-(26). Derived in :doc:`/book/iat/decoupling`.
