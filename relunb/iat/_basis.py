@@ -9,8 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .._checks import count
+from .._checks import count, known, real
 from .._tables import kept_property, made_plainly
+
+
+_CLOSE = 1e-12  # breakpoints closer than this leave float64 no places between them
 
 
 class Basis(ABC):
@@ -114,22 +117,33 @@ class PiecewisePolynomial(Basis):
         made_plainly(self._make, breakpoints, coefficients)
 
     def _make(self, breakpoints: Sequence[Any] | Tensor, coefficients: Sequence[Any] | Tensor | np.ndarray) -> None:
-        cells = len(breakpoints) - 1
-        powers = torch.as_tensor(np.asarray(coefficients, dtype=np.float64))
+        known(breakpoints=breakpoints, coefficients=coefficients)
+        for name, given in (("breakpoints", breakpoints), ("coefficients", coefficients)):
+            if isinstance(given, Tensor) and given.requires_grad:
+                raise ValueError(f"{name} require a gradient, and a basis is constant. Use {name}.detach().")
+        ends, powers = (
+            real(name, given).cpu().double()
+            for name, given in (("breakpoints", breakpoints), ("coefficients", coefficients))
+        )
+        if ends.ndim != 1 or len(ends) < 2 or ends[0] != -1 or ends[-1] != 1 or not (ends.diff() > _CLOSE).all():
+            raise ValueError(f"breakpoints must increase from -1 to 1, by {_CLOSE} or more; got {ends.tolist()!s:.80}.")
+        cells = len(ends) - 1
         if powers.ndim != 3 or powers.shape[1] != cells or not powers.shape[2]:
             raise ValueError(
                 f"coefficients must be (size, {cells}, degree + 1) for {cells + 1} breakpoints; "
                 f"got {tuple(powers.shape)}."
             )
-        if not powers.isfinite().all():
-            raise ValueError("coefficients must be finite.")
         present = (powers != 0).any(-1)  # (size, cells)
         zero = ~present.any(1)
         if zero.any():
             raise ValueError(f"function {int(zero.nonzero()[0])} is zero everywhere: leave it out.")
         functions = (~present.T).to(torch.int8).argsort(dim=1, stable=True)[:, : int(present.sum(0).max())]
         pieces = powers.transpose(0, 1).gather(1, functions[..., None].expand(-1, -1, powers.shape[2]))
-        self._keep(breakpoints, len(powers), functions, pieces)
+        self._keep(ends.tolist(), len(powers), functions, pieces)
+        held = (self.l1_norms >= torch.finfo(torch.float64).tiny) & (self.l1_norms < math.inf)
+        if not held.all():
+            i = int((~held).nonzero()[0])
+            raise ValueError(f"function {i} has the L1 norm {self.l1_norms[i]:g}: too large or too small for float64.")
 
     def _keep(self, breakpoints: Sequence[Any] | Tensor, size: int, functions: Any, pieces: Any) -> None:
         """Keep the few functions that live on each cell, (cells, some) numbers of functions, and their powers of t.
@@ -138,8 +152,6 @@ class PiecewisePolynomial(Basis):
         takes memory in proportion to its size, and not to its square.
         """
         ends = torch.as_tensor([float(b) for b in breakpoints], dtype=torch.float64)
-        if len(ends) < 2 or ends[0] != -1 or ends[-1] != 1 or not (ends.diff() > 0).all():
-            raise ValueError(f"breakpoints must increase from -1 to 1; got {ends.tolist()!s:.80}.")
         functions, pieces = torch.as_tensor(functions), torch.as_tensor(pieces, dtype=torch.float64)
         cells, some, powers = pieces.shape
         self._local = 2 * some < size

@@ -92,7 +92,7 @@ def constant_relu(x: Tensor, cells: ConstantCells) -> Tensor:
     with without_autocast(x):
         y = x.to(dtype)
         y = torch.relu(y if cells.values is None else times(y, cells.values))
-        return _finite_or_nan(y if cells.weights is None else times(y, cells.weights), x)
+        return finite_or_nan(y if cells.weights is None else times(y, cells.weights), x)
 
 
 def nodal_table(p: PiecewisePolynomial) -> Tensor | Sparse | None:
@@ -105,13 +105,13 @@ def nodal_table(p: PiecewisePolynomial) -> Tensor | Sparse | None:
 def linear_relu(x: Tensor, table: Tensor | Sparse | None, cells: LinearCells) -> Tensor:
     """IAT-ReLU of a state that is linear between nodes."""
     if table is None:
-        return _finite_or_nan(linear_cells(x, cells), x)
+        return finite_or_nan(linear_cells(x, cells), x)
     dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
     with without_autocast(x):
-        return _finite_or_nan(linear_cells(times(x.to(dtype), table), cells), x)
+        return finite_or_nan(linear_cells(times(x.to(dtype), table), cells), x)
 
 
-def _finite_or_nan(y: Tensor, x: Tensor) -> Tensor:
+def finite_or_nan(y: Tensor, x: Tensor) -> Tensor:
     """y, or NaN in a sample where x is not finite."""
     return (y + (x.detach() * 0).sum(-1, keepdim=True)).to(x.dtype)
 

@@ -12,11 +12,7 @@ from torch import Tensor
 from .._functorch import recorded, shape_alone, valueless
 from .._scaling import power_of_two
 from ._basis import Basis
-from ._pattern import active_nodes, boundaries
-from ._quadrature import cuts
-
-# Values of basis functions that are held at a time: 32 MiB of float64.
-_HELD = 1 << 22
+from ._pattern import active_nodes, block_rows, boundaries
 
 
 def exact_relu(x: Tensor, input_basis: Basis, output_basis: Basis) -> Tensor:
@@ -98,8 +94,7 @@ def scaled_push(x: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis) ->
 def by_rows(function: Any, v: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis) -> Tensor:
     """``function`` on blocks of samples, so that the nodes' values fit the memory of a block."""
     shape = v.shape[:-1]
-    points = 12 * (edges.shape[-1] + len(cuts(p, q))) * (p.size + q.size)
-    rows = max(1, _HELD // points)
+    rows = block_rows(edges, p, q)
     flat = [t.reshape(-1, t.shape[-1]).split(rows) for t in (v, edges, active)]
     parts = [function(*block, p, q) for block in zip(*flat, strict=True)]
     return torch.cat(parts).reshape(*shape, parts[0].shape[-1])

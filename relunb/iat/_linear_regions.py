@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from .._checks import count as positive_count
 from .._checks import finite
 from .._checks import points as check_points
+from .._scaling import power_of_two
 from ._basis import Basis, PiecewisePolynomial
 from ._cells import ConstantCells, constant_cells, sizes, times
 from ._pattern import activation_matrix, activation_pattern
@@ -187,7 +188,11 @@ class _Exact(NamedTuple):
     q: Basis
 
 
-_Layer = _Affine | ConstantCells | _Exact  # constant cells: scalar ReLU, midpoint nodes, exact rectangles
+class _Scale(NamedTuple):
+    by: Tensor  # (out,)
+
+
+_Layer = _Affine | _Scale | ConstantCells | _Exact  # constant cells: scalar ReLU, midpoint nodes, exact rectangles
 
 
 def _regions(network: nn.Module, ends: list[Tensor]) -> _Pieces | None:
@@ -208,7 +213,7 @@ def _regions(network: nn.Module, ends: list[Tensor]) -> _Pieces | None:
     pieces = _Pieces(
         torch.tensor([corners], dtype=torch.float64), torch.tensor([len(corners)]), maps, maps.abs().sum(1)
     )
-    last = max((i for i, (_, layer) in enumerate(layers) if not isinstance(layer, _Affine)), default=-1)
+    last = max((i for i, (_, layer) in enumerate(layers) if not isinstance(layer, _Affine | _Scale)), default=-1)
     for i, (name, layer) in enumerate(layers):
         if i == last and isinstance(layer, ConstantCells):  # no map is needed behind the last cut
             return _through(layer, pieces, _last_cells)
@@ -216,7 +221,7 @@ def _regions(network: nn.Module, ends: list[Tensor]) -> _Pieces | None:
         if found is None:
             return None
         pieces = found
-        if not pieces.maps.isfinite().all():
+        if not (pieces.maps.isfinite().all() and pieces.size.isfinite().all()):
             raise ValueError(f"{name}: the network's values overflow float64 between these points.")
     return pieces
 
@@ -248,6 +253,8 @@ def _layers(network: nn.Module) -> tuple[list[tuple[str, _Layer]], int | None]:
         layer = _layer(name, module)
         if layer is not None:
             layers.append((name, layer))
+        if isinstance(module, IAT) and not module.normalized:
+            layers.append((name, _Scale(module.output_basis.l1_norms)))
         if isinstance(module, nn.Linear | IAT):
             if width not in (None, module.in_features):
                 raise ValueError(f"{name} takes {module.in_features} features, and {width} come to it.")
@@ -306,6 +313,8 @@ def _through(layer: _Layer, pieces: _Pieces, step: Callable[[Any, _Pieces], _Pie
         maps = pieces.maps @ layer.weight
         maps[:, 0] += layer.bias
         return _Pieces(pieces.corners, pieces.count, maps, pieces.size @ layer.weight.abs() + layer.bias.abs())
+    if isinstance(layer, _Scale):
+        return _Pieces(pieces.corners, pieces.count, pieces.maps * layer.by, pieces.size * layer.by)
     corners, features = pieces.corners.shape[1], pieces.size.shape[1]
     if isinstance(layer, _Exact):
         p = layer.p  # at 16 nodes for each edge of a corner's pattern, a row of basis values
@@ -357,6 +366,8 @@ def _cells(layer: ConstantCells, pieces: _Pieces) -> _Pieces:
 
 def _exact(layer: _Exact, pieces: _Pieces) -> _Pieces | None:
     """The exact transform: y = A(D) h with one set D for each piece, or None where D moves."""
+    unit = power_of_two(pieces.size, 1)  # squares of large and of small numbers are none that float64 holds
+    pieces = _Pieces(pieces.corners, pieces.count, pieces.maps / unit[:, None], pieces.size / unit)
     p, cells = layer.p, len(layer.p.breakpoints) - 1
     # As many values on each cell as determine a function of the basis there.
     most = p.degree + 1 + 2 * p.harmonics
@@ -376,7 +387,9 @@ def _exact(layer: _Exact, pieces: _Pieces) -> _Pieces | None:
     maps, size = pieces.maps[source], pieces.size[source]
     pattern = activation_pattern(_at(_center(corners, count), maps).squeeze(1), p)
     matrix = activation_matrix(pattern, p, layer.q)
-    return _Pieces(corners, count, maps @ matrix.mT, (size[:, None] @ matrix.abs().mT).squeeze(1))
+    unit = unit[source]
+    size = (size[:, None] @ matrix.abs().mT).squeeze(1)
+    return _Pieces(corners, count, maps @ matrix.mT * unit[:, None], size * unit)
 
 
 def _moves(p: Basis, pieces: _Pieces, cells: Tensor) -> bool:
@@ -452,6 +465,7 @@ def _cut_polygons(corners: Tensor, count: Tensor, maps: Tensor, margin: Tensor) 
     for line, allowed in zip(maps.movedim(-1, 0).contiguous(), margin.T.contiguous(), strict=True):
         values = _at(corners, line[source][..., None])[..., 0]
         values = torch.where(values.abs() <= allowed[source, None], 0, values)
+        values = values / power_of_two(values, 1)  # products of two of them say on which sides they lie
         cut = (values > 0).any(1) & (values < 0).any(1)
         if not cut.any():
             continue

@@ -13,7 +13,12 @@ from .._scaling import power_of_two
 from ._bases import basis as basis_of
 from ._basis import Basis
 from ._quadrature import cuts, gauss_nodes
+from ._roots import across_gaps
 from ._roots import roots as find_roots
+
+
+# Values of basis functions that are held at a time: 32 MiB of float64.
+_HELD = 1 << 22
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,19 +98,30 @@ class ActivationPattern:
         """The points that belong to just one of the two. Its ``measure`` is a distance between patterns."""
         if not isinstance(other, ActivationPattern):
             raise TypeError(f"a pattern differs from a pattern; got {type(other).__name__}.")
-        shape = torch.broadcast_shapes(self.edges.shape[:-1], other.edges.shape[:-1])
+        try:
+            shape = torch.broadcast_shapes(self.edges.shape[:-1], other.edges.shape[:-1])
+        except RuntimeError as error:
+            samples = tuple(self.edges.shape[:-1]), tuple(other.edges.shape[:-1])
+            raise ValueError(f"patterns of samples {samples[0]} and {samples[1]} do not broadcast.") from error
         edges, moving, active = (
             [t.expand(*shape, t.shape[-1]) for t in pair]
             for pair in ((self.edges, other.edges), (self.moving, other.moving), (self.active, other.active))
         )
         joined, order = torch.cat(edges, -1).sort(dim=-1, stable=True)
         own = order < edges[0].shape[-1]
-        differ = _carried(active[0], own) ^ _carried(active[1], ~own)
-        return ActivationPattern(joined, differ, torch.cat(moving, -1).gather(-1, order))
+        # A root of both, or of one that the other does not see, leaves an empty interval and need bound nothing.
+        differ = across_gaps(_carried(active[0], own) ^ _carried(active[1], ~own), joined.detach().diff(dim=-1) > 0)
+        bounds = pad(differ, (1, 0)) ^ pad(differ, (0, 1))
+        return ActivationPattern(joined, differ, torch.cat(moving, -1).gather(-1, order) & bounds)
 
     def __getitem__(self, sample: Any) -> "ActivationPattern":
         """The pattern of one sample, or of some."""
-        return ActivationPattern(self.edges[sample], self.active[sample], self.moving[sample])
+        shape = self.edges.shape[:-1]
+        try:
+            place = torch.arange(shape.numel(), device=self.edges.device).reshape(shape)[sample]
+        except (IndexError, TypeError) as error:
+            raise IndexError(f"the pattern has the samples {tuple(shape)}; got the index {sample!r:.60}.") from error
+        return ActivationPattern(*(t.reshape(-1, t.shape[-1])[place] for t in (self.edges, self.active, self.moving)))
 
 
 def activation_pattern(x: Tensor, basis: str | Basis) -> ActivationPattern:
@@ -179,11 +195,23 @@ def activation_matrix(
         )
     input_basis = basis_of(input_basis, sizes[0], "input_basis")
     output_basis = basis_of(output_basis, sizes[-1], "output_basis")
-    s, weight = active_nodes(pattern.edges, pattern.active, input_basis, output_basis)
-    q = output_basis(s)
-    if normalized:
-        q = q / output_basis.l1_norms.to(q)
-    return (q * weight[..., None]).mT @ input_basis(s)
+    if not isinstance(normalized, bool):
+        raise TypeError(f"normalized must be True or False; got {normalized!r:.60}.")
+    edges, active = (t.reshape(-1, t.shape[-1]) for t in (pattern.edges, pattern.active))
+    rows = block_rows(edges, input_basis, output_basis)
+    parts = []
+    for block in zip(edges.split(rows), active.split(rows), strict=True):
+        s, weight = active_nodes(*block, input_basis, output_basis)
+        q = output_basis(s)
+        if normalized:
+            q = q / output_basis.l1_norms.to(q)
+        parts.append((q * weight[..., None]).mT @ input_basis(s))
+    return torch.cat(parts).reshape(*pattern.edges.shape[:-1], output_basis.size, input_basis.size)
+
+
+def block_rows(edges: Tensor, p: Basis, q: Basis) -> int:
+    """How many samples' nodes are held at a time."""
+    return max(1, _HELD // (12 * (edges.shape[-1] + len(cuts(p, q))) * (p.size + q.size)))
 
 
 def active_nodes(edges: Tensor, active: Tensor, *bases: Basis) -> tuple[Tensor, Tensor]:

@@ -94,14 +94,18 @@ def _signs(panels: _Panels, x: Tensor) -> Roots:
     noise = (x.abs() @ panels.bounds) * (_EPS * 8 * (len(panels.units) + 4))
     edges, closing, opening = _edges(panels, c, noise)
     active, sure = _inside(panels, c, noise / 16, edges)
-    # An interval that is empty, or so short that z is rounding there, is active where both its neighbours are.
-    places = torch.arange(active.shape[1], device=x.device)
-    before = torch.where(sure, places, -1).cummax(1).values
-    after = torch.where(sure, places, len(places)).flip(1).cummin(1).values.flip(1)
-    padded = pad(active, (1, 1))
-    active = padded.gather(1, before + 1) & padded.gather(1, after + 1)
+    active = across_gaps(active, sure)
     left, right = pad(active, (1, 0)), pad(active, (0, 1))
     return Roots(edges, active, (left & ~right & closing) | (~left & right & opening))
+
+
+def across_gaps(active: Tensor, sure: Tensor) -> Tensor:
+    """An interval that is empty, or so short that z is rounding there, is active where both its neighbours are."""
+    places = torch.arange(active.shape[-1], device=active.device)
+    before = torch.where(sure, places, -1).cummax(-1).values
+    after = torch.where(sure, places, len(places)).flip(-1).cummin(-1).values.flip(-1)
+    padded = pad(active, (1, 1))
+    return padded.gather(-1, before + 1) & padded.gather(-1, after + 1)
 
 
 def _filled(block: Roots, most: int) -> Roots:

@@ -8,11 +8,21 @@ import torch
 from torch import Tensor, nn
 
 from .._checks import count
+from .._scaling import power_of_two
 from .._tables import made_plainly
 from ..ops import LinearCells, MidpointTables, midpoint, midpoint_relu, midpoint_tables
 from ._bases import basis as basis_of
 from ._basis import Basis, Harmonics, PiecewisePolynomial
-from ._cells import ConstantCells, Sparse, constant_cells, constant_relu, cut_cells, linear_relu, nodal_table
+from ._cells import (
+    ConstantCells,
+    Sparse,
+    constant_cells,
+    constant_relu,
+    cut_cells,
+    finite_or_nan,
+    linear_relu,
+    nodal_table,
+)
 from ._exact import exact_relu
 
 Activation = Callable[[Tensor], Tensor]
@@ -26,14 +36,15 @@ class IAT(nn.Module):
 
     It stands where an element-wise activation stood: the input's numbers are coefficients of a state function on
     [-1, 1], the activation acts on that function, and each output is a weighted mean of the result. It has no
-    parameters. With "rect" twice it is the element-wise activation.
+    parameters of its own. With "rect" twice it is the element-wise activation.
 
     Args:
         in_features: width d of the input.
         out_features: width of the output; ``in_features`` where it is None.
         input_basis: p: "rect", "pwl", "pwq", "fourier", "rect-w", "pwl-w", or a :class:`relunb.iat.Basis`.
         output_basis: q, likewise; its functions are scaled to unit L1 norm, unless ``normalized`` is false.
-        activation: "relu", "tanh", "sigmoid", or any element-wise function of a tensor.
+        activation: "relu", "tanh", "sigmoid", or any element-wise function of a tensor. The parameters of a module are
+            parameters of the layer, under ``function``.
         method: "exact", for ReLU: split at roots and breakpoints, with a first and a second derivative. Or "midpoint",
             Eq. (12): ``points`` nodes, error O(points^-2) in values and O(1/points) in ReLU's gradient; the second
             derivative of its ReLU is zero.
@@ -78,6 +89,8 @@ class IAT(nn.Module):
         self.output_basis = basis_of(output_basis, self.out_features, "output_basis")
         self._plan = _Plan(self.input_basis, self.output_basis, activation, method, points, normalized)
         self.activation, self.method, self.points = self._plan.name, method, self._plan.points
+        if isinstance(self._plan.activation, nn.Module):  # its parameters are the layer's
+            self.function = self._plan.activation
         self.normalized = normalized
 
     def forward(self, x: Tensor) -> Tensor:
@@ -184,7 +197,11 @@ class _Plan:
         dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
         device = torch.device("cpu") if x.is_meta else x.device
         tables = self._tables.get((device, dtype)) or self._make_tables(device, dtype)
-        return midpoint_relu(x, tables) if self.name == "relu" else midpoint(x, tables, self.activation)
+        if self.name != "relu":
+            return finite_or_nan(midpoint(x, tables, self.activation), x)
+        # In a unit in which no sum of large numbers overflows; those of half precision do not in float32.
+        unit = self._unit if x.dtype in (torch.float32, torch.float64) else 1.0
+        return finite_or_nan(midpoint_relu(x / unit, tables) * unit, x)
 
     def _make_tables(self, device: torch.device, dtype: torch.dtype) -> MidpointTables:
         self._tables[device, dtype] = made_plainly(self._made, device, dtype)
@@ -195,6 +212,7 @@ class _Plan:
         s = (torch.arange(self.points, dtype=torch.float64) * 2 + 1) / self.points - 1
         p, q = self.p(s).T, (self.q(s) / self.q.l1_norms).T * (2 / self.points)
         fourier = isinstance(self.p, Harmonics)
+        self._unit = power_of_two(p.abs().sum(0).max()).item() * 2
         return midpoint_tables(p.to(device, dtype), q.to(device, dtype), fourier=fourier)
 
 
@@ -226,10 +244,14 @@ def _activation(given: str | Activation) -> tuple[str, Activation]:
         raise TypeError(f"activation must be a name or a function; got the class {name}: write {name}().")
     if not callable(given):
         raise TypeError(f"activation must be a name or a function; got {given!r:.60}.")
-    if given in (torch.relu, nn.functional.relu) or isinstance(given, nn.ReLU):
+    if given in (torch.relu, nn.functional.relu) or _is_relu(given):
         return "relu", torch.relu
     name = getattr(given, "__name__", type(given).__name__)
     return f"{name} of yours" if name in ACTIVATIONS else name, given
+
+
+def _is_relu(given: Any) -> bool:
+    return isinstance(given, nn.ReLU) and type(given).forward is nn.ReLU.forward
 
 
 def _points(p: Basis, q: Basis, points: int | None) -> int:

@@ -70,7 +70,7 @@ def midpoint_plain(x: Tensor, tables: MidpointTables, activation: Callable[[Tens
     """The transform as two matrix products: the definition that the fast forms are tested against."""
     dtype = _compute_dtype(x, tables)
     with without_autocast(x):
-        return (activation(x.to(dtype) @ tables.p.to(x.device)) @ tables.q.T.to(x.device)).to(x.dtype)
+        return (_activated(activation, x.to(dtype) @ tables.p.to(x.device)) @ tables.q.T.to(x.device)).to(x.dtype)
 
 
 def midpoint(x: Tensor, tables: MidpointTables, activation: Callable[[Tensor], Tensor]) -> Tensor:
@@ -89,7 +89,7 @@ def midpoint(x: Tensor, tables: MidpointTables, activation: Callable[[Tensor], T
         return midpoint_plain(x, tables, activation)
     wide = x.to(_compute_dtype(x, tables))
     with without_autocast(x):
-        state = activation(_apply(wide, tables.synthesis, tables.analysis))
+        state = _activated(activation, _apply(wide, tables.synthesis, tables.analysis))
         return _apply(state, tables.pooling, tables.spreading).to(x.dtype)
 
 
@@ -102,6 +102,18 @@ def midpoint_relu(x: Tensor, tables: MidpointTables) -> Tensor:
     if plain_only(x) or x.numel() == 0:
         return midpoint_plain(x, tables, torch.relu)
     return _MidpointReLU.apply(x, tables)  # pyright: ignore[reportReturnType]
+
+
+def _activated(activation: Callable[[Tensor], Tensor], state: Tensor) -> Tensor:
+    result: Any = activation(state)
+    if not isinstance(result, Tensor):
+        raise TypeError(f"activation must give a tensor; got {type(result).__name__}.")
+    if result.shape != state.shape or result.dtype != state.dtype:
+        raise ValueError(
+            f"activation must be element-wise and keep the dtype: of {state.dtype} {tuple(state.shape)} it made "
+            f"{result.dtype} {tuple(result.shape)}."
+        )
+    return result
 
 
 def _compute_dtype(x: Tensor, tables: MidpointTables) -> torch.dtype:

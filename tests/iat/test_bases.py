@@ -177,7 +177,7 @@ def test_your_own_basis():
         (lambda: PiecewisePolynomial([-1, 1, 0], [[[1], [1]]]), "must increase from -1 to 1"),
         (lambda: PiecewisePolynomial([-1, 1], [[[1], [1]]]), r"coefficients must be \(size, 1, degree \+ 1\)"),
         (lambda: PiecewisePolynomial([-1, 1], [[[1]], [[0]]]), "function 1 is zero everywhere"),
-        (lambda: PiecewisePolynomial([-1, 1], [[[math.nan]]]), "coefficients must be finite"),
+        (lambda: PiecewisePolynomial([-1, 1], [[[math.nan]]]), "coefficients has 1 non-finite value"),
         (lambda: Mixed(Rect(2)), "two or more"),
     ],
 )
