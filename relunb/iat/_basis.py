@@ -12,7 +12,6 @@ from torch import Tensor
 from .._checks import count, known, real
 from .._tables import kept_property, made_plainly
 
-
 _CLOSE = 1e-12  # breakpoints closer than this leave float64 no places between them
 
 

@@ -16,7 +16,6 @@ from ._quadrature import cuts, gauss_nodes
 from ._roots import across_gaps
 from ._roots import roots as find_roots
 
-
 # Values of basis functions that are held at a time: 32 MiB of float64.
 _HELD = 1 << 22
 
