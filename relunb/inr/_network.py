@@ -156,7 +156,7 @@ class CoordinateNetwork(nn.Module):
         points("coordinates", coordinates, self.in_features)
         first = self.layers[0]
         if type(first) is nn.Linear and type(self.encoding) in (nn.Identity, PositionalEncoding):
-            autocast = torch.is_autocast_enabled(coordinates.device.type)
+            autocast = not coordinates.is_meta and torch.is_autocast_enabled(coordinates.device.type)
             if coordinates.dtype != first.weight.dtype and not autocast and not first._forward_pre_hooks:
                 raise TypeError(
                     f"coordinates are {coordinates.dtype} and the weights {first.weight.dtype}: convert one, "

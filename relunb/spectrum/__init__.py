@@ -3,40 +3,40 @@
 =========================================  =============================================================
 Lines of ReLU, exactly
 =========================================  =============================================================
-:func:`tone_harmonics`                     all lines of one tone with a bias; of a sampled one too
-:func:`multitone_dc`                       the DC of many tones of independent frequencies
-:func:`intermodulation`                    a line of many tones, at a combination of their frequencies
-:func:`commensurate_dc`                    the DC of tones with a common period, where phases matter
-:func:`amplitude_spectrum`                 the spectrum of samples, whose heights are amplitudes
+``tone_harmonics``                         all lines of one tone with a bias; of a sampled one too
+``multitone_dc``                           the DC of many tones of independent frequencies
+``intermodulation``                        a line of many tones, at a combination of their frequencies
+``commensurate_dc``                        the DC of tones with a common period, where phases matter
+``amplitude_spectrum``                     the spectrum of samples, whose heights are amplitudes
 =========================================  =============================================================
 
 =========================================  =============================================================
 The paper's power series
 =========================================  =============================================================
-:func:`abs_series_coefficients`            the binomials of one half
-:func:`relu_series`                        ReLU by the series, cut
-:func:`series_sup_error`                   how wrong it is, at most
-:func:`series_tone_harmonics`              the lines it gives a tone
+``abs_series_coefficients``                the binomials of one half
+``relu_series``                            ReLU by the series, cut
+``series_sup_error``                       how wrong it is, at most
+``series_tone_harmonics``                  the lines it gives a tone
 =========================================  =============================================================
 
 =========================================  =============================================================
 Networks
 =========================================  =============================================================
-:class:`FixedFilter`                       a filter whose taps never change
-:func:`differentiator`                     ReLU and differences, in turn
-:func:`averager`                           ReLU and moving averages, in turn
-:func:`filtered_dc`                        the DC after a filter and a ReLU
-:class:`OneFilterNetwork`                  that, as a layer with one trainable filter
-:func:`threshold_accuracy`                 what thresholds on one number can tell apart
-:class:`ToneClassifier`                    two convolutions and two dense layers
-:func:`shortened_means`                    all that a linear network of the kind sees
-:func:`tone_classes`                       tones of three frequencies, with labels
-:class:`ToneClasses`                       what it returns
-:func:`class_constant`                     the constant that the paper adds to each class
-:func:`train_together`                     many repetitions of one training, at once
-:class:`Histories`                         what it returns
-:class:`HeartRateCNN`                      heart rate from a photoplethysmogram
-:func:`remove_motion`                      a linear filter of the acceleration, taken from it
+``FixedFilter``                            a filter whose taps never change
+``differentiator``                         ReLU and differences, in turn
+``averager``                               ReLU and moving averages, in turn
+``filtered_dc``                            the DC after a filter and a ReLU
+``OneFilterNetwork``                       that, as a layer with one trainable filter
+``threshold_accuracy``                     what thresholds on one number can tell apart
+``ToneClassifier``                         two convolutions and two dense layers
+``shortened_means``                        all that a linear network of the kind sees
+``tone_classes``                           tones of three frequencies, with labels
+``ToneClasses``                            what it returns
+``class_constant``                         the constant that the paper adds to each class
+``train_together``                         many repetitions of one training, at once
+``Histories``                              what it returns
+``HeartRateCNN``                           heart rate from a photoplethysmogram
+``remove_motion``                          a linear filter of the acceleration, taken from it
 =========================================  =============================================================
 """
 

@@ -100,8 +100,9 @@ class ToneClassifier(nn.Module):
 
     def _checked(self, signals: Tensor) -> Tensor:
         """The signals, if their dtype is that of the weights; under autocast torch sees to that."""
-        dtype = self.first.dtype
-        if checked_signals(signals).dtype != dtype and not torch.is_autocast_enabled(signals.device.type):
+        dtype, signals = self.first.dtype, checked_signals(signals)
+        autocast = not signals.is_meta and torch.is_autocast_enabled(signals.device.type)
+        if signals.dtype != dtype and not autocast:
             raise TypeError(f"signals are {signals.dtype} and the network {dtype}: use signals.to({dtype}).")
         return signals
 
