@@ -16,7 +16,7 @@ from typing import Any, TypeGuard, cast
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import UninitializedTensorMixin  # pyright: ignore[reportAttributeAccessIssue]
 
 from .._checks import count, positive, shown
 from ..ops import BlockedNetwork, kept_memory
