@@ -3,6 +3,7 @@
 import math
 import sys
 from fractions import Fraction
+from itertools import accumulate
 from numbers import Number, Rational
 from typing import Any
 
@@ -10,17 +11,16 @@ import torch
 from torch import Tensor
 
 from .._checks import known, readable, real, shown, single
-from ._activation import bw_relu
-from ._knots import KNOTS, WEIGHTS
+from ._knots import KNOTS, VALUES, WEIGHTS
 
 
 def inner_product(scale_a: Any, shift_a: Any, scale_b: Any, shift_b: Any, low: Any = -1, high: Any = 1) -> Any:
     """``int psi(scale_a x - shift_a) psi(scale_b x - shift_b) dx`` from ``low`` to ``high``, the entry of Eq. (18).
 
     Between two neighbouring knots of either wavelet the integrand is a parabola, for which two nodes are exact. So the
-    result is exact for exact input and right to rounding for tensors, whatever the scales, and so are its first
-    derivatives, also where knots of the two coincide or meet an end of the interval. Second derivatives are right where
-    they do not.
+    result is exact for exact input and right to rounding for tensors, whatever the scales, and so are its first and
+    second derivatives, also where knots of the two coincide. Where a knot meets an end of the interval the second
+    derivative jumps; it is then that of one side.
 
     Args:
         scale_a, shift_a, scale_b, shift_b: scale and shift of the two wavelets. Either all integers, ``Fraction`` or
@@ -90,9 +90,9 @@ def _integral(a: Tensor, s: Tensor, b: Tensor, t: Tensor, low: float, high: floa
     Where the interval is longer than ``1 / |a|`` the variable is ``u = a x - s``, in which the narrower wavelet has its
     knots at 0, 1/2, ..., 3: then neither a large shift nor a large scale rounds them. Elsewhere it is x itself.
 
-    Gauss's two nodes are exact for the parabola between two cuts, and lie inside: a slope is never taken on a knot. The
-    cuts move with the parameters, which second derivatives need; where two coincide, or one meets an end of the
-    interval, all of them cancel in the first, as the integrand is continuous.
+    Gauss's two nodes are exact for the parabola between two cuts. The cuts move with the parameters, which second
+    derivatives need. Where cuts coincide, the piece between them is empty, but its slopes enter the second derivative:
+    so a wavelet's piece is told by how many of its own knots come before in the sorted order, not by its value.
     """
     bounded = math.isfinite(low) and math.isfinite(high)
     wide = (a.detach() * high - a.detach() * low).abs() >= 1 if bounded else torch.ones_like(a, dtype=torch.bool)
@@ -110,20 +110,40 @@ def _integral(a: Tensor, s: Tensor, b: Tensor, t: Tensor, low: float, high: floa
         start, end = torch.where(wide, start, zero + low), torch.where(wide, end, zero + high)
     knots = torch.tensor([float(k) for k in KNOTS], dtype=torch.float64, device=a.device)
     start, end = start[..., None], end[..., None]
-    cuts = [start, end]
+    cuts, before = [start, end], []
     for slope, offset in lines:
         slope, offset = slope[..., None], offset[..., None]
         place = (knots - offset.detach()) / slope.detach()
         inside = (place > start.detach()) & (place < end.detach())
         cuts.append(torch.where(inside, (knots - offset.where(inside, 0.0)) / slope.where(inside, 1.0), start))
-    points = torch.cat(cuts, -1).sort(-1).values
+        before.append((place <= start.detach()).sum(-1, keepdim=True))
+    points, order = torch.cat(cuts, -1).sort(-1)
     left, right = points[..., :-1], points[..., 1:]
     middle, half = left / 2 + right / 2, right / 2 - left / 2
-    integrand = 0.0
-    for node in (middle - half / math.sqrt(3), middle + half / math.sqrt(3)):
-        first, second = (bw_relu(slope[..., None] * node + offset[..., None]) for slope, offset in lines)
-        integrand = integrand + first * second
+    nodes = (middle - half / math.sqrt(3), middle + half / math.sqrt(3))
+    integrand = [torch.ones_like(left) for _ in nodes]
+    moved = torch.cat(cuts, -1).detach() > start.detach()  # a cut at the start is no knot inside
+    for k, (slope, offset) in enumerate(lines):
+        first = 2 + k * len(KNOTS)
+        own = (order >= first) & (order < first + len(KNOTS)) & moved.gather(-1, order)
+        passed = before[k] + own.cumsum(-1)[..., :-1]
+        slope, offset = slope[..., None], offset[..., None]
+        still = (knots < offset.detach()).sum(-1, keepdim=True)
+        piece = torch.where(slope > 0, passed, torch.where(slope < 0, len(KNOTS) - passed, still))
+        integrand = [f * _on_piece(piece, slope * node + offset) for f, node in zip(integrand, nodes, strict=True)]
+    integrand = integrand[0] + integrand[1]
     return (half * integrand).sum(-1) / size
+
+
+def _on_piece(piece: Tensor, u: Tensor) -> Tensor:
+    """psi's line number ``piece`` at u: 0 is the zero before the first knot, the last one the zero behind them all."""
+    steps = list(accumulate(WEIGHTS, initial=Fraction(0)))
+    anchors = [KNOTS[0], *KNOTS[: len(KNOTS) - 2], KNOTS[-1], KNOTS[-1]]  # zero at both ends of the support, exactly
+    values = [VALUES[KNOTS.index(knot)] for knot in anchors]
+    slope, anchor, value = (
+        torch.tensor([float(v) for v in t], dtype=u.dtype, device=u.device)[piece] for t in (steps, anchors, values)
+    )
+    return value + slope * (u - anchor)
 
 
 def _inside_support(a: Tensor, s: Tensor, x: float) -> Tensor:

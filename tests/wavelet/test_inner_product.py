@@ -2,7 +2,7 @@
 
 import math
 from fractions import Fraction as F
-from itertools import product
+from itertools import combinations_with_replacement, product
 
 import pytest
 import sympy as sp
@@ -142,11 +142,13 @@ def test_any_scale_and_shift_that_a_float_holds(low, high):
         assert close_to_exact(0.0, -1.5, 1e-300, -0.7, low, high)
 
 
+SMALL = F(1, 10**9)
+
+
 def difference_quotient(inputs, ends):
-    small = F(1, 10**9)
     for k in range(4):
-        above, below = ([v + sign * small * (j == k) for j, v in enumerate(inputs)] for sign in (1, -1))
-        yield float((inner_product(*above, *ends) - inner_product(*below, *ends)) / (2 * small))
+        above, below = ([v + sign * SMALL * (j == k) for j, v in enumerate(inputs)] for sign in (1, -1))
+        yield float((inner_product(*above, *ends) - inner_product(*below, *ends)) / (2 * SMALL))
 
 
 @pytest.mark.parametrize("ends", [(F(-1), F(1)), (F(0), F(3)), (-math.inf, math.inf)], ids=str)
@@ -159,6 +161,28 @@ def test_gradients_where_knots_coincide_or_meet_an_end(ends):
         gradients = torch.autograd.grad(value, leaves)
         for got, expected in zip(gradients, difference_quotient(inputs, ends), strict=True):
             assert got.item() == pytest.approx(expected, abs=1e-7), inputs
+
+
+def second_difference(inputs, j, k):
+    def moved(up, across):
+        inputs_ = list(inputs)
+        inputs_[j] += up * SMALL
+        inputs_[k] += across * SMALL
+        return inner_product(*inputs_, -math.inf, math.inf)
+
+    return float((moved(1, 1) - moved(1, -1) - moved(-1, 1) + moved(-1, -1)) / (4 * SMALL**2))
+
+
+@pytest.mark.parametrize(("a", "b"), [(F(1), F(1)), (F(1), F(-2)), (F(1, 2), F(-1, 4))])
+def test_second_derivatives_where_knots_coincide(a, b):
+    """On the line the integral has two continuous derivatives, so those of exact differences are the truth at a tie."""
+    for s, t in product((F(0), F(1, 2)), (F(0), F(1, 2), F(-1))):
+        leaves = [torch.tensor(float(v), dtype=torch.float64, requires_grad=True) for v in (a, s, b, t)]
+        value = inner_product(*leaves, -math.inf, math.inf)
+        gradient = torch.autograd.grad(value, leaves, create_graph=True)
+        for j, k in combinations_with_replacement(range(4), 2):
+            second = torch.autograd.grad(gradient[j], leaves[k], retain_graph=True)[0].item()
+            assert second == pytest.approx(second_difference((a, s, b, t), j, k), rel=1e-7, abs=1e-7), (s, t, j, k)
 
 
 def test_a_mistake_gets_a_sentence():
