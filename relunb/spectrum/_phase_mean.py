@@ -79,7 +79,7 @@ def phase_mean_integral(amplitudes: Tensor, orders: Sequence[int], bias: Tensor 
     terms = 2 ** min(weights.shape[-1], _MOST_SPLIT) * _PANEL * (len(_PANELS) - 1)
     for rows in _portions(rotate.nonzero()[:, 0], terms):
         total = total.index_put((rows,), _rotated(weights[rows], split[rows], kinds, odd))
-    for length in points[~rotate].unique().tolist():
+    for length in map(int, points[~rotate].unique()):  # tolist fails inside torch.func.hessian on 2.6
         for rows in _portions((~rotate & (points == length)).nonzero()[:, 0], length * weights.shape[-1]):
             total = total.index_put((rows,), _sampled(weights[rows], kinds, odd, length))
     return total * scale[:, 0]
