@@ -17,6 +17,7 @@ SECONDS = 30.0  # of computing, after which ``identity`` gives up
 _MESSAGE = 1.0  # seconds for the simplified difference in a message
 _DIGITS = 25  # two sides agree at a point when they agree to this many digits
 _POINTS = 24  # sample points in the search for a counterexample
+_FEW, _MANY = 8, 1000  # points looked at with so many digits, where the sides agree to _DIGITS
 _SLOW = 3  # how often a point that takes too long is left out
 _LONG = 100  # operations: beyond this SymPy's simplify can take minutes, too long for the sake of a message
 _REAL = [sp.Rational(n) for n in "1/3 -2/7 9/4 -7/5 0 3 -5 1 -1 2 -2 10 -12 22/7 1/97 -1/97 100 -101 17/2".split()]
@@ -146,6 +147,9 @@ def _settle(lhs: Any, rhs: Any, domains: Domains, entry: str, budget: Budget) ->
     simplified = attempt("simplifying", lambda: _simplified(difference))
     if simplified == 0:
         return
+    forms = [difference, *([simplified] if simplified is not None and simplified.is_number else [])]
+    if attempt("many digits", lambda: any(map(compare.tiny, forms))):
+        raise NotEqual(f"{entry}not equal: {compare.found}. lhs - rhs {_described(difference, budget)}.")
     form = f"is {words(difference)}" if simplified is None else f"simplifies to {words(simplified)}"
     raise NotProved(
         f"{entry}not proved, and not refuted. lhs - rhs {form}. "
@@ -303,16 +307,35 @@ class _Comparison:
         self.agreed = 0  # at how many points the sides agree
         self.found = ""  # where they differ, in words
         self._lhs, self._rhs = lhs, rhs
-        self._seen: set[Any] = set()
+        self._seen: dict[Any, None] = {}
 
     def at(self, points: Iterable[Point]) -> bool:
         """Stop at the first point where the sides differ; leave out those seen before."""
         for point in points:
             key = tuple(sorted(point.items(), key=str))
             if not self.found and key not in self._seen:
-                self._seen.add(key)
+                self._seen[key] = None
                 self._compare(point)
         return True
+
+    def tiny(self, difference: Any) -> bool:
+        """Find a point where the difference is small beside the sides, and is a number with digits to trust."""
+        for key in list(self._seen)[:_FEW]:
+            value = value_at(difference, point := dict(key))
+            if value.is_number and not value.has(sp.Float, sp.nan, sp.zoo, sp.oo):
+                try:
+                    digits: Any = value.evalf(_DIGITS, maxn=_MANY, strict=True)  # refuses what may be rounding
+                except (ArithmeticError, NotImplementedError):
+                    continue
+                if not digits.has(sp.Function) and abs(digits) > 0:
+                    self._say(point, value_at(self._lhs, point), value_at(self._rhs, point))
+                    return True
+        return False
+
+    def _say(self, point: Point, left: Any, right: Any) -> None:
+        where = ", ".join(f"{symbol} = {words(value, 60)}" for symbol, value in sorted(point.items(), key=str))
+        sides = f"lhs is {_number(left)} and rhs is {_number(right)}"
+        self.found = f"at {where} {sides}" if where else sides
 
     def _compare(self, point: Point) -> None:
         left, right = value_at(self._lhs, point), value_at(self._rhs, point)
@@ -329,9 +352,7 @@ class _Comparison:
         else:
             again = sp.N(gap, 60)
         if abs(abs(again) - size) < size / 1000:  # not what rounding leaves of an exact zero
-            where = ", ".join(f"{symbol} = {words(value, 60)}" for symbol, value in sorted(point.items(), key=str))
-            sides = f"lhs is {_number(left)} and rhs is {_number(right)}"
-            self.found = f"at {where} {sides}" if where else sides
+            self._say(point, left, right)
 
 
 # ---- words
