@@ -109,19 +109,22 @@ def spread(value: Tensor) -> tuple[float, float] | None:
     return float(low), float(high)
 
 
-def same_place(**values: Tensor) -> None:
-    """Refuse tensors on several devices."""
-    (first, here), *others = values.items()
-    for name, value in others:
-        if value.device != here.device:
-            raise ValueError(f"{first} is on {here.device} and {name} on {value.device}: move one with .to().")
-
-
 def channels_last(name: str, value: Tensor) -> str:
-    """What to do where channels, or a batch, come first; empty where they do not."""
+    """What to do where channels, or a batch, come first; empty where they do not.
+
+    They are taken to come first where they are few, or where more than 16 would come last and the shape is more like
+    that of pictures behind one another: the first side is the shortest, or the last two are equal. A picture with two
+    equal sides in front is one of many channels.
+    """
     shape = value.shape
     if value.ndim == 4:
         return f" Take one image of a batch: {name}[0]" + (".permute(1, 2, 0)." if shape[1] <= 4 < shape[3] else ".")
     if value.ndim == 3 and (shape[0] <= 4 < shape[2] or (shape[0] <= 16 and min(shape[1:]) >= 32)):
         return f" Channels come last: use {name}.permute(1, 2, 0)" + (f", or {name}[0]." if shape[0] == 1 else ".")
+    if value.ndim == 3 and shape[2] > 16 and shape[0] != shape[1]:
+        if shape[0] < min(shape[1:]) or shape[1] == shape[2]:
+            return (
+                f" Channels come last: use {name}.permute(1, 2, 0). Or, if there are {shape[2]} of them, turn the "
+                f"picture: {name}.transpose(0, 1)."
+            )
     return ""

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedTensorMixin  # pyright: ignore[reportAttributeAccessIssue]
 
-from .._checks import count, positive, shown
+from .._checks import count, flag, positive, shown
 from ..ops import BlockedNetwork, kept_memory
 from ..wavelet import BWReLU
 from ._activations import ComplexLinear, Gabor, Gaussian, Sine
@@ -126,8 +126,12 @@ def fit(
     every = count("checkpoint_every", checkpoint_every)
     if stop_loss is not None:
         positive("stop_loss", stop_loss)
-    if fused not in (None, True, False):
-        raise TypeError(f"fused must be True, False or None; got {shown(fused)}.")
+    if fused is not None:
+        try:
+            fused = flag("fused", fused)
+        except TypeError:
+            raise TypeError(f"fused must be True, False or None; got {shown(fused)}.") from None
+    compile, progress = flag("compile", compile), flag("progress", progress)
     if not isinstance(precision, str) or precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(map(repr, PRECISIONS))}; got {shown(precision)}.")
     run.choose_route(fused, precision, compile)
@@ -243,14 +247,14 @@ class _Run:
         """Loss and mean squared error of the weights as they are, and gradients unless it is the last time."""
         if last:
             values = self.problem.values(self.network)
-            return self.problem.loss(values).detach(), self.problem.measured(values)
+            return self.problem.loss(values).detach(), self.problem._measured(values)
         points = self._points()
         if self.blocked is None:
             self.optimizer.zero_grad()
             values = self._values(points)
             loss = self._loss(values.to(points.dtype))
             loss.backward()
-            return loss.detach(), self.problem.measured(values.detach().to(points.dtype))
+            return loss.detach(), self.problem._measured(values.detach().to(points.dtype))
         if _is_plain(self.problem):
             return self.blocked.squared_error(points, self.problem.target, self.problem.weight)
         values = self.blocked.values(points).requires_grad_()
@@ -261,7 +265,7 @@ class _Run:
         for parameter, gradient in zip(self.parameters, direct, strict=True):
             if gradient is not None and parameter.grad is not None:
                 parameter.grad.add_(gradient)
-        return loss.detach(), self.problem.measured(values.detach())
+        return loss.detach(), self.problem._measured(values.detach())
 
     def _values(self, points: Tensor) -> Tensor:
         try:
@@ -497,11 +501,13 @@ def _check_start(network: nn.Module, problem: Problem) -> None:
     for name, module in network.named_modules():
         if isinstance(module, BWReLU | Gabor | Gaussian | Sine):
             scales = module.scale.flatten().tolist() if isinstance(module.scale, Tensor) else [module.scale]
-            bad = [scale for scale in scales if not 0 < abs(scale) < math.inf]
+            wavelet = isinstance(module, BWReLU)  # which has no meaning turned round
+            bad = [scale for scale in scales if not 0 < (scale if wavelet else abs(scale)) < math.inf]
             if bad:
+                hint = "If the network was converted to lower precision, that cannot hold it."
                 raise ValueError(
-                    f"the scale of the network's {name} is {bad[0]:g} before the first step. If the network was "
-                    "converted to lower precision, that cannot hold it."
+                    f"the scale of the network's {name} is {bad[0]:g} before the first step. "
+                    + ("It must be positive." if bad[0] < 0 else hint)
                 )
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .._checks import count, finite, positive, readable, shown, single, tensor
-from ._data import Data, channels_last, check_dtype, checked_range, contradicts, floating, same_place, spread
+from .._checks import count, dense, finite, known, positive, readable, same_place, shown, single, tensor
+from ._data import Data, channels_last, check_dtype, checked_range, contradicts, floating, spread
 from ._radon import Radon, sinogram_shape
 
 _ROWS = 8192  # evaluated at a time: 10 MB a layer of width 300
@@ -105,10 +105,11 @@ class Problem(nn.Module):
 
     def psnr(self, values: Tensor) -> float:
         """PSNR of the network's values against the true picture in decibels; NaN where it is not known."""
-        error = self.measured(values)
+        error = self._measured(values)
+        known(**{"the error": error})
         return math.nan if error is None else self.decibels(float(error))
 
-    def measured(self, values: Tensor) -> Tensor | None:
+    def _measured(self, values: Tensor) -> Tensor | None:
         """``error(values)``, which may be your own, without a graph."""
         error = self.error(values)
         if error is None:
@@ -149,6 +150,7 @@ class Problem(nn.Module):
     def _reshaped(self, values: Tensor, shape: Sequence[int]) -> Tensor:
         if not isinstance(values, Tensor):
             raise TypeError(f"values must be a tensor; got {type(values).__name__}.")
+        dense("values", values)
         if values.numel() != math.prod(shape):
             raise ValueError(
                 f"values must be (points, out_features) = {len(self.coordinates), self.out_features}; "
@@ -160,6 +162,7 @@ class Problem(nn.Module):
         """Values of the shape that they must have: another one would spread against the data, and mean nothing."""
         if not isinstance(values, Tensor):
             raise TypeError(f"values must be a tensor; got {type(values).__name__}.")
+        dense("values", values)
         if values.shape != (len(self.coordinates), self.out_features):
             raise ValueError(
                 f"values must be (points, out_features) = {len(self.coordinates), self.out_features}; "
@@ -542,6 +545,8 @@ def _mask(mask: Any, image: Tensor) -> Tensor:
         raise ValueError(f"mask must be {tuple(image.shape[:2])} as the image is; got {tuple(found.shape)}.{flat}")
     if readable(found) and not found.any():
         raise ValueError("mask is false everywhere: no pixel counts.")
+    if not image.is_meta:
+        known(mask=found)
     return found.detach().to(image.device)
 
 

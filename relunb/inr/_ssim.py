@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from torch._C._functorch import is_functorch_wrapped_tensor
+
+from .._checks import known
 from ._data import Data, channels_last
 from ._psnr import checked_images
 
@@ -23,7 +26,8 @@ def ssim(estimate: Data, reference: Data, data_range: float = 1.0) -> float:
 
     Raises:
         ImportError: scikit-image is not installed.
-        TypeError: an image is not a real floating-point tensor or array, or ``data_range`` is not a number.
+        TypeError: an image is not a real floating-point tensor or array, or comes from ``torch.func``; or
+            ``data_range`` is not a number.
         ValueError: shapes or devices differ, a side has fewer than 7 pixels, an image has non-finite values or values
             beyond 1e70 times the range, or ``data_range`` is not positive or contradicts the reference.
 
@@ -36,13 +40,18 @@ def ssim(estimate: Data, reference: Data, data_range: float = 1.0) -> float:
     Source: Wang et al. (2004), as ``skimage.metrics.structural_similarity``. Used in :doc:`/book/inr/tomography`.
     """
     estimate, reference, most = checked_images(estimate, reference, data_range)
-    if reference.ndim not in (2, 3) or min(reference.shape[:2]) < 7:
+    if any(map(is_functorch_wrapped_tensor, (estimate, reference))):
+        raise TypeError(
+            "ssim has no gradient and takes one image at a time, as scikit-image computes it: call it outside "
+            "torch.func.vmap and torch.func.grad."
+        )
+    turned = channels_last("image", reference)
+    if turned or reference.ndim not in (2, 3) or min(reference.shape[:2]) < 7:
         raise ValueError(
             "images must be (height, width) or (height, width, channels), 7 pixels a side; "
-            f"got {tuple(reference.shape)}.{channels_last('image', reference)}"
+            f"got {tuple(reference.shape)}.{turned}"
         )
-    if reference.is_meta:
-        raise ValueError("the images are on the device meta, without numbers.")
+    known(estimate=estimate, reference=reference)
     try:
         from skimage.metrics import structural_similarity
     except ImportError as error:

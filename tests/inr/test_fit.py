@@ -465,6 +465,15 @@ def test_a_scale_that_is_none_is_noticed_before_the_first_step(activation, value
         run(net, problems()["image"])
 
 
+@pytest.mark.parametrize("fused", [None, False])
+def test_a_negative_scale_of_the_wavelet_is_named_before_the_first_step(fused):
+    net = network(learnable_scale=True)
+    with torch.no_grad():
+        net.layers[3].scale.fill_(-3)
+    with pytest.raises(ValueError, match=r"network's layers\.3 is -3 before the first step\. It must be positive\.$"):
+        run(net, problems()["image"], fused=fused)
+
+
 @pytest.mark.parametrize(
     ("net", "says"),
     [

@@ -390,7 +390,7 @@ def test_the_default_device_plays_no_part_in_the_device_of_the_data():
         assert problem.loss(torch.empty(24 * 24, 1, dtype=torch.float64, device="meta")).is_meta
     with pytest.raises(ValueError, match="device meta, without numbers"):
         CTProblem(noise(34, 5), ANGLES, 24, reference=PHOTO.to("meta"))
-    with pytest.raises(ValueError, match="device meta, without numbers"):
+    with pytest.raises(ValueError, match="estimate has a shape and no values"):
         ssim(PHOTO.to("meta"), PHOTO.to("meta"))
 
 
@@ -707,6 +707,37 @@ def test_a_problem_keeps_its_data_when_the_users_tensor_changes():
 def test_many_channels_first_are_refused_too():
     with pytest.raises(ValueError, match=r"image\.permute\(1, 2, 0\)"):
         ImageProblem(torch.rand(8, 40, 48))
+    for shape in ((31, 64, 64), (31, 64, 48), (200, 145, 145), (17, 20, 18)):
+        picture = torch.rand(shape)
+        with pytest.raises(ValueError, match=r"use image\.permute\(1, 2, 0\)\. Or, .* image\.transpose\(0, 1\)"):
+            ImageProblem(picture)
+        with pytest.raises(ValueError, match=r"use image\.permute\(1, 2, 0\)"):
+            ssim(picture, picture)
+        for turned in (picture.permute(1, 2, 0), picture.transpose(0, 1)):  # what the message says is taken
+            assert ImageProblem(turned).out_features == turned.shape[2]
+    for shape in ((145, 145, 200), (64, 48, 31), (40, 30, 3)):
+        assert ImageProblem(torch.rand(shape)).out_features == shape[2]
+
+
+def test_ssim_is_refused_inside_torch_func_and_psnr_is_right_there():
+    one, other = torch.rand(3, 8, 8), torch.rand(3, 8, 8)
+    several = torch.func.vmap(psnr)(one, other)
+    torch.testing.assert_close(several, torch.stack([psnr(x, y) for x, y in zip(one, other, strict=True)]))
+    for f, args in ((torch.func.vmap(ssim), (one, other)), (torch.func.grad(ssim), (one[0], other[0]))):
+        with pytest.raises(TypeError, match=r"ssim has no gradient and takes one image at a time"):
+            f(*args)
+
+
+def test_a_problem_of_ones_own_may_call_its_data_measured():
+    class Own(Problem):
+        def __init__(self):
+            super().__init__(pixel_grid(2, 2))
+            self.register_buffer("measured", torch.ones(4, 1))
+
+        def loss(self, values):
+            return (values - self.measured).square().mean()
+
+    assert Own().loss(torch.zeros(4, 1)) == 1
 
 
 def test_a_range_that_is_too_small_for_values_from_0_to_1_is_told_so():
