@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from numbers import Integral, Real
+from numbers import Integral, Rational, Real
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ._functorch import hidden_batch, valueless
 
@@ -17,6 +17,8 @@ Numbers = float | Sequence[Any] | np.ndarray | Tensor
 def real(name: str, value: Any, *, like: Tensor | None = None) -> Tensor:
     """``value`` as a finite float32 or float64 tensor; numbers, lists and integers become float64, or like ``like``."""
     given = value
+    if isinstance(value, bool):
+        raise TypeError(f"{name} must be a number, a list of numbers or a tensor; got {value}.")
     value = tensor(name, value, like=like)
     if value.is_complex():
         raise TypeError(f"{name} must be real; got {value.dtype}.")
@@ -41,10 +43,9 @@ def tensor(name: str, value: Any, *, like: Tensor | None = None) -> Tensor:
     dtype = torch.float64 if like is None else like.dtype
     device = None if like is None else like.device
     if isinstance(value, Tensor):
-        if value.layout != torch.strided:
-            raise TypeError(f"{name} must be a dense tensor; got {value.layout}. Use {name}.to_dense().")
+        dense(name, value)
         if like is not None and value.device != device:
-            if value.ndim:
+            if value.ndim or value.is_meta:
                 raise ValueError(f"{name} is on the device {value.device} and the input beside it on {device}.")
             value = value.to(device)
         return value
@@ -71,6 +72,12 @@ def tensor(name: str, value: Any, *, like: Tensor | None = None) -> Tensor:
                 "Make that one float64, with .double()."
             )
     return narrow
+
+
+def dense(name: str, value: Tensor) -> None:
+    """Refuse a sparse tensor: few of torch's operations know it."""
+    if value.layout != torch.strided:
+        raise TypeError(f"{name} must be a dense tensor; got {value.layout}. Use {name}.to_dense().")
 
 
 def broadcast(**named: Tensor) -> list[Tensor]:
@@ -162,9 +169,25 @@ def count(name: str, value: Any, *, least: int | None = 1, most: int | None = No
     return number
 
 
+def rational(value: Any) -> bool:
+    """Whether ``value`` is an integer or a fraction: True and False are neither."""
+    return isinstance(value, Rational) and not isinstance(value, bool)
+
+
+def flag(name: str, value: Any) -> bool:
+    """``value`` as True or False: a string such as "no" would count as true."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, np.bool_):
+        return bool(value)
+    raise TypeError(f"{name} must be True or False; got {shown(value)}.")
+
+
 def integers(name: str, each: str, value: Any, *, tones: int, least: int | None = 0) -> list[int]:
     """A list of integers, one for each tone."""
     known(**{name: value})
+    if isinstance(value, Tensor):
+        dense(name, value)
     if isinstance(value, str | bytes) or not hasattr(value, "__iter__") or getattr(value, "ndim", 1) != 1:
         raise TypeError(f"{name} must be a flat list of integers, one a tone; got {shown(value)}.")
     listed = [count(each, entry, least=least) for entry in (value.tolist() if hasattr(value, "tolist") else value)]
@@ -180,6 +203,26 @@ def known(**named: Any) -> None:
             raise ValueError(f"{name} has a shape and no values: it is on torch's meta device. Move it to another.")
 
 
+def same_place(**values: Tensor) -> None:
+    """Refuse tensors on several devices, but for a single number on the CPU, which torch takes anywhere."""
+    first, here = "", None
+    for name, value in values.items():
+        if value.ndim == 0 and value.device.type == "cpu":
+            continue
+        if here is None:
+            first, here = name, value.device
+        elif value.device != here:
+            raise ValueError(f"{first} is on {here} and {name} on {value.device}: move one with .to().")
+
+
+def beside(network: nn.Module, **values: Any) -> None:
+    """Refuse a network's input that is on another device than its first parameter."""
+    parameter = next(network.parameters(), None)
+    for name, value in values.items():
+        if parameter is not None and isinstance(value, Tensor):
+            same_place(**{name: value, "the network": parameter})
+
+
 def positive(name: str, value: Any) -> float:
     """``value`` as a positive, finite number."""
     number = single(name, value)
@@ -193,7 +236,7 @@ def single(name: str, value: Any) -> float:
     known(**{name: value})
     if isinstance(value, Tensor | np.ndarray) and value.ndim == 0:
         value = value.item()
-    if not isinstance(value, Real):
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number; got {shown(value)}.")
     try:
         return float(value)
@@ -206,5 +249,6 @@ def points(name: str, value: Any, coordinates: int) -> None:
     if not isinstance(value, Tensor) or not value.is_floating_point():
         kind = value.dtype if isinstance(value, Tensor) else type(value).__name__
         raise TypeError(f"{name} must be a real floating-point tensor; got {kind}.")
+    dense(name, value)
     if value.ndim == 0 or value.shape[-1] != coordinates:
         raise ValueError(f"{name} must be (..., {coordinates}); got {tuple(value.shape)}.")

@@ -88,6 +88,10 @@ DIFFERENTIABLE = {
     "PWLWavelet": (lambda x: PWLWavelet(4)(x), X),
     "Mixed": (lambda x: Mixed(Fourier(3), PWL(2))(x), X),
     "Radon": (lambda x: inr.Radon(4, [0.0, 33.0], dtype=torch.float64)(x), (4, 4)),
+    "psnr": (lambda x: inr.psnr(x, x.detach().flip(0), data_range=2), X),
+    "ssim": (lambda x: x * inr.ssim(x.detach(), x.detach().flip(0), data_range=2), (7, 8)),  # without a gradient
+    "feature_condition": (lambda x: wavelet.feature_condition(torch.relu, x), X),
+    "conditioning": (lambda x: x * wavelet.conditioning(torch.relu, x.detach()).condition_number, X),  # without one
     "PositionalEncoding": (lambda x: inr.PositionalEncoding(4, 2)(x), X),
 }
 
@@ -180,10 +184,13 @@ NEEDS_NUMBERS = {  # they decide how many edges there are, or which sum
     "multitone_dc of many",
     "intermodulation",
     "commensurate_dc",
+    "feature_condition",
+    "conditioning",
+    "ssim",
 }
 
 
-@pytest.mark.parametrize("name", [n for n in DIFFERENTIABLE if n[:5] not in ("multi", "inter")])
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
 def test_the_device_meta_gives_shapes_or_a_sentence(name):
     """Also a gradient; and as a default device beside real numbers it changes nothing."""
     f, shape = DIFFERENTIABLE[name]

@@ -5,8 +5,9 @@ import doctest
 import importlib
 import io
 import pkgutil
+import re
 import warnings
-from types import ModuleType
+from pathlib import Path
 
 import pytest
 
@@ -20,13 +21,8 @@ def modules(package):
 
 
 def names(package):
-    """What the package is used by: its ``__all__``, or else what it imports from its own modules."""
-    given = getattr(package, "__all__", None)
-    if given is None:
-        values = {name: value for name, value in vars(package).items() if not isinstance(value, ModuleType)}
-        inside = f"{package.__name__}._"
-        given = [name for name, value in values.items() if getattr(value, "__module__", "").startswith(inside)]
-    return sorted(given)
+    """What the package is used by."""
+    return sorted(package.__all__)
 
 
 def documented(package):
@@ -47,6 +43,29 @@ def test_every_public_name_has_an_example(name):
     assert documented(package), "nothing was looked at"
     without = [each for each in documented(package) if ">>> " not in (getattr(package, each).__doc__ or "")]
     assert not without
+
+
+@pytest.mark.parametrize("name", [*ROOMS, "ops", "results"])
+def test_all_is_what_the_package_has(name):
+    """Functions, classes and constants that it imports from its own modules, or makes, in its ``__all__``."""
+    package = room(name)
+    has = {
+        key
+        for key, value in vars(package).items()
+        if getattr(value, "__module__", "").startswith(package.__name__) or key.isupper()
+    }
+    has -= {"HERE", "NAMES"}  # of relunb.results: where it looks
+    assert {key for key in has if key[0] != "_"} == set(names(package))
+
+
+REFERENCE = Path(__file__).parents[1] / "book" / "reference" / "api.md"
+
+
+@pytest.mark.parametrize("name", [*ROOMS, "results"])
+def test_the_reference_lists_every_public_name(name):
+    text = REFERENCE.read_text(encoding="utf8")
+    listed = set(re.findall(r"auto\w+:: relunb\.(?:\w+\.)?(\w+)$", text, re.MULTILINE))
+    assert not [each for each in documented(room(name)) if each not in listed]
 
 
 @pytest.mark.parametrize("name", ROOMS)

@@ -21,3 +21,11 @@ except ModuleNotFoundError as error:
     if error.name not in ("sympy", "mpmath"):
         raise
     raise ImportError("relunb.check needs SymPy: install it with pip install 'relunb[chapters]'.") from error
+
+__all__ = [
+    "Disagreement",
+    "NotEqual",
+    "NotProved",
+    "agreement",
+    "identity",
+]

@@ -14,3 +14,11 @@ from ._photographs import photograph as photograph
 from ._photoplethysmogram import photoplethysmogram as photoplethysmogram
 from ._scans import ct_slice as ct_slice
 from ._scans import phantom as phantom
+
+__all__ = [
+    "PHOTOGRAPHS",
+    "ct_slice",
+    "phantom",
+    "photograph",
+    "photoplethysmogram",
+]

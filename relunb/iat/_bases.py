@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from .._checks import count
+from .._checks import count, flag
 from .._tables import kept_table, made_plainly
 from ._basis import Basis, Harmonics, PiecewisePolynomial
 
@@ -100,8 +100,8 @@ class RectWavelet(PiecewisePolynomial):
     """
 
     def __init__(self, size: int, multiscale: bool = False) -> None:
-        self.multiscale = multiscale
-        if multiscale:
+        self.multiscale = flag("multiscale", multiscale)
+        if self.multiscale:
             made_plainly(self._keep, *_scales(count("size", size), [[1], [-1]]))
             return
         _at_least(size, 2, "rect-w", "the next cell would be the cell itself")
@@ -125,8 +125,8 @@ class PWLWavelet(PiecewisePolynomial):
     """
 
     def __init__(self, size: int, multiscale: bool = False) -> None:
-        self.multiscale = multiscale
-        if multiscale:
+        self.multiscale = flag("multiscale", multiscale)
+        if self.multiscale:
             made_plainly(self._keep, *_scales(count("size", size), [[0, 1], [1, -1], [0, -1], [-1, 1]]))
             return
         _at_least(size, 2, "pwl-w", "the next hat would be the hat itself")

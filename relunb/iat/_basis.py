@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .._checks import count, known, real
+from .._checks import count, dense, known, real
 from .._tables import kept_property, made_plainly
 
 _CLOSE = 1e-12  # breakpoints closer than this leave float64 no places between them
@@ -46,7 +46,7 @@ class Basis(ABC):
 
     def local_values(self, s: Tensor) -> tuple[Tensor, Tensor]:
         """Which functions may not be zero at s, and their values there: (..., some) each."""
-        return torch.arange(self.size, device=s.device).expand(*s.shape, self.size), self._values(s, 0)
+        return torch.arange(self.size, device=s.device).expand(*s.shape, self.size), self._values(_points(s), 0)
 
     @property
     @abstractmethod
@@ -83,7 +83,7 @@ class Basis(ABC):
 
     def left_limit(self, s: Tensor, order: int = 0) -> Tensor:
         """The limits of the functions, or of their derivatives of that order, from the left: (..., size)."""
-        return self._values(s, order)
+        return self._values(_points(s), checked_order(order))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.size})"
@@ -187,7 +187,7 @@ class PiecewisePolynomial(Basis):
         return self._who.to(s.device)[cell], value
 
     def local_values(self, s: Tensor) -> tuple[Tensor, Tensor]:
-        return self.values_on(self.cell_of(s), s)
+        return self.values_on(self.cell_of(_points(s)), s)
 
     def _values(self, s: Tensor, order: int, left: bool = False) -> Tensor:
         functions, values = self.values_on(self.cell_of(s, left), s, order)
@@ -240,7 +240,7 @@ class PiecewisePolynomial(Basis):
         return of_pieces.new_zeros(self.size).index_add(0, self._functions.flatten(), of_pieces.flatten())
 
     def left_limit(self, s: Tensor, order: int = 0) -> Tensor:
-        return self._values(s, order, left=True)
+        return self._values(_points(s), checked_order(order), left=True)
 
 
 class Harmonics(Basis):
@@ -329,6 +329,11 @@ class Mixed(Basis):
         return f"Mixed({', '.join(map(repr, self.bases))})"
 
 
+def checked_order(order: Any) -> int:
+    """The order of a derivative."""
+    return count("order", order, least=0, most=1)
+
+
 def merged(meshes: Sequence[Tensor]) -> Tensor:
     """The breakpoints of several bases together; two that differ by rounding are one."""
     ends = torch.cat(list(meshes)).unique()
@@ -360,4 +365,5 @@ def _sign_changes(pieces: Tensor) -> Tensor:
 def _points(s: Tensor) -> Tensor:
     if not isinstance(s, Tensor) or not s.is_floating_point():
         raise TypeError(f"s must be a floating-point tensor; got {s!r:.60}.")
+    dense("s", s)
     return s

@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from .._checks import count, finite
+from .._checks import beside, count, finite
 from .._checks import points as checked_points
+from ..ops import activated
 from ._bases import basis as basis_of
 from ._basis import Basis
 from ._pattern import boundaries
@@ -88,6 +89,7 @@ class ContinuousWidthNetwork(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x (..., in_features) to y (..., out_features)."""
         checked_points("x", x, self.in_features)
+        beside(self, x=x)
         return self.layers(x)
 
     def iat_network(self) -> nn.Sequential:
@@ -136,6 +138,7 @@ class ContinuousWidthNetwork(nn.Module):
             (..., out_features), in the dtype of x; computed in float64.
         """
         checked_points("x", x, self.in_features)
+        beside(self, x=x)
         finite("x", x)
         count("points", points)
         rows = x.double().reshape(-1, self.in_features)
@@ -149,7 +152,7 @@ class ContinuousWidthNetwork(nn.Module):
                 z = (self.kernel(0)(s) * rows[:, None, :]).sum(-1) + bias(s)
             else:
                 z = _integral(v, self.kernel(place)(s[:, :, None], t[:, None, :]).mT) + bias(s)
-            t, v = s, weight * self.activation(z)
+            t, v = s, weight * activated(self.activation, z)
             seen = _integral(v, _unit(self.output_bases[place], t))
         y = _integral(v, self.kernel(-1)(t)) + self._linear(len(self.widths)).bias
         return y.reshape(*x.shape[:-1], self.out_features).to(x.dtype)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .._checks import count, points
+from .._checks import count, points, same_place
 from .._functorch import recorded, shape_alone, valueless
 from .._scaling import power_of_two
 from ._bases import BASES
@@ -98,8 +98,10 @@ class DecoupledIAT(nn.Module):
         good = values.isfinite().all(-1, keepdim=True)
         if isinstance(pattern_from, ActivationPattern):
             edges, active = pattern_from.edges, pattern_from.active
+            same_place(x=x, pattern_from=edges)
         elif isinstance(pattern_from, Tensor):
             points("pattern_from", pattern_from, self.pattern_features)
+            same_place(x=x, pattern_from=pattern_from)
             if (valueless(x) or valueless(pattern_from)) and not recorded():
                 _together(x, pattern_from)
                 return shape_alone(self.out_features, x, pattern_from)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from .._checks import count as positive_count
-from .._checks import finite
+from .._checks import finite, known
 from .._checks import points as check_points
 from .._scaling import power_of_two
 from ._basis import Basis, PiecewisePolynomial
@@ -205,6 +205,7 @@ def _regions(network: nn.Module, ends: list[Tensor]) -> _Pieces | None:
         check_points(name, end, 1 if width is None else width)
         if end.ndim != 1:
             raise ValueError(f"{name} must be one point, ({width},); got {tuple(end.shape)}.")
+        known(**{name: end})
         finite(name, end)
     origin, *others = (end.detach().cpu().double() for end in ends)
     maps = torch.stack([origin, *(other - origin for other in others)])[None]
@@ -280,6 +281,7 @@ def _is(module: nn.Module, kind: type[nn.Module]) -> bool:
 def _layer(name: str, module: nn.Module) -> _Layer | None:
     """None for a module that changes nothing."""
     if isinstance(module, nn.Linear) and _is(module, nn.Linear):
+        known(**{f"the weight of {name}": module.weight})
         weight = module.weight.detach().cpu().double()
         bias = weight.new_zeros(len(weight)) if module.bias is None else module.bias.detach().cpu().double()
         finite(f"the weight of {name}", weight)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from .._checks import finite
+from .._checks import dense, finite, flag, known
 from .._functorch import nested_forward_mode, recorded, valueless
 from .._scaling import power_of_two
 from ._bases import basis as basis_of
@@ -74,7 +74,10 @@ class ActivationPattern:
         """
         if not isinstance(s, Tensor) or s.is_complex():
             raise TypeError(f"s must be a real tensor; got {s.dtype if isinstance(s, Tensor) else type(s).__name__}.")
+        dense("s", s)
         edges = self.edges.detach()
+        if not edges.is_meta:
+            known(s=s)
         if not s.ndim:
             return self.contains(s[None]).squeeze(-1)
         try:
@@ -151,6 +154,7 @@ def activation_pattern(x: Tensor, basis: str | Basis) -> ActivationPattern:
     """
     if not isinstance(x, Tensor) or not x.is_floating_point():
         raise TypeError(f"x must be a floating-point tensor; got {x!r:.60}.")
+    dense("x", x)
     if not x.ndim:
         raise ValueError("x must be (..., size); got a single number.")
     found = basis_of(basis, x.shape[-1])
@@ -194,8 +198,7 @@ def activation_matrix(
         )
     input_basis = basis_of(input_basis, sizes[0], "input_basis")
     output_basis = basis_of(output_basis, sizes[-1], "output_basis")
-    if not isinstance(normalized, bool):
-        raise TypeError(f"normalized must be True or False; got {normalized!r:.60}.")
+    normalized = flag("normalized", normalized)
     edges, active = (t.reshape(-1, t.shape[-1]) for t in (pattern.edges, pattern.active))
     rows = block_rows(edges, input_basis, output_basis)
     parts = []

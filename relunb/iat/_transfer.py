@@ -2,12 +2,11 @@
 
 import copy
 from collections.abc import Sequence
-from operator import index
 
 import torch
 from torch import Tensor, nn
 
-from .._checks import finite, points
+from .._checks import beside, count, finite, flag, known, points
 from ._decoupled import DecoupledIAT
 from ._pattern import ActivationPattern, activation_pattern
 from ._transform import IAT
@@ -73,11 +72,12 @@ class DecoupledNetwork(nn.Module):
             for own, other in zip(transforms, makers, strict=True)
         )
         self.source = patterns
-        self.freeze = freeze
+        self.freeze = flag("freeze", freeze)
 
     def forward(self, x: Tensor) -> Tensor:
         """x (..., features) to (..., outputs)."""
         points("x", x, self.in_features)
+        beside(self, x=x)
         return _onward(self.linears[0](x), self.pattern_states(x), self.linears[1:], self.transforms)
 
     def pattern_states(self, x: Tensor) -> list[Tensor]:
@@ -120,6 +120,8 @@ class DecoupledNetwork(nn.Module):
         """
         points("x", x, self.in_features)
         points("targets", targets, self.out_features)
+        beside(self, x=x, targets=targets)
+        known(x=x)
         if x.shape[:-1] != targets.shape[:-1]:
             raise ValueError(f"x has samples {tuple(x.shape[:-1])} and targets {tuple(targets.shape[:-1])}.")
         if not x.numel():
@@ -186,7 +188,7 @@ def transfer_patterns(source: nn.Sequential, target: nn.Sequential, freeze: bool
 
 def place_of(layer: int, layers: int) -> int:
     """A layer's place, counted from the first, from one that may be counted from the last."""
-    place = index(layer)
+    place = count("layer", layer, least=None)
     if not -layers <= place < layers:
         raise ValueError(f"layer must be between {-layers} and {layers - 1}: there are {layers}; got {place}.")
     return place % layers

@@ -7,7 +7,7 @@ from typing import Any, TypeGuard
 import torch
 from torch import Tensor, nn
 
-from .._checks import count
+from .._checks import count, dense, flag
 from .._scaling import power_of_two
 from .._tables import made_plainly
 from ..ops import LinearCells, MidpointTables, midpoint, midpoint_relu, midpoint_tables
@@ -218,15 +218,14 @@ class _Plan:
 
 def l1_norms_unless(normalized: bool, q: Basis) -> Tensor | None:
     """The norms that make a transform for q of unit norms one for q as it is; None where it is wanted as it is."""
-    if not isinstance(normalized, bool):
-        raise TypeError(f"normalized must be True or False; got {normalized!r:.60}.")
-    return None if normalized else q.l1_norms
+    return None if flag("normalized", normalized) else q.l1_norms
 
 
 def _width(x: Tensor) -> int:
     if not isinstance(x, Tensor) or not x.is_floating_point():
         kind = x.dtype if isinstance(x, Tensor) else type(x).__name__
         raise TypeError(f"x must be a floating-point tensor; got {kind}.")
+    dense("x", x)
     if not x.ndim:
         raise ValueError("x must be (..., in_features); got a single number.")
     return x.shape[-1]

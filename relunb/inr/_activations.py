@@ -6,7 +6,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from .._checks import positive
+from .._checks import flag, positive
 from ..wavelet._activation import _without_half
 
 
@@ -32,7 +32,7 @@ class _Scaled(nn.Module):
         super().__init__()
         value = _held("scale", scale)
         dtype = torch.promote_types(torch.get_default_dtype(), torch.float32)
-        self.scale = nn.Parameter(torch.tensor(value, dtype=dtype)) if learnable else value
+        self.scale = nn.Parameter(torch.tensor(value, dtype=dtype)) if flag("learnable", learnable) else value
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         return super()._apply(_without_half(fn), recurse)

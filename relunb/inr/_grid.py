@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .._checks import count, points, shown
-from ._data import same_place
+from .._checks import count, points, same_place, shown
 
 _MOST = 2**30  # values: 4 GB in float32
 _WHOLE = 2**64  # parts of a size

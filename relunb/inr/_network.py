@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as _torch_module
 
-from .._checks import count, points, shown
+from .._checks import beside, count, flag, points, shown
 from ..ops import BlockedNetwork
 from ..wavelet import BWReLU
 from ._activations import ComplexLinear, Gabor, Gaussian, Sine, number
@@ -102,6 +102,7 @@ class CoordinateNetwork(nn.Module):
         if not isinstance(activation, str) or activation not in ACTIVATIONS:
             raise ValueError(f"activation must be one of {', '.join(map(repr, ACTIVATIONS))}; got {shown(activation)}.")
         row = ACTIVATIONS[activation]
+        learnable_scale, skip = flag("learnable_scale", learnable_scale), flag("skip", skip)
         if row.scale is None and (scale is not None or learnable_scale):
             raise ValueError(
                 f"activation {activation!r} has no scale: scaling its input scales its output. "
@@ -154,6 +155,7 @@ class CoordinateNetwork(nn.Module):
             ValueError: a point has another number of coordinates.
         """
         points("coordinates", coordinates, self.in_features)
+        beside(self, coordinates=coordinates)
         first = self.layers[0]
         if type(first) is nn.Linear and type(self.encoding) in (nn.Identity, PositionalEncoding):
             autocast = not coordinates.is_meta and torch.is_autocast_enabled(coordinates.device.type)

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .._checks import finite, positive
-from ._data import Data, checked_range, floating, same_place
+from .._checks import finite, positive, same_place
+from ._data import Data, checked_range, floating
 
 
 def psnr(estimate: Data, reference: Data, data_range: float = 1.0) -> Tensor:

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .._checks import count, real
+from .._checks import count, flag, real, same_place
 from .._functorch import recorded, valueless
-from ._data import Data, check_dtype, floating, same_place
+from ._data import Data, check_dtype, floating
 
 
 class Radon(nn.Module):
@@ -72,8 +72,8 @@ class Radon(nn.Module):
                 f"{self.size[0]} x {self.size[1]} pixels and {len(self.angles)} angles are too many for one transform: "
                 f"pixels times angles must be at most {_MOST:.0e}. Give each part of the angles a transform of its own."
             )
-        self.circle = circle
-        self.detectors, self._corner = _frame(*self.size, circle)
+        self.circle = flag("circle", circle)
+        self.detectors, self._corner = _frame(*self.size, self.circle)
         self._make(dtype, torch.get_default_device())
 
     @torch.inference_mode(False)  # a tensor that is made for inference alone cannot be trained with later
@@ -217,7 +217,7 @@ class _SparseProduct(torch.autograd.Function):
 
 def sinogram_shape(size: Any, angles: Any, circle: bool) -> tuple[int, int]:
     """Detectors and angles of a transform, without making it."""
-    return _frame(*_size(size), circle)[0], len(_angles(angles))
+    return _frame(*_size(size), flag("circle", circle))[0], len(_angles(angles))
 
 
 def _size(size: Any) -> tuple[int, int]:

@@ -8,9 +8,28 @@ from ._linear_cells import linear_cells as linear_cells
 from ._linear_cells import linear_cells_plain as linear_cells_plain
 from ._memory import kept_memory as kept_memory
 from ._midpoint import MidpointTables as MidpointTables
+from ._midpoint import activated as activated
 from ._midpoint import midpoint as midpoint
 from ._midpoint import midpoint_plain as midpoint_plain
 from ._midpoint import midpoint_relu as midpoint_relu
 from ._midpoint import midpoint_tables as midpoint_tables
 from ._relu_cell_means import relu_cell_means as relu_cell_means
 from ._relu_cell_means import relu_cell_means_plain as relu_cell_means_plain
+
+__all__ = [
+    "BlockedNetwork",
+    "LinearCells",
+    "MidpointTables",
+    "activated",
+    "bw_relu_fused",
+    "bw_relu_plain",
+    "kept_memory",
+    "linear_cells",
+    "linear_cells_plain",
+    "midpoint",
+    "midpoint_plain",
+    "midpoint_relu",
+    "midpoint_tables",
+    "relu_cell_means",
+    "relu_cell_means_plain",
+]

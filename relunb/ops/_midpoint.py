@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .._checks import dense
 from .._functorch import batched, legacy_batched, plain_only, without_autocast
 from ._memory import empty_like_fast
 from ._midpoint_maps import LinearMap, fft_is_faster, fft_maps, fourier_basis, product
@@ -70,7 +71,7 @@ def midpoint_plain(x: Tensor, tables: MidpointTables, activation: Callable[[Tens
     """The transform as two matrix products: the definition that the fast forms are tested against."""
     dtype = _compute_dtype(x, tables)
     with without_autocast(x):
-        return (_activated(activation, x.to(dtype) @ tables.p.to(x.device)) @ tables.q.T.to(x.device)).to(x.dtype)
+        return (activated(activation, x.to(dtype) @ tables.p.to(x.device)) @ tables.q.T.to(x.device)).to(x.dtype)
 
 
 def midpoint(x: Tensor, tables: MidpointTables, activation: Callable[[Tensor], Tensor]) -> Tensor:
@@ -89,7 +90,7 @@ def midpoint(x: Tensor, tables: MidpointTables, activation: Callable[[Tensor], T
         return midpoint_plain(x, tables, activation)
     wide = x.to(_compute_dtype(x, tables))
     with without_autocast(x):
-        state = _activated(activation, _apply(wide, tables.synthesis, tables.analysis))
+        state = activated(activation, _apply(wide, tables.synthesis, tables.analysis))
         return _apply(state, tables.pooling, tables.spreading).to(x.dtype)
 
 
@@ -104,10 +105,11 @@ def midpoint_relu(x: Tensor, tables: MidpointTables) -> Tensor:
     return _MidpointReLU.apply(x, tables)  # pyright: ignore[reportReturnType]
 
 
-def _activated(activation: Callable[[Tensor], Tensor], state: Tensor) -> Tensor:
+def activated(activation: Callable[[Tensor], Tensor], state: Tensor) -> Tensor:
     result: Any = activation(state)
     if not isinstance(result, Tensor):
         raise TypeError(f"activation must give a tensor; got {type(result).__name__}.")
+    dense("activation(x)", result)
     if result.shape != state.shape or result.dtype != state.dtype:
         raise ValueError(
             f"activation must be element-wise and keep the dtype: of {state.dtype} {tuple(state.shape)} it made "

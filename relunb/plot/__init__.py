@@ -25,3 +25,17 @@ from ._base import learning_curves as learning_curves
 from ._base import pictures as pictures
 from ._base import style as style
 from ._conditioning import conditioning as conditioning
+
+__all__ = [
+    "BLUE",
+    "GRAY",
+    "GREEN",
+    "ORANGE",
+    "WIDTH",
+    "Interactive",
+    "conditioning",
+    "curves",
+    "learning_curves",
+    "pictures",
+    "style",
+]

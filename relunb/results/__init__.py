@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+__all__ = ["commit", "load", "pictures"]
+
 HERE = Path(__file__).parent
 NAMES = ("basis_pairs", "features", "imaging")
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .._checks import count
+from .._checks import beside, count, dense
 
 ACTIVATIONS = ("relu", "linear")
 _MOST_WEIGHTS = 2**27
@@ -101,6 +101,7 @@ class ToneClassifier(nn.Module):
     def _checked(self, signals: Tensor) -> Tensor:
         """The signals, if their dtype is that of the weights; under autocast torch sees to that."""
         dtype, signals = self.first.dtype, checked_signals(signals)
+        beside(self, signals=signals)
         autocast = not signals.is_meta and torch.is_autocast_enabled(signals.device.type)
         if signals.dtype != dtype and not autocast:
             raise TypeError(f"signals are {signals.dtype} and the network {dtype}: use signals.to({dtype}).")
@@ -154,6 +155,7 @@ def checked_signals(signals: Tensor) -> Tensor:
     if not isinstance(signals, Tensor) or not signals.is_floating_point():
         given = signals.dtype if isinstance(signals, Tensor) else type(signals).__name__
         raise TypeError(f"signals must be a floating-point tensor (..., time); got {given}.")
+    dense("signals", signals)
     if signals.ndim == 0 or signals.shape[-1] == 0:
         raise ValueError("signals has no samples: its last dimension is time.")
     return signals

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .._checks import count, finite, readable, real, single
+from .._checks import beside, count, dense, finite, readable, real, same_place, single
 from .._scaling import power_of_two
 
 _CHANNELS, _POOLS = (32, 48, 64), (4, 2, 2)
@@ -152,6 +152,8 @@ class HeartRateCNN(nn.Module):
             )
         if x.numel() == 0:
             raise ValueError(f"x is empty: its shape is {tuple(x.shape)}.")
+        dense("x", x)
+        beside(self, x=x)
         finite("x", x)
         return x
 
@@ -392,6 +394,7 @@ def remove_motion(ppg: Tensor, acceleration: Tensor, taps: int = 21) -> Tensor:
     taps are theirs. Used in :doc:`/book/spectrum/heart-rate`.
     """
     ppg, acceleration = real("ppg", ppg), real("acceleration", acceleration)
+    same_place(ppg=ppg, acceleration=acceleration)
     taps = count("taps", taps)
     if taps % 2 == 0:
         raise ValueError(f"taps must be odd, as many before a sample as after it; got {taps}.")

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from .._checks import Numbers, count, known, positive, real
+from .._checks import Numbers, count, dense, known, positive, real
 
 MODES = ("circular", "zero")
 _MOST_LAYERS, _MOST_TAPS = 10_000, 1_000_000
@@ -51,6 +51,7 @@ class FixedFilter(nn.Module):
             raise TypeError(f"the signal must be a torch.Tensor; got {type(x).__name__}. Use torch.as_tensor(x).")
         if not x.is_floating_point():
             raise TypeError(f"the signal must be floating point; got {x.dtype}. Use x.float().")
+        dense("the signal", x)
         samples = x.shape[-1] if x.ndim else 0
         if samples == 0:
             raise ValueError(

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, stack_module_state, vmap
 
-from .._checks import count, finite, known, single
+from .._checks import count, dense, finite, known, single
 from ._classifiers import checked_signals
 
 _PLAIN = (bool, int, float, str, tuple, type(None))
@@ -87,6 +87,7 @@ def train_together(
         given = labels.dtype if isinstance(labels, Tensor) else type(labels).__name__
         raise TypeError(f"labels must be an int64 tensor (repetitions, samples); got {given}.")
     known(signals=signals, labels=labels)
+    dense("labels", labels)
     copies = len(networks)
     if copies == 0:
         raise ValueError("networks is empty: give one for each repetition.")
@@ -167,6 +168,7 @@ def _check_alike(networks: Sequence[nn.Module], signals: Tensor) -> None:
                     f"networks[0] in {f'its part {name or other_name}' if name or other_name else 'its settings'}."
                 )
         for name, parameter in network.named_parameters():
+            known(**{f"{name} of a network": parameter})
             if parameter.dtype != signals.dtype:
                 raise ValueError(
                     f"signals are {signals.dtype} and {name} of a network {parameter.dtype}: "

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .._checks import count, known, positive, shown, single
+from .._checks import count, dense, known, positive, shown, single
 
 _MOST_NUMBERS = 2**27  # of all signals: a gibibyte on the way
 _MOST_CYCLES = 1e12  # of a tone: more leave its phase no four digits
@@ -138,6 +138,7 @@ def class_constant(labels: Tensor, levels: Sequence[float] = (1.0, 5.0, 19.0)) -
         if not abs(level) <= torch.finfo(torch.float32).max:
             raise ValueError(f"each of levels must be finite in float32; got {level:g}.")
     known(labels=labels)
+    dense("labels", labels)
     if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < len(levels):
         raise ValueError(
             f"labels must lie in 0..{len(levels) - 1}, one level for each class; got {labels.unique().tolist()[:8]}."

@@ -7,7 +7,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from .._checks import readable, single
+from .._checks import dense, flag, readable, same_place, single
 from ..ops import bw_relu_fused, bw_relu_plain
 
 _DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
@@ -45,8 +45,8 @@ def bw_relu(x: Tensor, scale: float | Tensor = 1.0) -> Tensor:
     _check_input(x)
     if not (type(scale) is float and 0 < scale < math.inf):
         scale = _checked_scale(scale)
-        if isinstance(scale, Tensor) and scale.ndim:
-            _check_shapes(x, scale)
+        if isinstance(scale, Tensor):
+            _check_beside(x, scale)
     if torch.compiler.is_compiling():  # the compiler fuses the plain form by itself
         return bw_relu_plain(x, scale)
     return bw_relu_fused(x, scale)
@@ -57,11 +57,11 @@ def _check_input(x: Tensor) -> None:
         raise TypeError(f"x must be a torch.Tensor; got {type(x).__name__}. Use torch.as_tensor(x).")
     if x.dtype not in _DTYPES:
         raise TypeError(f"x must be float64, float32, bfloat16 or float16; got {x.dtype}. Use x.float().")
-    if x.layout != torch.strided:
-        raise TypeError(f"x must be a dense tensor; got {x.layout}. Use x.to_dense().")
+    dense("x", x)
 
 
-def _check_shapes(x: Tensor, scale: Tensor) -> None:
+def _check_beside(x: Tensor, scale: Tensor) -> None:
+    same_place(x=x, scale=scale)
     for size, other in zip(reversed(x.shape), reversed(scale.shape), strict=False):
         if size != other and size != 1 and other != 1:
             raise ValueError(
@@ -80,8 +80,7 @@ def _checked_scale(scale: float | Tensor) -> float | Tensor:
         return value
     if scale.dtype not in _DTYPES:
         raise TypeError(f"a scale tensor must be floating point; got {scale.dtype}. Use scale.float().")
-    if scale.layout != torch.strided:
-        raise TypeError(f"scale must be a dense tensor; got {scale.layout}. Use scale.to_dense().")
+    dense("scale", scale)
     # Reading a value back would stop the GPU's queue, break a compiled graph, or fail under vmap: NaN tells there.
     if scale.device.type == "cpu" and scale.numel() and readable(scale):
         lowest, highest = scale.aminmax() if scale.numel() > 1 else (scale, scale)
@@ -134,7 +133,8 @@ class BWReLU(nn.Module):
         if isinstance(scale, Tensor):
             raise TypeError("scale must be a number; the layer makes its own parameter when learnable=True.")
         number = float(_checked_scale(scale))
-        self.scale = nn.Parameter(torch.tensor(number, dtype=_learned_dtype(number))) if learnable else number
+        learned = flag("learnable", learnable)
+        self.scale = nn.Parameter(torch.tensor(number, dtype=_learned_dtype(number))) if learned else number
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         return super()._apply(_without_half(fn), recurse)

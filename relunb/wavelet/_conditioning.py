@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .._checks import finite
+from .._checks import beside, dense, finite, known
 from .._scaling import power_of_two
 
 _DTYPES = (torch.float64, torch.float32, torch.complex128, torch.complex64)
@@ -160,10 +160,8 @@ def _features(network: Any, x: Any) -> Tensor:
             f"features must be float64, float32 or complex; got {features.dtype}, too coarse for small singular "
             "values. Use network.float() and x.float(), without autocast."
         )
-    if features.layout != torch.strided:
-        raise TypeError(f"features must be a dense tensor; got {features.layout}. Use features.to_dense().")
-    if features.is_meta:
-        raise ValueError("the features are on the meta device, where tensors have no numbers.")
+    dense("features", features)
+    known(**{"the feature matrix": features})
     if features.numel() == 0:
         raise ValueError(f"there is nothing to measure: the features have the shape {tuple(features.shape)}.")
     finite("the feature matrix", features)
@@ -172,6 +170,7 @@ def _features(network: Any, x: Any) -> Tensor:
 
 def _input_of_the_last_layer(network: nn.Module, x: Any) -> Tensor:
     """What goes into the ``nn.Linear`` whose output, perhaps in another shape, is the output of the network."""
+    beside(network, x=x)
     network = getattr(network, "_orig_mod", network)  # under torch.compile: a compiled graph calls no hooks
     calls: list[tuple[Tensor, Tensor, int]] = []  # all of them: memory that is freed could be used again
 

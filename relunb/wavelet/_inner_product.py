@@ -4,13 +4,13 @@ import math
 import sys
 from fractions import Fraction
 from itertools import accumulate
-from numbers import Number, Rational
+from numbers import Number
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from .._checks import known, readable, real, shown, single
+from .._checks import known, rational, readable, real, shown, single
 from ._knots import KNOTS, VALUES, WEIGHTS
 
 
@@ -47,7 +47,7 @@ def inner_product(scale_a: Any, shift_a: Any, scale_b: Any, shift_b: Any, low: A
     sympy = sys.modules.get("sympy")  # if no one has loaded SymPy, no input comes from it
     if sympy is not None and any(isinstance(v, sympy.Basic) for v in (*neurons.values(), low, high)):
         number = _sympy_number
-    elif all(isinstance(v, Rational) for v in neurons.values()) and all(_is_rational_end(v) for v in (low, high)):
+    elif all(map(rational, neurons.values())) and all(_is_rational_end(v) for v in (low, high)):
         number = _fraction
     else:
         return _of_tensors(neurons, low, high)
@@ -191,7 +191,7 @@ def _sympy_number(name: str, value: Any) -> Any:
 
 
 def _is_rational_end(value: Any) -> bool:
-    return isinstance(value, Rational) or (isinstance(value, float) and math.isinf(value))
+    return rational(value) or (isinstance(value, float) and math.isinf(value))
 
 
 def _is_infinite(value: Any) -> bool:

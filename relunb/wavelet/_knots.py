@@ -4,7 +4,7 @@ from fractions import Fraction
 
 from torch import Tensor
 
-from ._activation import _check_input, _check_shapes, _checked_scale
+from ._activation import _check_beside, _check_input, _checked_scale
 
 #: Where the slope of psi changes: 0, 1/2, 1, ..., 3. Exact.
 KNOTS: tuple[Fraction, ...] = tuple(Fraction(k, 2) for k in range(7))
@@ -45,7 +45,7 @@ def seven_relus(x: Tensor, scale: float | Tensor = 1.0) -> Tensor:
     _check_input(x)
     scale = _checked_scale(scale)
     if isinstance(scale, Tensor):
-        _check_shapes(x, scale)
+        _check_beside(x, scale)
     u = scale * x
     total = float(WEIGHTS[0]) * u.relu()
     for knot, weight in zip(KNOTS[1:], WEIGHTS[1:], strict=True):

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .._checks import readable, real, shown
+from .._checks import flag, rational, readable, real, shown
 from .._scaling import power_of_two
 from ._activation import BWReLU, _checked_scale
 from ._knots import KNOTS, WEIGHTS
@@ -67,12 +67,13 @@ def variation_norm(
 
     Source: Shenouda, Zhou and Nowak (2024), Eq. (25) and (30). Derived in :doc:`/book/wavelet/variation-norm`.
     """
+    exact = flag("exact", exact)
     if domain is not None:
         if not exact:
             raise ValueError("domain= needs exact=True: the sum of the weights does not know where the kinks are.")
         domain = _interval(domain)
-    if all(map(_is_rational_list, (v, w, [] if bias is None else bias))) and isinstance(scale, Rational):
-        if domain is None or all(isinstance(end, Rational) or math.isinf(end) for end in domain):
+    if all(map(_is_rational_list, (v, w, [] if bias is None else bias))) and rational(scale):
+        if domain is None or all(rational(end) or math.isinf(end) for end in domain):
             return _of_fractions(v, w, scale, bias, exact, domain)
     first = next((value for value in (v, w) if isinstance(value, Tensor)), None)
     v, w = real("v", v, like=first), real("w", w, like=first)
@@ -222,7 +223,7 @@ def _interval(domain: Any) -> tuple[Any, Any]:
         low, high = domain
     except (TypeError, ValueError) as error:
         raise ValueError(f"domain must be (low, high); got {domain!r:.60}.") from error
-    if not (isinstance(low, Real) and isinstance(high, Real)):
+    if not all(isinstance(end, Real) and not isinstance(end, bool) for end in (low, high)):
         raise TypeError(f"the ends of domain must be numbers; got {domain!r:.60}.")
     if not low < high:
         raise ValueError(f"domain must be (low, high) with low < high; got ({low}, {high}).")

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .._checks import Numbers, count, real, shown
+from .._checks import Numbers, count, flag, real, shown
 from ._inner_product import inner_product
 from ._secular import root
 
@@ -104,6 +104,7 @@ def wavelet_gram(
     Source: Shenouda, Zhou and Nowak (2024), Eq. (18), (36)-(45). Derived in :doc:`/book/wavelet/gershgorin`; the
     boundary in :doc:`/book/wavelet/coverage`.
     """
+    normalized, exact = flag("normalized", normalized), flag("exact", exact)
     sizes = [len(block) for block in _blocks(levels, shifts, _MOST_ROWS, "fit into a matrix")]
     if exact and normalized and shifts == "all" and levels > 1:
         raise ValueError(
