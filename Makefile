@@ -54,7 +54,7 @@ lint: $(READY)-lint ## ruff, pyright, and the chapters' cells
 	@$(BIN)/pyright --pythonpath $(BIN)/python
 
 results: $(READY)-test ## make stored results that are missing or named, ARGS=imaging (an hour each; Ctrl-C is safe, the same command goes on)
-	@$(BIN)/python -m relunb.results $(ARGS)
+	@$(BIN)/python -m relunb.book.studies $(ARGS)
 
 bench: $(READY)-bench ## run every benchmark; ARGS=--keep stores the rows
 	@for file in benchmarks/*_*.py; do $(BIN)/python -m benchmarks.$$(basename $$file .py) $(ARGS) || exit 1; done

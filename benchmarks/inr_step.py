@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from benchmarks.measure import report
-from relunb.data import photograph
+from relunb.book.data import photograph
 from relunb.inr import CoordinateNetwork, ImageProblem, fit
 from relunb.inr._fit import _Run
 from relunb.ops import kept_memory

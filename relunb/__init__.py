@@ -1,15 +1,49 @@
 """ReLU seen through three lenses: spectrum, wavelet and integral.
 
-Each name here is derived in a chapter of the book before you are asked to use it.
+Each name here is derived in a chapter of the book before you are asked to use it. Nothing is loaded before you ask for
+it: ``relunb.check`` needs SymPy alone, and the rest PyTorch.
+
+============  =================================================================================
+``bw_relu``   The B-spline wavelet activation, as a function.
+``BWReLU``    The same as a layer.
+``IAT``       The integral activation transform, a layer.
+``spectrum``  What ReLU does to a spectrum: harmonics, DC, intermodulation.
+``wavelet``   Seven ReLUs that train well: Gram matrices, conditioning, variation norm.
+``iat``       Bases, the transform and its patterns, continuous width.
+``inr``       Coordinate networks: images, computed tomography, super-resolution, sound.
+``check``     Prove a SymPy identity; compare a derived formula with a PyTorch function.
+``plot``      The book's style, pictures in a grid, conditioning as curves.
+============  =================================================================================
 """
 
-from . import iat as iat
-from . import inr as inr
-from . import spectrum as spectrum
-from . import wavelet as wavelet
-from .iat import IAT as IAT
-from .wavelet import BWReLU as BWReLU
-from .wavelet import bw_relu as bw_relu
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["IAT", "BWReLU", "bw_relu", "iat", "inr", "spectrum", "wavelet"]
+if TYPE_CHECKING:
+    from . import check as check
+    from . import iat as iat
+    from . import inr as inr
+    from . import plot as plot
+    from . import spectrum as spectrum
+    from . import wavelet as wavelet
+    from .iat import IAT as IAT
+    from .wavelet import BWReLU as BWReLU
+    from .wavelet import bw_relu as bw_relu
+
+__all__ = ["IAT", "BWReLU", "bw_relu", "check", "iat", "inr", "plot", "spectrum", "wavelet"]
 __version__ = "0.1.0"
+
+_HOME = {"IAT": "iat", "BWReLU": "wavelet", "bw_relu": "wavelet"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'relunb' has no attribute {name!r}; it has {', '.join(__all__)}.")
+    if name in _HOME:
+        globals()[name] = getattr(import_module(f".{_HOME[name]}", __name__), name)
+        return globals()[name]
+    return import_module(f".{name}", __name__)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -6,9 +6,9 @@ import importlib.resources
 import torch
 
 import relunb
-import relunb.results
 from relunb import IAT, BWReLU, bw_relu
-from relunb.data import photoplethysmogram
+from relunb.book import studies
+from relunb.book.data import photoplethysmogram
 from relunb.inr import CoordinateNetwork, ImageProblem, fit
 from relunb.spectrum import multitone_dc
 from relunb.wavelet import KNOTS, VALUES, conditioning, relu_condition_number
@@ -28,6 +28,6 @@ for layer in (IAT(6), IAT(6, 5, "pwl", "rect"), IAT(6, 4, method="midpoint", act
 assert photoplethysmogram()[0].shape == (68_476,)
 history = fit(CoordinateNetwork(2, hidden_features=8), ImageProblem(torch.rand(9, 9)), steps=5)
 assert history.route == "fused" and history.loss[-1] < history.loss[0]
-assert relunb.results.load("imaging")["provenance"]["command"] and relunb.results.pictures("imaging")
-assert relunb.results.load("features")["provenance"]["command"]
+assert studies.load("imaging")["provenance"]["command"] and studies.pictures("imaging")
+assert studies.load("features")["provenance"]["command"]
 print(f"relunb {relunb.__version__} works with torch {torch.__version__} from {relunb.__file__}")

@@ -182,7 +182,7 @@ UNPROVED = {
     ),
     "a cut that moves": (Heaviside(x - b), (1 + sp.sign(x - b)) / 2, "simplifies to "),
     "no number for f": (sp.Function("f")(x), sp.Function("f")(x + 1), "sample points, which proves nothing"),
-    "integral": (sp.Integral(s(x), (x, 0, 1)), R(1, 2), "Call .doit() on it first."),
+    "integral": (sp.Integral(sp.Function("f")(x), (x, 0, 1)), R(1, 2), "doit leaves as it is"),
     "a difference at no sample point": (sp.DiracDelta(x), 0, "Add assume=, such as assume=a > 0, or rewrite one side."),
 }
 
@@ -250,10 +250,11 @@ def cases(table):
 @cases(HOLDS)
 def test_identity_that_holds(case, capsys):
     lhs, rhs, assume = case
-    identity(lhs, rhs, assume=assume)
-    out = capsys.readouterr().out
-    assert out.startswith("holds: ") and out.count("\n") == 1 and len(out) < 180
-    assert (", for " in out) == (assume is not None)
+    proved = identity(lhs, rhs, assume=assume)
+    assert proved.how in ("simplified to zero", "equal on every piece")
+    assert (", for " in repr(proved)) == (assume is not None) == (r"\text{for }" in proved._repr_latex_())
+    assert max(map(len, repr(proved).splitlines())) <= 115 and "..." not in repr(proved)
+    assert capsys.readouterr().out == ""
 
 
 @cases(DIFFERS)
@@ -292,25 +293,65 @@ def test_hard_difference_is_refused_in_words(case):
     assert len(str(caught.value)) < 900
 
 
-def test_infinite_sum_is_asked_to_be_done():
-    k = Symbol("k", integer=True, positive=True)
-    with pytest.raises(NotProved, match="holds an unevaluated operation"):
-        identity(sp.Sum(1 / k**2, (k, 1, sp.oo)), pi**2 / 6)
+K = Symbol("k", integer=True, positive=True)
+AS_WRITTEN = {
+    "integral": (sp.Integral(Max(x, 0), (x, -1, 2)), 2, r"\int\limits_{-1}^{2}"),
+    "sum": (sp.Sum(1 / K**2, (K, 1, sp.oo)), pi**2 / 6, r"\sum_{k=1}^{\infty} \frac{1}{k^{2}} = \frac{\pi^{2}}{6}"),
+    "derivative": (sp.Derivative(x**3, x), 3 * x**2, r"\frac{d}{d x} x^{3} = 3 x^{2}"),
+    "limit": (sp.Limit(sin(x) / x, x, 0), 1, r"\lim_{x \to 0^+}"),
+    "product": (sp.MatMul(sp.Matrix([[1, x]]), sp.Matrix([x, 1])), sp.Matrix([[2 * x]]), r"\begin{matrix}1 & x"),
+    "inverse": (sp.Inverse(sp.Matrix([[2, 0], [0, 4]])), sp.diag(sp.Rational(1, 2), sp.Rational(1, 4)), "^{-1}"),
+    "both sides": (sp.Derivative(sin(x), x), sp.Integral(-sin(x), x), r"\frac{d}{d x} \sin{\left(x \right)} = \int"),
+}
 
 
-def test_long_numbers_are_proved_and_printed(capsys):
-    identity(sp.factorial(2000), sp.factorial(2000))
-    identity(x ** (10**7) * x, x ** (10**7 + 1))
-    assert capsys.readouterr().out.splitlines()[0] == "holds: 3.31628e+5735 = 3.31628e+5735"
+@cases(AS_WRITTEN)
+def test_what_is_not_evaluated_is_proved_and_shown_as_written(case):
+    lhs, rhs, tex = case
+    proved = identity(lhs, rhs)
+    assert tex in proved._repr_latex_() and str(proved).startswith(str(lhs).replace("[\n", "[").replace(",\n", ", "))
+    with pytest.raises(NotEqual):
+        identity(lhs, rhs + (sp.ones(*rhs.shape) if hasattr(rhs, "shape") else 1))
 
 
-def test_partial_fractions_are_proved_without_simplify(monkeypatch, capsys):
+def test_what_sympy_cannot_evaluate_is_not_proved():
+    f = sp.Function("f")
+    with pytest.raises(NotProved, match="holds an operation that SymPy's doit leaves as it is"):
+        identity(sp.Integral(f(x), (x, 0, 1)), x)
+    assert identity(2 * sp.Derivative(f(x), x) - sp.Derivative(f(x), x), sp.Derivative(f(x), x))
+    with pytest.raises(ValueError, match="lhs is not finite"):
+        identity(sp.Integral(1 / x, (x, 1, sp.oo)), 1)
+    with pytest.raises(TypeError, match="must be a SymPy expression or a matrix with explicit entries"):
+        identity(sp.MatrixSymbol("A", 2, 2) * sp.eye(2), sp.eye(2))
+
+
+def test_long_numbers_are_proved_and_printed():
+    assert str(identity(sp.factorial(2000), sp.factorial(2000))) == "3.31628e+5735 = 3.31628e+5735: simplified to zero"
+    proved = identity(x ** (10**7) * x, x ** (10**7 + 1))
+    assert str(proved) and identity(sp.factorial(2000), sp.factorial(2000))._repr_latex_() is None
+
+
+def test_a_name_stands_for_sides_too_long_to_read():
+    proved = identity((x + y) ** 30, sp.expand((x + y) ** 30), name="the thirtieth power")
+    assert str(proved) == "the thirtieth power: simplified to zero"
+    assert r"\text{the thirtieth power:}" in proved._repr_latex_()
+    with pytest.raises(TypeError, match="name must be text; got 3"):
+        identity(x, x, name=3)
+
+
+def test_long_sides_are_broken_and_not_cut():
+    proved = identity((x + y) ** 30, sp.expand((x + y) ** 30))
+    assert "".join(str(proved).split()) == "".join(f"{proved.lhs} = {proved.rhs}: {proved.how}".split())
+    tex = proved._repr_latex_()
+    assert tex.count(r"\\") > 4 and all(sp.latex(term) in tex for term in sp.Add.make_args(proved.rhs))
+
+
+def test_partial_fractions_are_proved_without_simplify(monkeypatch):
     """Rational arithmetic over shared factors: SymPy's simplify takes minutes for six symbols."""
     monkeypatch.setattr(sp, "simplify", None)
-    identity(sum(1 / sp.prod([p - q for q in SIX if q != p]) for p in SIX), 0)
-    identity(sum(p**5 / sp.prod([p - q for q in SIX if q != p]) for p in SIX), 1)
-    identity(1 / (x - 1) - 1 / (x + 1), 2 / (x**2 - 1))
-    assert capsys.readouterr().out.count("holds: ") == 3
+    assert identity(sum(1 / sp.prod([p - q for q in SIX if q != p]) for p in SIX), 0)
+    assert identity(sum(p**5 / sp.prod([p - q for q in SIX if q != p]) for p in SIX), 1)
+    assert identity(1 / (x - 1) - 1 / (x + 1), 2 / (x**2 - 1))
 
 
 @pytest.mark.parametrize(
@@ -461,12 +502,9 @@ def test_identity_refuses_assumption(case):
     assert words in str(caught.value)
 
 
-def test_identity_prints_what_holds_and_for_what(capsys):
-    identity(sqrt(u**2) + (u - u), Abs(u), assume=[u > 0, u <= 2])
-    identity((x + y) ** 30, sp.expand((x + y) ** 30))
-    first, second = capsys.readouterr().out.splitlines()
-    assert first == "holds: Abs(u) = Abs(u), for u > 0, u <= 2"
-    assert second == "holds: (x + y)**30 = " + str(sp.expand((x + y) ** 30))[:57] + "..."
+def test_the_printed_line_says_for_what_and_how():
+    assert str(identity(Abs(u), u, assume=[u > 0, u <= 2])) == "Abs(u) = u, for u > 0, u <= 2: equal on every piece"
+    assert str(identity((x + 1) ** 2, x**2 + 2 * x + 1)) == "(x + 1)**2 = x**2 + 2*x + 1: simplified to zero"
 
 
 def test_both_refusals_are_assertion_errors():

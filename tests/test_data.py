@@ -5,7 +5,7 @@ from importlib.resources import files
 import pytest
 import torch
 
-from relunb.data import PHOTOGRAPHS, phantom, photograph, photoplethysmogram
+from relunb.book.data import PHOTOGRAPHS, phantom, photograph, photoplethysmogram
 
 
 @pytest.mark.parametrize("name", PHOTOGRAPHS)
@@ -84,7 +84,7 @@ def test_a_part_of_the_recording_is_that_part():
 
 
 def test_the_licence_of_the_pulse_lies_beside_it():
-    folder = files("relunb.data")
+    folder = files("relunb.book.data")
     notice = (folder / "heartpy-LICENSE.txt").read_text(encoding="utf8")
     assert "MIT License" in notice and "Paul van Gent" in notice and "heartpy-data3.npz" in notice
     assert (folder / "heartpy-data3.npz").is_file()

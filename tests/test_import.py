@@ -1,45 +1,107 @@
-"""What `import relunb` brings along."""
+"""What an import brings along, and what stands where: the doors of the house."""
 
 import json
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-CODE = """
-import json, sys, time
-import torch
-before, start = set(sys.modules), time.perf_counter()
 import relunb
-print(json.dumps({"seconds": time.perf_counter() - start, "added": sorted(set(sys.modules) - before)}))
+
+ROOT = Path(relunb.__file__).parent
+LIBRARY = sorted(f for f in ROOT.rglob("*.py") if f.relative_to(ROOT).parts[0] not in ("book", "data.py", "results.py"))
+
+
+def loaded(code: str, *before: str, hidden: str = "") -> tuple[set[str], float]:
+    """The modules that a line of code adds in a fresh interpreter, and the seconds it takes."""
+    program = f"""
+import json, sys, time
+sys.modules.update(dict.fromkeys({hidden.split()!r}))
+{"; ".join(f"import {name}" for name in before)}
+before, start = set(sys.modules), time.perf_counter()
+{code}
+print(json.dumps([sorted(set(sys.modules) - before), time.perf_counter() - start]))
 """
+    # With bytecode, as an installed package has it: compiling the sources is not what an import costs.
+    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, capture_output=True, env=env)
+    added, seconds = json.loads(done.stdout)
+    return set(added), seconds
 
 
-@pytest.fixture(scope="module")
-def measured():
-    def once():
-        # With bytecode, as an installed package has it: compiling the sources is not what an import costs.
-        env = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
-        return json.loads(subprocess.run([sys.executable, "-c", CODE], check=True, capture_output=True, env=env).stdout)
-
-    return once(), once
-
-
-def test_import_loads_neither_sympy_nor_matplotlib_nor_triton(measured):
-    added = measured[0]["added"]
-    assert "relunb.wavelet" in added
-    assert not {name for name in added if name.split(".")[0] in ("sympy", "matplotlib", "triton", "plotly", "skimage")}
-    foreign = [name for name in added if name.split(".")[0] != "relunb"]
-    assert len(foreign) < 16, foreign
+def foreign(added):
+    return {name.split(".")[0] for name in added} & {
+        "torch",
+        "numpy",
+        "sympy",
+        "matplotlib",
+        "triton",
+        "plotly",
+        "skimage",
+    }
 
 
-def test_import_leaves_the_chapters_tools_alone(measured):
-    """The doors of the design: only chapters, tests and benchmarks import check, plot and data."""
-    assert not {"relunb.check", "relunb.plot", "relunb.data", "relunb.results"} & set(measured[0]["added"])
+def test_import_relunb_loads_nothing_of_others():
+    added, _ = loaded("import relunb")
+    assert not foreign(added) and {name for name in added if name.startswith("relunb")} == {"relunb"}
 
 
-def test_import_adds_less_than_three_tenths_of_a_second_to_torch(measured):
+def test_a_name_loads_its_own_room_and_neither_sympy_nor_matplotlib_nor_triton():
+    added, _ = loaded("import relunb; relunb.bw_relu", "torch")
+    assert "relunb.wavelet" in added and not added & {"relunb.iat", "relunb.spectrum", "relunb.inr", "relunb.book"}
+    assert not foreign(added)
+
+
+def test_identity_works_where_torch_cannot_be_imported():
+    """``None`` in ``sys.modules`` makes every ``import torch`` fail, as where it is not installed."""
+    code = "import relunb.check; from sympy import *; assert relunb.check.identity(sin(pi / 6), Rational(1, 2))"
+    assert "relunb.check._identity" in loaded(code, hidden="torch numpy matplotlib")[0]
+    code = "from relunb.book import Table, symbols; print(Table({'n': [1.5]}), file=sys.stderr)"
+    assert "relunb.book" in loaded(code, hidden="torch numpy matplotlib")[0]
+
+
+def test_everything_adds_less_than_three_tenths_of_a_second_to_torch():
     """It adds about a hundredth. The best of three, so that a busy machine does not fail it."""
-    first, once = measured
-    assert min(first["seconds"], *(once()["seconds"] for _ in range(2 if first["seconds"] >= 0.3 else 0)), 9) < 0.3
+    code = "from relunb import iat, inr, spectrum, wavelet"
+    assert any(loaded(code, "torch")[1] < 0.3 for _ in range(3))
+
+
+def test_names_are_listed_and_found():
+    assert set(relunb.__all__) <= set(dir(relunb))
+    for name in relunb.__all__:
+        assert getattr(relunb, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'bw_rleu'; it has IAT, BWReLU, bw_relu"):
+        relunb.bw_rleu  # noqa: B018
+
+
+def test_the_library_never_opens_to_the_book():
+    for file in LIBRARY:
+        rooms = re.findall(r"^ *(?:from|import) +(?:relunb)?\.*(book|data|results)\b", file.read_text(), re.M)
+        assert not rooms, file
+    added, _ = loaded("from relunb import check, iat, inr, plot, spectrum, wavelet")
+    assert not {name for name in added if name.startswith("relunb.book")}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("from relunb.data import photograph as found", "relunb.book.data"),
+        ("from relunb.results import load as found", "relunb.book.studies"),
+        ("from relunb.results import imaging as found", "relunb.book.studies"),
+        ("from relunb.plot import one_tone as found", "relunb.book.figures.one_tone"),
+    ],
+)
+def test_an_old_name_still_works_and_names_the_new_one(old, new):
+    program = f"""
+import warnings
+with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always")
+    {old}
+assert found
+print([str(w.message) for w in told if w.category is DeprecationWarning and "relunb" in str(w.message)])
+"""
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert f"is now {new}" in done.stdout

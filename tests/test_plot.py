@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from relunb import plot
-from relunb.plot import seven_relus
-from relunb.plot.introduction import three_lenses
+from relunb.book.figures import seven_relus
+from relunb.book.figures.introduction import three_lenses
 from relunb.wavelet import KNOTS, VALUES
 
 pytestmark = pytest.mark.usefixtures("no_window")

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 
 from relunb import plot
-from relunb.plot.introduction import three_lenses
+from relunb.book.figures.introduction import three_lenses
 
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "book" / "_static" / "three-lenses.png"

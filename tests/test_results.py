@@ -8,22 +8,22 @@ import numpy as np
 import pytest
 import torch
 
-from relunb import results
+from relunb.book import studies
+from relunb.book.studies import imaging
+from relunb.book.studies.features import VARIANTS, experiment
 from relunb.inr import psnr
 from relunb.inr._fit import _Run
-from relunb.results import imaging
-from relunb.results.features import VARIANTS, experiment
 
 
-@pytest.mark.parametrize("name", results.NAMES)
+@pytest.mark.parametrize("name", studies.NAMES)
 def test_a_result_says_where_it_comes_from(name):
-    provenance = results.load(name)["provenance"]
+    provenance = studies.load(name)["provenance"]
     assert {"command", "commit", "date", "device", "seconds", "torch", "python", "seeds"} <= set(provenance)
 
 
 def test_a_commit_names_the_code_and_says_when_files_differ(tmp_path, monkeypatch):
-    monkeypatch.setattr(results, "HERE", tmp_path / "results")
-    assert results.commit() == "unknown", "outside git"
+    monkeypatch.setattr(studies, "HERE", tmp_path / "results")
+    assert studies.commit() == "unknown", "outside git"
     (tmp_path / "results").mkdir()
 
     def git(*words):
@@ -34,23 +34,23 @@ def test_a_commit_names_the_code_and_says_when_files_differ(tmp_path, monkeypatc
     (tmp_path / "code.py").write_text("1")
     git("add", ".")
     git("commit", "-m", "first")
-    first = results.commit()
+    first = studies.commit()
     assert len(first) == 12
     (tmp_path / "code.py").write_text("2")
-    assert results.commit() == first + "+"
+    assert studies.commit() == first + "+"
 
 
 def test_an_unknown_result_is_refused():
     with pytest.raises(ValueError, match="'basis_pairs', 'features', 'imaging'; got 'feature'"):
-        results.load("feature")
+        studies.load("feature")
     with pytest.raises(ValueError, match="one of 'imaging'; got 'features'"):
-        results.pictures("features")
+        studies.pictures("features")
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_first_epochs_come_out_again(variant):
     epochs = 1 if variant == "relu" else 5
-    stored = results.load("features")
+    stored = studies.load("features")
     row, kept = stored["variants"][variant], stored["kept_epochs"]
     again = experiment(variant, range(7, 8), epochs=epochs)
     column = kept.index(epochs)
@@ -60,7 +60,7 @@ def test_the_first_epochs_come_out_again(variant):
 
 
 def test_every_repetition_is_there_and_finite():
-    stored = results.load("features")
+    stored = studies.load("features")
     count, epochs = stored["provenance"]["repetitions"], stored["provenance"]["epochs"]
     assert set(stored["variants"]) == set(VARIANTS)
     for row in stored["variants"].values():
@@ -75,7 +75,7 @@ def test_every_repetition_is_there_and_finite():
 @pytest.mark.parametrize("task", imaging.COMPARED)
 @pytest.mark.parametrize("method", imaging.METHODS)
 def test_the_first_steps_of_a_comparison_come_out_again(task, method):
-    stored = results.load("imaging")
+    stored = studies.load("imaging")
     size, row = stored["provenance"]["size"], stored["compared"][task][method]
     factor, seed = stored["factors"][task][method], len(row["psnr"]) - 1
     what = imaging.problem(task, size)
@@ -96,7 +96,7 @@ def test_the_first_steps_of_a_comparison_come_out_again(task, method):
 @pytest.mark.parametrize("task", imaging.LOW_NORM)
 def test_a_low_norm_run_comes_out_again(task):
     """The quickest of them, whole: its number of steps, norm and PSNR, within what rounding does to a training run."""
-    stored = results.load("imaging")
+    stored = studies.load("imaging")
     found = stored["low_norm"][task][0]
     scale = min(found["scales"], key=lambda c: found["scales"][c]["steps"][0])
     row = found["scales"][scale]
@@ -107,7 +107,7 @@ def test_a_low_norm_run_comes_out_again(task):
 
 
 def test_every_imaging_run_is_there_and_agrees_with_its_picture():
-    stored, pictures = results.load("imaging"), results.pictures("imaging")
+    stored, pictures = studies.load("imaging"), studies.pictures("imaging")
     seeds = len(imaging.SEEDS)
     for task in imaging.COMPARED:
         rows, truth = stored["compared"][task], pictures[f"{task}-truth"]
@@ -149,14 +149,14 @@ def test_a_run_is_kept_whole_and_not_made_again(tmp_path, monkeypatch):
     ("words", "made"),
     [
         ([], []),
-        (["imaging"], [["relunb.results.imaging"]]),
-        (["imaging", "--jobs", "1"], [["relunb.results.imaging", "--jobs", "1"]]),
-        (["--all"], [[f"relunb.results.{name}"] for name in results.NAMES]),
-        (["--device", "cuda"], [[f"relunb.results.{name}", "--device", "cuda"] for name in results.NAMES]),
+        (["imaging"], [["relunb.book.studies.imaging"]]),
+        (["imaging", "--jobs", "1"], [["relunb.book.studies.imaging", "--jobs", "1"]]),
+        (["--all"], [[f"relunb.book.studies.{name}"] for name in studies.NAMES]),
+        (["--device", "cuda"], [[f"relunb.book.studies.{name}", "--device", "cuda"] for name in studies.NAMES]),
     ],
 )
 def test_make_results_makes_what_is_asked_for(words, made, monkeypatch, capsys):
-    from relunb.results import __main__ as command
+    from relunb.book.studies import __main__ as command
 
     calls = []
     monkeypatch.setattr(command.sys, "argv", ["results", *words])
@@ -164,11 +164,11 @@ def test_make_results_makes_what_is_asked_for(words, made, monkeypatch, capsys):
         command.subprocess, "run", lambda line: calls.append(line[2:]) or subprocess.CompletedProcess(line, 0)
     )
     assert command.main() == 0 and calls == made
-    assert capsys.readouterr().out.count("made on") == len(results.NAMES) - len(made)
+    assert capsys.readouterr().out.count("made on") == len(studies.NAMES) - len(made)
 
 
 def test_make_results_makes_what_is_missing(tmp_path, monkeypatch):
-    from relunb.results import __main__ as command
+    from relunb.book.studies import __main__ as command
 
     calls = []
     monkeypatch.setattr(command, "HERE", tmp_path)
@@ -176,4 +176,4 @@ def test_make_results_makes_what_is_missing(tmp_path, monkeypatch):
     monkeypatch.setattr(
         command.subprocess, "run", lambda line: calls.append(line[2]) or subprocess.CompletedProcess(line, 0)
     )
-    assert command.main() == 0 and calls == [f"relunb.results.{name}" for name in results.NAMES]
+    assert command.main() == 0 and calls == [f"relunb.book.studies.{name}" for name in studies.NAMES]

@@ -3,29 +3,41 @@
 ================  ======================================================================
 ``identity``      proves that two SymPy expressions are equal, or raises
 ``agreement``     compares an expression with a torch function, or raises
+``Proved``        what ``identity`` returns: a notebook typesets it
 ``NotEqual``      raised by ``identity``: the sides differ, and the message says where
 ``NotProved``     raised by ``identity``: neither a proof nor a counterexample was found
 ``Disagreement``  raised by ``agreement``: the function computes something else
 ================  ======================================================================
 
-Only chapters, tests and benchmarks import this package: ``import relunb`` does not load SymPy.
+``import relunb`` does not load SymPy, and ``identity`` does not load PyTorch.
 """
 
+from typing import TYPE_CHECKING, Any
+
 try:
-    from ._agreement import Disagreement as Disagreement
-    from ._agreement import agreement as agreement
     from ._identity import NotEqual as NotEqual
     from ._identity import NotProved as NotProved
     from ._identity import identity as identity
+    from ._proved import Proved as Proved
 except ModuleNotFoundError as error:
     if error.name not in ("sympy", "mpmath"):
         raise
     raise ImportError("relunb.check needs SymPy: install it with pip install 'relunb[chapters]'.") from error
 
-__all__ = [
-    "Disagreement",
-    "NotEqual",
-    "NotProved",
-    "agreement",
-    "identity",
-]
+if TYPE_CHECKING:
+    from ._agreement import Disagreement as Disagreement
+    from ._agreement import agreement as agreement
+
+__all__ = ["Disagreement", "NotEqual", "NotProved", "Proved", "agreement", "identity"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'relunb.check' has no attribute {name!r}; it has {', '.join(__all__)}.")
+    from . import _agreement
+
+    return getattr(_agreement, name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -90,10 +90,13 @@ class _Watch:
         self._stopped.set()
 
     def _wait(self) -> None:
-        remaining = self._end - self._clock()
+        remaining = 0.0
         while not self._stopped.wait(max(0.01, remaining)):
-            remaining = self._end - self._clock()
-            if remaining > 0:  # the thread has not had all of its time yet
+            try:
+                remaining = self._end - self._clock()
+            except OSError:  # the thread has ended meanwhile, and its clock with it
+                return
+            if remaining > 0:  # it has not had all of its time yet
                 continue
             with self._sending:
                 if not self._over:

@@ -42,7 +42,7 @@ def exact(value: object, name: str) -> Any:
         raise TypeError(f"{name} is a Lambda, a function and not its value: call it with its argument.")
     if isinstance(expression, sp.MatrixBase):
         expression = sp.ImmutableMatrix(expression)
-    elif not isinstance(expression, sp.Expr) or isinstance(expression, sp.MatrixExpr):
+    elif not isinstance(expression, sp.Expr) or (isinstance(expression, sp.MatrixExpr) and not _explicit(expression)):
         kind = type(expression).__name__
         raise TypeError(f"{name} must be a SymPy expression or a matrix with explicit entries; got a {kind}.")
     deep = depth(expression)
@@ -57,6 +57,11 @@ def exact(value: object, name: str) -> Any:
     if _is_infinite(expression):
         raise ValueError(f"{name} is not finite: it is {words(expression)}.")
     return expression
+
+
+def _explicit(expression: Any) -> bool:
+    """Whether an unevaluated product, sum, power or inverse is one of matrices with explicit entries."""
+    return not expression.atoms(sp.MatrixSymbol) and isinstance(expression.doit(), sp.MatrixBase)
 
 
 def same_names(symbols: set[sp.Symbol]) -> None:

@@ -10,6 +10,7 @@ from sympy.core.facts import InconsistentAssumptions
 from ._budget import Budget, OutOfTime
 from ._exact import UNEVALUATED, exact, same_names
 from ._pieces import SWITCHES, Domains, Point, allowed, kinks, switch_gaps, unproved, value_at
+from ._proved import Proved
 from ._size import expanded
 from ._words import words
 
@@ -43,20 +44,24 @@ class NotProved(AssertionError):
     """The two sides could be neither proved equal nor told apart.
 
     Example:
-        >>> from sympy import Integral, Symbol
-        >>> x = Symbol("x", real=True)
+        >>> from sympy import Function, Integral, Symbol
+        >>> x, f = Symbol("x", real=True), Function("f")
         >>> try:
-        ...     identity(Integral(x, (x, 0, 1)), 1)
+        ...     identity(Integral(f(x), (x, 0, 1)), 1)
         ... except NotProved as error:
         ...     print(error)
-        not proved: -1 + Integral(x, (x, 0, 1)) holds an unevaluated operation. Call .doit() on it first.
+        not proved: Integral(f(x), (x, 0, 1)) - 1 holds an operation that SymPy's doit leaves as it is.
     """
 
 
-def identity(lhs: object, rhs: object, *, assume: object = None, seconds: float = SECONDS) -> None:
-    """Prove ``lhs = rhs`` wherever both sides are defined, and print one line; raise otherwise.
+def identity(lhs: object, rhs: object, *, assume: object = None, name: str = "", seconds: float = SECONDS) -> Proved:
+    """Prove ``lhs = rhs`` wherever both sides are defined; raise otherwise.
 
-    Numbers only refute. A line is printed when algebra shows that the difference is zero, or when it shows so on
+    A notebook typesets what is returned: the two sides as you wrote them, where they are equal, and how that was
+    proved. An integral, sum, limit or derivative that you leave unevaluated, ``Integral(f, (x, 0, 1))``, is evaluated
+    for the proof alone, and so are products and inverses of matrices, ``MatMul(A, B)``.
+
+    Numbers only refute. Two sides are equal when algebra shows that the difference is zero, or when it shows so on
     every piece of a piecewise expression in a real variable, and at every point between two pieces. Points are
     tried first: a difference that a few of them show is found at once. One on a few points only (a jump that holds
     another value) is found where the pieces are polynomial in a real symbol; elsewhere it ends in ``NotProved``.
@@ -67,8 +72,12 @@ def identity(lhs: object, rhs: object, *, assume: object = None, seconds: float 
         rhs: the same, and of the same shape.
         assume: where the claim is made: an inequality between a symbol and a number, such as ``u <= 2``, or a list
             of these. It makes the symbol real, and positive or negative where the bound says so.
+        name: words to show in place of two sides that are too long to read, such as "Hessian, root inside".
         seconds: give up after so much computing (processor time where the system counts it for a thread, else time
             by the clock). One call into compiled code, with very long numbers, can run over.
+
+    Returns:
+        A :class:`Proved`.
 
     Raises:
         NotEqual: the sides differ; the message gives the difference and a point.
@@ -80,23 +89,39 @@ def identity(lhs: object, rhs: object, *, assume: object = None, seconds: float 
         >>> from sympy import Max, Symbol
         >>> x = Symbol("x", real=True)
         >>> identity(Max(x, 0) - Max(-x, 0), x)
-        holds: -Max(0, -x) + Max(0, x) = x
+        -Max(0, -x) + Max(0, x) = x: equal on every piece
 
     Source: no paper; the book's own tool.
     """
     budget = Budget(_amount(seconds))
-    left, right = exact(lhs, "lhs"), exact(rhs, "rhs")
+    if not isinstance(name, str):
+        raise TypeError(f"name must be text; got {name!r:.60}.")
+    sides = [exact(lhs, "lhs"), exact(rhs, "rhs")]
+    left, right = (_evaluated(side, word, budget) for side, word in zip(sides, ("lhs", "rhs"), strict=True))
     shape = getattr(left, "shape", None)
     if shape != getattr(right, "shape", None):
         raise ValueError(f"lhs is {_kind(left)} and rhs is {_kind(right)}: give two sides of the same shape.")
     conditions = _conditions(assume)
     stronger, domains = _domains(left.free_symbols | right.free_symbols, conditions)
-    pairs = zip(left, right, strict=True) if shape else [(left, right)]
+    pairs = list(zip(left, right, strict=True)) if shape else [(left, right)]
     for index, (one, other) in enumerate(pairs):
         entry = f"entry {list(divmod(index, shape[1]))}: " if shape else ""
         _settle(one.xreplace(stronger), other.xreplace(stronger), domains, entry, budget)
-    where = ", for " + ", ".join(words(condition, 60) for condition in conditions) if conditions else ""
-    print(f"holds: {words(left, 60)} = {words(right, 60)}{where}")
+    in_pieces = any((one - other).has(*SWITCHES) for one, other in pairs)
+    return Proved(*sides, tuple(conditions), "equal on every piece" if in_pieces else "simplified to zero", name)
+
+
+def _evaluated(side: Any, word: str, budget: Budget) -> Any:
+    """What a side stands for, with its integrals, sums and derivatives done."""
+    if not side.has(*UNEVALUATED) and not isinstance(side, sp.MatrixExpr):
+        return side
+    try:
+        done = budget.run(side.doit, budget.left() / 2)
+    except OutOfTime:
+        raise NotProved(f"not proved: {word} is {words(side)}, and SymPy did not evaluate it in time.") from None
+    except Exception:  # what SymPy cannot do stays as it is, and may cancel
+        return side
+    return exact(done, word)
 
 
 def _settle(lhs: Any, rhs: Any, domains: Domains, entry: str, budget: Budget) -> None:
@@ -125,7 +150,7 @@ def _settle(lhs: Any, rhs: Any, domains: Domains, entry: str, budget: Budget) ->
         return
     if difference.has(*UNEVALUATED):
         text = words(difference)
-        raise NotProved(f"{entry}not proved: {text} holds an unevaluated operation. Call .doit() on it first.")
+        raise NotProved(f"{entry}not proved: {text} holds an operation that SymPy's doit leaves as it is.")
     _require_real(difference)
     compare = _Comparison(lhs, rhs)
 

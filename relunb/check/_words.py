@@ -26,13 +26,18 @@ def words(expression: Any, longest: int = _LONGEST) -> str:
         expression: a SymPy object.
         longest: letters of the result, at most.
     """
-    try:
-        text = str(expression)
-    except ValueError:
-        text = _Printer().doprint(expression)
-    except RecursionError:
-        text = f"an expression nested {depth(expression)} deep"
+    text = written(expression)
     return text if len(text) <= longest else text[: longest - 3] + "..."
+
+
+def written(expression: Any) -> str:
+    """Write the whole of an expression in one line."""
+    try:
+        return str(expression).replace("[\n", "[").replace(",\n", ", ")
+    except ValueError:
+        return _Printer().doprint(expression)
+    except RecursionError:
+        return f"an expression nested {depth(expression)} deep"
 
 
 def depth(expression: Any) -> int:

@@ -1,6 +1,4 @@
-"""Pictures for chapters. `import relunb` imports none of this.
-
-What any figure may use is here. The pictures of one chapter stand in a module of that chapter's name.
+"""Pictures for chapters and for your own work, in the book's style. Needs matplotlib.
 
 =========================================  ==========================================================
 ``style``                                  Set how the book's figures look.
@@ -13,6 +11,11 @@ What any figure may use is here. The pictures of one chapter stand in a module o
 ``WIDTH``                                  Inches: a figure this wide stays legible on a phone.
 =========================================  ==========================================================
 """
+
+import warnings
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
 
 from ._base import BLUE as BLUE
 from ._base import GRAY as GRAY
@@ -39,3 +42,11 @@ __all__ = [
     "pictures",
     "style",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """A chapter's figures were here once, as ``relunb.plot.one_tone``; the old names go with the next version."""
+    if not name.startswith("_") and find_spec(f"relunb.book.figures.{name}"):
+        warnings.warn(f"relunb.plot.{name} is now relunb.book.figures.{name}.", DeprecationWarning, 2)
+        return import_module(f"relunb.book.figures.{name}")
+    raise AttributeError(f"module 'relunb.plot' has no attribute {name!r}")

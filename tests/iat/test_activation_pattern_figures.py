@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from relunb.book.figures import activation_pattern as figures
 from relunb.iat import PWL, Fourier, Rect, activation_matrix, activation_pattern
-from relunb.plot import activation_pattern as figures
 
 pytestmark = pytest.mark.usefixtures("no_window")
 

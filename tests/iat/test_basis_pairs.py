@@ -5,10 +5,11 @@ import math
 import pytest
 import torch
 
-from relunb import IAT, results
-from relunb.results import basis_pairs as pairs
+from relunb import IAT
+from relunb.book import studies
+from relunb.book.studies import basis_pairs as pairs
 
-STORED = results.load("basis_pairs")
+STORED = studies.load("basis_pairs")
 RUNS = STORED["runs"]
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from relunb.book.figures import continuous_width as figures
 from relunb.iat import ContinuousWidthNetwork
-from relunb.plot import continuous_width as figures
 
 pytestmark = pytest.mark.usefixtures("no_window")
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from relunb.plot import decoupling as figures
+from relunb.book.figures import decoupling as figures
 
 pytestmark = pytest.mark.usefixtures("no_window")
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from relunb.plot import exact as figures
+from relunb.book.figures import exact as figures
 
 pytestmark = pytest.mark.usefixtures("no_window")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from relunb.plot import smoothness as figures
+from relunb.book.figures import smoothness as figures
 
 pytestmark = pytest.mark.usefixtures("no_window")
 

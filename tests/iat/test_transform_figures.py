@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from relunb.book.figures import transform as figures
 from relunb.iat import PWL, Fourier, Rect, RectWavelet, activation_pattern, transform
-from relunb.plot import transform as figures
 
 pytestmark = pytest.mark.usefixtures("no_window")
 

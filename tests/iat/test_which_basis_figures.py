@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from relunb.plot import which_basis as figures
+from relunb.book.figures import which_basis as figures
 
 pytestmark = pytest.mark.usefixtures("no_window")
 NAMES = ["rect", "pwl", "rect-w"]

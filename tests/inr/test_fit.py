@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import nn
 
-from relunb.data import photograph
+from relunb.book.data import photograph
 from relunb.inr import CoordinateNetwork, CTProblem, Grid, ImageProblem, Problem, SuperResolutionProblem, fit
 from relunb.inr._checkpoint import Checkpoint
 from relunb.inr._fit import _Run

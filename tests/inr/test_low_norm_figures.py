@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from relunb.plot import low_norm as figures
+from relunb.book.figures import low_norm as figures
 
 pytestmark = pytest.mark.usefixtures("no_window")
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from relunb.plot import photograph as figures
+from relunb.book.figures import photograph as figures
 
 pytestmark = pytest.mark.usefixtures("no_window")
 

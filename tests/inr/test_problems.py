@@ -9,7 +9,7 @@ import torch
 from skimage.data import camera
 from skimage.transform import iradon
 
-from relunb.data import ct_slice, photograph
+from relunb.book.data import ct_slice, photograph
 from relunb.inr import (
     AudioProblem,
     CoordinateNetwork,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from relunb.book.figures import spectral_bias as figures
 from relunb.inr import Gaussian
-from relunb.plot import spectral_bias as figures
 from relunb.wavelet import wavelet_fourier
 
 pytestmark = pytest.mark.usefixtures("no_window")

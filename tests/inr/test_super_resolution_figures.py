@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from relunb.plot import super_resolution as figures
+from relunb.book.figures import super_resolution as figures
 
 pytestmark = pytest.mark.usefixtures("no_window")
 

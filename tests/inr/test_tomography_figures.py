@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from relunb.plot import tomography as figures
+from relunb.book.figures import tomography as figures
 
 pytestmark = pytest.mark.usefixtures("no_window")
 

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from relunb import results
-from relunb.plot import features as figures
-from relunb.results.features import VARIANTS
+from relunb.book import studies
+from relunb.book.figures import features as figures
+from relunb.book.studies.features import VARIANTS
 
 pytestmark = pytest.mark.usefixtures("no_window")
 
 
 @pytest.fixture(scope="module")
 def runs():
-    return results.load("features")["variants"]
+    return studies.load("features")["variants"]
 
 
 def test_every_stored_network_has_a_name_for_readers():

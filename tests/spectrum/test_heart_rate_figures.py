@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from relunb.plot import heart_rate
+from relunb.book.figures import heart_rate
 
 pytestmark = pytest.mark.usefixtures("no_window")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from relunb.plot import many_tones
+from relunb.book.figures import many_tones
 
 pytestmark = pytest.mark.usefixtures("no_window")
 

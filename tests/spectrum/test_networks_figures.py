@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from relunb.plot import networks
+from relunb.book.figures import networks
 from relunb.spectrum import amplitude_spectrum
 
 pytestmark = pytest.mark.usefixtures("no_window")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from relunb.plot import one_tone
+from relunb.book.figures import one_tone
 from relunb.spectrum import amplitude_spectrum
 
 pytestmark = pytest.mark.usefixtures("no_window")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from relunb.plot import power_series
+from relunb.book.figures import power_series
 from relunb.spectrum import relu_series, series_sup_error
 
 pytestmark = pytest.mark.usefixtures("no_window")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from relunb.plot import zero_training as figures
+from relunb.book.figures import zero_training as figures
 from relunb.spectrum import filtered_dc, tone_classes
 
 pytestmark = pytest.mark.usefixtures("no_window")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from relunb.plot import coverage
+from relunb.book.figures import coverage
 from relunb.wavelet import dyadic_system
 
 pytestmark = pytest.mark.usefixtures("no_window")

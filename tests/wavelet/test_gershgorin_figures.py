@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from relunb.plot import gershgorin
+from relunb.book.figures import gershgorin
 from relunb.wavelet import toeplitz_symbol, wavelet_condition_number, wavelet_gram
 
 pytestmark = pytest.mark.usefixtures("no_window")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from relunb.plot import ill_conditioned as figures
+from relunb.book.figures import ill_conditioned as figures
 from relunb.wavelet import relu_condition_number, relu_gram
 
 pytestmark = pytest.mark.usefixtures("no_window")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from relunb.plot import variation_norm as figures
+from relunb.book.figures import variation_norm as figures
 from relunb.wavelet import KNOTS, VALUES, WEIGHTS
 
 pytestmark = pytest.mark.usefixtures("no_window")

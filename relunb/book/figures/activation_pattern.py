@@ -1,0 +1,172 @@
+"""Pictures of the chapter "Which part of the interval is on"."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from ...iat import ActivationPattern, Basis, activation_matrix, activation_pattern
+from ...plot._base import BLUE, GRAY, GREEN, GRID, ORANGE, WIDTH, Interactive, slider
+
+_ON = ListedColormap(["#1f5fa800", "#1f5fa866"])  # off, on
+
+
+def state(x: Tensor, basis: Basis) -> Figure:
+    """The state function of x with its roots and its pattern, and the activation matrix for q = p."""
+    s = torch.linspace(-1, 1, 401, dtype=x.dtype)
+    z = basis(s) @ x
+    pattern = activation_pattern(x, basis)
+    matrix = activation_matrix(pattern, basis, basis, normalized=False)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 2.8), width_ratios=[1.55, 1])
+    left.plot(s, z, color=BLUE)
+    left.fill_between(s, 0, z.clamp_min(0), color=BLUE, alpha=0.25, linewidth=0)
+    left.axhline(0, color=GRAY, linewidth=0.8)
+    low = float(z.min()) - 0.18 * float(z.max() - z.min())
+    for start, end in pattern.intervals.tolist():
+        left.plot([start, end], [low, low], color=ORANGE, linewidth=5, solid_capstyle="butt")
+    left.plot(pattern.roots, torch.zeros_like(pattern.roots), "o", color=ORANGE, markersize=5)
+    left.set(xlabel="$s$", title="state function $z(s)$")
+    size = float(matrix.abs().max())
+    shown = right.imshow(matrix.numpy(), cmap="PuOr_r", vmin=-size, vmax=size)
+    right.set(xticks=range(basis.size), yticks=range(basis.size), title="$A(D)$")
+    right.set_xticklabels(range(1, basis.size + 1))
+    right.set_yticklabels(range(1, basis.size + 1))
+    right.grid(False)
+    figure.colorbar(shown, ax=right, shrink=0.75)
+    for ax in (left, right):
+        ax.title.set(fontsize=10, color=GRAY)
+    return figure
+
+
+def turning(first: Tensor, second: Tensor, basis: Basis) -> Interactive:
+    """x = first cos(angle) + second sin(angle), with a slider for the angle: state function, roots, pattern."""
+    from plotly.subplots import make_subplots
+
+    s = torch.linspace(-1, 1, 121, dtype=first.dtype)
+    degrees = np.arange(0, 361, 10)
+    start = 4
+    every = torch.arange(0, 361, 3, dtype=first.dtype)
+
+    def inputs(angles: Tensor) -> Tensor:
+        turn = torch.deg2rad(angles)[:, None]
+        return turn.cos() * first + turn.sin() * second
+
+    frames = inputs(torch.from_numpy(degrees).to(first.dtype))
+    z = np.round((frames @ basis(s).T).numpy(), 4)
+    patterns = activation_pattern(frames, basis)
+    roots = [[round(r, 5) for r in row if r == r] for row in patterns.roots.tolist()]
+    on = activation_pattern(inputs(every), basis).contains(s).int().numpy()
+    place = s.numpy().round(4)
+    figure = make_subplots(rows=2, cols=1, row_heights=[0.5, 0.5], vertical_spacing=0.13, shared_xaxes=True)
+    figure.add_scatter(
+        x=place, y=z[start].clip(0), line={"color": BLUE, "width": 0}, fill="tozeroy", name="on", row=1, col=1
+    )
+    figure.add_scatter(x=place, y=z[start], line={"color": BLUE, "width": 3}, name="state function", row=1, col=1)
+    figure.add_scatter(
+        x=roots[start],
+        y=[0] * len(roots[start]),
+        mode="markers",
+        marker={"color": ORANGE, "size": 10},
+        name="roots",
+        row=1,
+        col=1,
+    )
+    figure.add_heatmap(
+        x=place,
+        y=every.numpy(),
+        z=on,
+        colorscale=[[0, "rgba(0,0,0,0)"], [1, "rgba(31,95,168,.4)"]],
+        showscale=False,
+        hoverinfo="skip",
+        row=2,
+        col=1,
+    )
+    level = [int(degrees[start])] * 2
+    figure.add_scatter(x=[-1, 1], y=level, mode="lines", line={"color": GRAY}, showlegend=False, row=2, col=1)
+    figure.add_scatter(
+        x=roots[start],
+        y=[level[0]] * len(roots[start]),
+        mode="markers",
+        marker={"color": ORANGE, "size": 8},
+        showlegend=False,
+        row=2,
+        col=1,
+    )
+    steps = []
+    for degree, curve, row in zip(degrees.tolist(), z, roots, strict=True):
+        xs = [place.tolist(), place.tolist(), row, [-1, 1], row]
+        ys = [curve.clip(0).tolist(), curve.tolist(), [0] * len(row), [degree] * 2, [degree] * len(row)]
+        steps.append({"method": "restyle", "label": str(degree), "args": [{"x": xs, "y": ys}, [0, 1, 2, 4, 5]]})
+    figure.update_layout(
+        sliders=slider(steps, start, "degrees: ", pad=45),
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        margin={"l": 50, "r": 10, "t": 10, "b": 10},
+        height=540,
+    )
+    figure.update_xaxes(gridcolor=GRID, zeroline=False, range=[-1, 1])
+    figure.update_yaxes(gridcolor=GRID, zerolinecolor="rgba(128,128,128,.7)")
+    figure.update_xaxes(title="s", row=2, col=1)
+    top = float(np.abs(z).max()) * 1.08
+    figure.update_yaxes(title="z", range=[-top, top], row=1, col=1)
+    figure.update_yaxes(title="degrees", range=[0, 360], tickvals=[0, 90, 180, 270, 360], row=2, col=1)
+    return Interactive(figure, "A state function, its roots and the activation pattern, with a slider to turn x.")
+
+
+def fewest(coefficients: Mapping[int, Tensor], basis: type[Basis]) -> Figure:
+    """State functions, by their number N of harmonics, that are positive on 1/(N + 1) of the circle only."""
+    s = torch.linspace(-1, 1, 801, dtype=torch.float64)
+    figure, axes = plt.subplots(len(coefficients), 1, figsize=(WIDTH, 0.5 + 1.5 * len(coefficients)), sharex=True)
+    for ax, (harmonics, x) in zip(np.atleast_1d(axes), coefficients.items(), strict=True):
+        z = basis(len(x))(s) @ x  # pyright: ignore[reportCallIssue]
+        z = z / z.max()
+        ax.plot(s, z, color=BLUE)
+        ax.fill_between(s, 0, z.clamp_min(0), color=BLUE, alpha=0.25, linewidth=0)
+        ax.axhline(0, color=GRAY, linewidth=0.8)
+        share = float(activation_pattern(x, basis(len(x))).measure) / 2  # pyright: ignore[reportCallIssue]
+        ax.set_title(f"{harmonics} harmonics: {100 * share:.1f} % of the interval is on", fontsize=10, color=GRAY)
+        ax.set_ylabel("$z(s)$")
+    np.atleast_1d(axes)[-1].set_xlabel("$s$")
+    return figure
+
+
+def shares(measured: Mapping[str, Tensor], spreads: Mapping[str, float]) -> Figure:
+    """Histograms of the active share of the interval, one a basis, with mean plus and minus the computed spread."""
+    figure, axes = plt.subplots(3, 2, figsize=(WIDTH, 5), sharex=True, sharey=True)
+    bins = np.linspace(-1 / 64, 1 + 1 / 64, 34)  # sixteenths lie in the middle of a bin
+    for ax, (name, share) in zip(axes.T.flat, measured.items(), strict=True):
+        ax.hist(share, bins=bins, density=True, color=BLUE, alpha=0.6)
+        for side in (-1, 1):
+            ax.axvline(0.5 + side * spreads[name], color=ORANGE, linestyle="--", linewidth=1.5)
+        ax.set_title(name, fontsize=10, color=GRAY)
+        ax.set(xlim=(0, 1), yticks=[])
+    for ax in axes[-1]:
+        ax.set_xlabel("share that is on")
+    return figure
+
+
+def along(seconds: Tensor, signal: Tensor, patterns: Mapping[str, ActivationPattern]) -> Figure:
+    """A signal, and below it the patterns of networks that read it: time to the right, the interval upwards."""
+    figure, axes = plt.subplots(
+        1 + len(patterns), 1, figsize=(WIDTH, 1.3 + 1.9 * len(patterns)), sharex=True,
+        height_ratios=[0.7] + [1] * len(patterns),
+    )  # fmt: skip
+    axes[0].plot(seconds, signal, color=GREEN, linewidth=1.6)
+    axes[0].set_ylabel("pulse")
+    s = torch.linspace(-1, 1, 321, dtype=torch.float64)
+    middles = (s[1:] + s[:-1]) / 2
+    extent: Any = (float(seconds[0]), float(seconds[-1]), -1, 1)
+    for ax, (name, pattern) in zip(axes[1:], patterns.items(), strict=True):
+        on = pattern.contains(middles).T
+        ax.imshow(
+            on.numpy(), cmap=_ON, vmin=0, vmax=1, extent=extent, aspect="auto", origin="lower", interpolation="nearest"
+        )
+        ax.set_title(name, fontsize=10, color=GRAY)
+        ax.set(ylabel="$s$", yticks=[-1, 0, 1])
+        ax.grid(False)
+    axes[-1].set_xlabel("seconds")
+    return figure

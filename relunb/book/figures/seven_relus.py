@@ -1,0 +1,112 @@
+"""Pictures of the chapter "Seven ReLUs make a wavelet"."""
+
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from ...plot._base import BLUE, GRAY, GRID, ORANGE, WIDTH, Interactive, slider
+from ...wavelet import KNOTS, VALUES, WEIGHTS
+
+
+def with_its_terms() -> Figure:
+    """The wavelet and the seven scaled ReLUs that it is the sum of (the left half of the paper's Figure 1)."""
+    figure, ax = plt.subplots(figsize=(WIDTH, 3.4))
+    x = np.linspace(-0.5, 4, 10)
+    for knot, weight in zip(KNOTS, WEIGHTS, strict=True):
+        y = float(weight) * np.maximum(x - float(knot), 0)
+        right = x >= float(knot)
+        start = np.concatenate([[float(knot)], x[right]]), np.concatenate([[0.0], y[right]])
+        ax.plot(*start, color=ORANGE, linewidth=1, alpha=0.8)
+    ax.plot([], [], color=ORANGE, linewidth=1, label="the seven scaled ReLUs")
+    ax.plot([-0.5, *map(float, KNOTS), 4], [0, *map(float, VALUES), 0], color=BLUE, linewidth=2.5, label=r"$\psi$")
+    ax.plot([float(k) for k in KNOTS], [float(v) for v in VALUES], "o", color=BLUE, markersize=4)
+    ax.set(xlim=(-0.5, 4), ylim=(-1.6, 1.6), xlabel="$x$")
+    ax.legend(loc="lower left")
+    return figure
+
+
+def fourteen_relus() -> Figure:
+    """A network of two BW-ReLU neurons, drawn as fourteen ReLUs that share weights seven by seven (Figure 1, right)."""
+    figure, ax = plt.subplots(figsize=(WIDTH, 4.6))
+    node: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 10}
+    ax.text(0, 7, "$x$", bbox={"boxstyle": "circle", "fc": "none", "ec": GRAY}, **node)
+    ax.text(10, 7, "$g(x)$", bbox={"boxstyle": "circle", "fc": "none", "ec": GRAY}, **node)
+    for group, (color, top) in enumerate([(BLUE, 13.6), (ORANGE, 6.4)], start=1):
+        for row, (knot, weight) in enumerate(zip(KNOTS, WEIGHTS, strict=True)):
+            y = top - row * 0.95
+            ax.plot([0.5, 3.1], [7, y], color=color, linewidth=1, alpha=0.7)
+            ax.plot([6.6, 9.3], [y, 7], color=color, linewidth=1, alpha=0.7)
+            shift = f"-{_fraction(knot)}" if knot else ""
+            ax.text(3.3, y, rf"$\sigma(u_{group}{shift})$", ha="left", va="center", fontsize=9)
+            ax.text(6.4, y, rf"$\times$ ${{{_fraction(weight)}}}$", ha="right", va="center", fontsize=9, color=GRAY)
+        middle = top - 3 * 0.95
+        side = 1 if group == 1 else -1
+        ax.text(0.75, 7 + side * 4.2, f"$u_{group}=w_{group}x-b_{group}$", color=color, fontsize=10, ha="center")
+        ax.text(9.0, 7 + side * 4.2, f"$v_{group}$", color=color, fontsize=11, ha="center")
+        bracket = Rectangle((3.15, middle - 3.3), 3.4, 6.6, fill=False, edgecolor=color, alpha=0.5, linewidth=1)
+        ax.add_patch(bracket)
+    ax.set(xlim=(-0.8, 10.8), ylim=(0, 14.3))
+    ax.axis("off")
+    return figure
+
+
+def _fraction(value: Fraction) -> str:
+    if value.denominator == 1:
+        return str(value.numerator)
+    sign = "-" if value < 0 else ""
+    return rf"{sign}{abs(value.numerator)}/{value.denominator}"
+
+
+def one_by_one() -> Interactive:
+    """The sum of the first n of the seven ReLUs, with a slider for n."""
+    import plotly.graph_objects as go
+
+    x = np.linspace(-0.5, 4.5, 301)
+    terms = [float(w) * np.maximum(x - float(k), 0) for k, w in zip(KNOTS, WEIGHTS, strict=True)]
+    sums = np.cumsum([np.zeros_like(x), *terms], axis=0)
+    figure = go.Figure()
+    figure.add_scatter(x=x, y=sums[7], line={"color": GRAY, "dash": "dot", "width": 1.5}, name="ψ")
+    start = 3
+    for n, y in enumerate(sums):
+        name = "no ReLU yet" if n == 0 else "one ReLU" if n == 1 else f"{n} ReLUs"
+        figure.add_scatter(x=x, y=y, line={"color": BLUE, "width": 3}, name=name, visible=n == start)
+    steps = [
+        {"method": "update", "label": str(n), "args": [{"visible": [True, *(m == n for m in range(8))]}]}
+        for n in range(8)
+    ]
+    figure.update_layout(
+        sliders=slider(steps, start, "ReLUs summed: ", pad=30),
+        xaxis={"title": "x", "range": [-0.5, 4.5], "gridcolor": GRID, "zeroline": False},
+        yaxis={"range": [-1.2, 1.5], "gridcolor": GRID, "zerolinecolor": "rgba(128,128,128,.5)"},
+        legend={"orientation": "h", "y": 1.12},
+        margin={"l": 40, "r": 10, "t": 10, "b": 10},
+        height=380,
+    )
+    return Interactive(figure, "Sum of the first n of the seven scaled ReLUs, with a slider for n from 0 to 7.")
+
+
+def rounding_error(sizes: Sequence[float], errors: Mapping[str, Sequence[float]], bounds: Mapping[str, Any]) -> Figure:
+    """Largest wrong value off the support against the size of x, log-log; dotted: the estimates."""
+    figure, ax = plt.subplots()
+    for (name, error), color in zip(errors.items(), (BLUE, ORANGE), strict=True):
+        ax.loglog(sizes, error, "o-", color=color, label=f"seven ReLUs, {name}")
+        ax.loglog(sizes, bounds[name], ":", color=color, label=rf"$6\,\varepsilon\,|x|$, {name}")
+    ax.set(xlabel="$|x|$", ylabel="largest $|\\psi(x)|$, true value 0")
+    ax.legend(fontsize=9)
+    return figure
+
+
+def magnitude(transform: Callable[[Any], Any], peak: float) -> Figure:
+    """|transform| over angular frequency, with its peak marked."""
+    figure, ax = plt.subplots()
+    w = np.linspace(1e-3, 26, 800)
+    ax.plot(w, np.abs(transform(w)), color=BLUE)
+    ax.plot([peak], np.abs(transform(np.array([peak]))), "o", color=ORANGE)
+    ax.annotate(rf"peak at $\omega={peak:.3f}$", (peak, abs(transform(np.array([peak])))[0]), (peak + 1.5, 0.45))
+    ax.set(xlabel=r"$\omega$ (radians per unit of $x$)", ylabel=r"$|\widehat\psi(\omega)|$", ylim=(0, 0.55))
+    return figure

@@ -1,0 +1,138 @@
+"""Pictures of the chapter on super-resolution."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, ScalarFormatter
+
+from ...plot._base import BLUE, GRAY, GREEN, GRID, ORANGE, WIDTH, Interactive, slider
+
+FACTOR = 4
+LOOKS = ((BLUE, "-"), (BLUE, "--"), (ORANGE, "-"), (ORANGE, "--"), (GREEN, "-"), (GRAY, "-"))
+
+
+def transfer(omega: Any) -> Any:
+    """What the mean of four neighbours multiplies a wave by."""
+    return np.cos(omega) * np.cos(omega / 2)
+
+
+def waves(start: int = 5) -> Interactive:
+    """A wave, the means of its blocks, and the slow wave that has the same means; below, the factor of the means."""
+    from plotly.subplots import make_subplots
+
+    fast = [k * np.pi / 16 for k in range(17)]
+    place, block = np.arange(0, 32.01, 0.25), np.arange(8)
+    pixel, middle = np.arange(32), FACTOR * block + 1.5
+    curve = np.linspace(0, np.pi, 97)
+
+    def drawn(omega: float) -> dict[str, list[Any]]:
+        turn = np.pi / 2  # the least turn from block to block without which nothing changes
+        slow = omega - turn * np.round(omega / turn)
+        height = transfer(omega) / transfer(slow)
+        y = [
+            np.cos(omega * (place - 1.5)),
+            np.cos(omega * (pixel - 1.5)),
+            height * np.cos(slow * (place - 1.5)),
+            transfer(omega) * np.cos(omega * FACTOR * block),
+            [transfer(omega)],
+        ]
+        x = [place, pixel, place, middle, [omega]]
+        return {"x": [np.round(v, 4).tolist() for v in x], "y": [np.round(v, 4).tolist() for v in y]}
+
+    first = drawn(fast[start])
+    figure = make_subplots(rows=2, cols=1, row_heights=[0.62, 0.38], vertical_spacing=0.17)
+    looks: list[dict[str, Any]] = [
+        {"mode": "lines", "line": {"color": GRAY, "dash": "dot", "width": 1.5}, "name": "wave"},
+        {"mode": "markers", "marker": {"color": GRAY, "size": 5}, "name": "its pixels"},
+        {"mode": "lines", "line": {"color": BLUE, "width": 2.5}, "name": "slow wave"},
+        {"mode": "markers", "marker": {"color": ORANGE, "size": 10}, "name": "block means of both"},
+        {"mode": "markers", "marker": {"color": ORANGE, "size": 12}, "showlegend": False},
+    ]
+    for look, x, y in zip(looks, first["x"], first["y"], strict=True):
+        figure.add_scatter(x=x, y=y, row=2 if len(x) == 1 else 1, col=1, **look)
+    figure.add_scatter(
+        x=curve, y=transfer(curve), line={"color": GRAY, "width": 1.5}, showlegend=False, row=2, col=1, mode="lines"
+    )
+    steps = [
+        {"method": "restyle", "label": {0: "0", 16: "π"}.get(k, f"{k}π/16"), "args": [drawn(omega), [0, 1, 2, 3, 4]]}
+        for k, omega in enumerate(fast)
+    ]
+    figure.update_layout(
+        sliders=slider(steps, start, "ω = ", pad=45),
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        margin={"l": 45, "r": 10, "t": 10, "b": 10},
+        height=520,
+    )
+    figure.update_xaxes(gridcolor=GRID, zeroline=False)
+    figure.update_yaxes(gridcolor=GRID, zerolinecolor=GRID)
+    figure.update_xaxes(title="pixel", range=[-0.5, 32], row=1, col=1)
+    figure.update_yaxes(range=[-1.3, 1.3], row=1, col=1)
+    figure.update_xaxes(
+        title="ω, radians a pixel",
+        range=[0, np.pi + 0.05],
+        tickvals=[k * np.pi / 4 for k in range(5)],
+        ticktext=["0", "π/4", "π/2", "3π/4", "π"],
+        row=2,
+        col=1,
+    )
+    figure.update_yaxes(title="factor", range=[-0.5, 1.1], row=2, col=1)
+    return Interactive(
+        figure, "A wave of 32 pixels with a slider for its frequency, the means of its blocks, and a slow wave."
+    )
+
+
+def keys_kernel(distance: Any, a: float) -> Any:
+    """Cubic convolution with slope ``a`` at distance 1."""
+    t = np.abs(distance)
+    near, far = (a + 2) * t**3 - (a + 3) * t**2 + 1, a * (t**3 - 5 * t**2 + 8 * t - 4)
+    return np.where(t <= 1, near, np.where(t < 2, far, 0.0))
+
+
+def kernels() -> Figure:
+    """Cubic convolution with two slopes, and what each makes of a ramp, less the ramp."""
+    figure, (above, below) = plt.subplots(2, 1, figsize=(WIDTH, 4.6))
+    distance, place = np.linspace(-2.3, 2.3, 461), np.linspace(0, 3, 301)
+    knots = np.arange(-2, 6)
+    for a, name, color in ((-0.5, r"$a=-\frac{1}{2}$", BLUE), (-0.75, r"$a=-\frac{3}{4}$ (PyTorch)", ORANGE)):
+        above.plot(distance, keys_kernel(distance, a), color=color, label=name)
+        ramp = keys_kernel(place[:, None] - knots, a) @ knots
+        below.plot(place, ramp - place, color=color)
+    above.set(xlabel="distance $s$ in pixels of the low image", ylabel="$u(s)$")
+    above.legend(fontsize=9)
+    below.set(xlabel="place", ylabel="error on a ramp", ylim=(-0.06, 0.06))
+    return figure
+
+
+def training(
+    losses: Mapping[str, Sequence[float]], quality: Mapping[str, Sequence[float]], marks: Mapping[str, float]
+) -> Figure:
+    """Loss, and PSNR below it, over the step; ``marks`` names levels of PSNR."""
+    figure, (above, below) = plt.subplots(2, 1, figsize=(WIDTH, 5), sharex=True)
+    for name, (color, dashes) in zip(losses, LOOKS, strict=False):
+        look: dict[str, Any] = {"color": color, "linestyle": dashes, "linewidth": 1.6}
+        above.plot(losses[name], label=name, **look)
+        below.plot(quality[name], **look)
+    above.set(yscale="log", ylabel="training loss")
+    above.legend(fontsize=9, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    for (name, level), style in zip(marks.items(), ("-.", ":"), strict=False):
+        below.axhline(level, color=GRAY, linestyle=style, linewidth=1.3, label=name)
+    below.legend(fontsize=9, loc="lower right")
+    below.set(xlabel="step", ylabel="PSNR (dB)", ylim=(min(8.0, *marks.values()), None))
+    return figure
+
+
+def equal_losses(scales: Sequence[float], quality: Sequence[float], marks: Mapping[str, float]) -> Figure:
+    """PSNR over the scale of networks that were stopped at one loss; ``marks`` names levels of PSNR."""
+    figure, ax = plt.subplots(figsize=(WIDTH, 3))
+    ax.plot(scales, quality, "o-", color=BLUE, markersize=5, label="BW-ReLU")
+    for (name, level), style in zip(marks.items(), ("--", ":"), strict=False):
+        ax.axhline(level, color=GRAY, linestyle=style, linewidth=1.3, label=name)
+    ax.set(xscale="log", xlabel="scale $c$", ylabel="PSNR (dB)")
+    ax.set_xticks(list(scales))
+    ax.xaxis.set_major_formatter(ScalarFormatter())
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.legend(fontsize=9)
+    return figure

@@ -1,0 +1,90 @@
+"""Pictures of the chapter on tomography."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, ScalarFormatter
+from torch import Tensor
+
+from ...plot._base import BLUE, GRAY, GREEN, ORANGE, WIDTH
+
+
+def scan(image: Tensor, sinogram: Tensor, angles: Tensor) -> Figure:
+    """A slice, and its sinogram with one column for each of evenly spaced ``angles`` in degrees."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, WIDTH / 2 + 0.2))
+    left.imshow(image.detach().numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    left.axis("off")
+    step = float(angles[1] - angles[0])
+    middle = len(sinogram) // 2
+    right.imshow(
+        sinogram.detach().numpy(),
+        cmap="gray",
+        aspect="auto",
+        interpolation="nearest",
+        extent=(float(angles[0]) - step / 2, float(angles[-1]) + step / 2, len(sinogram) - middle - 0.5, -middle - 0.5),
+    )
+    right.set_xticks([0, 45, 90, 135, 180])
+    right.grid(visible=False)
+    right.set_xlabel("angle (degrees)", color=GRAY)
+    right.set_ylabel("detector", color=GRAY)
+    right.tick_params(colors=GRAY)  # a photograph is not turned round on a dark page: its ticks must read on both
+    for side in right.spines.values():
+        side.set_color(GRAY)
+    for ax, name in ((left, "slice"), (right, "sinogram")):
+        ax.set_title(name, fontsize=10, color=GRAY)
+    return figure
+
+
+def blur(distance: Any, truth: Any, unfiltered: Any) -> Figure:
+    """A blob and its back-projection without a filter, each over its own peak, against the distance from the center."""
+    figure, ax = plt.subplots()
+    ax.plot(distance, truth, color=BLUE, label="blob; filtered back-projection")
+    ax.plot(distance, unfiltered, color=ORANGE, label="back-projection alone")
+    ax.set(xlabel=r"distance from the center, in units of $\sigma$", ylabel="share of the peak", ylim=(0, None))
+    ax.legend()
+    return figure
+
+
+def gaussian_error(widths: Sequence[float], errors: Mapping[str, Sequence[float]], predicted: Any) -> Figure:
+    """Largest error of a blob's projection over its peak, by angle, against the blob's width in pixels."""
+    figure, ax = plt.subplots()
+    for (name, row), marker, color in zip(errors.items(), "os^", (BLUE, GREEN, ORANGE), strict=False):
+        ax.plot(widths, row, marker, color=color, markersize=6, label=name)
+    ax.plot(widths, predicted, color=GRAY, linestyle="--", linewidth=1.3, label=r"$1/(12\,\sigma^2)$")
+    ax.set(xscale="log", yscale="log", xlabel=r"$\sigma$ (pixels)", ylabel="error over the peak")
+    ax.set_xticks(list(widths))
+    ax.xaxis.set_major_formatter(ScalarFormatter())
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.legend()
+    return figure
+
+
+def noisy_fits(histories: Mapping[str, Sequence[float]], classical: float, stops: Mapping[str, int]) -> Figure:
+    """PSNR while fitting noisy projections; a dot where the loss reaches the noise, a dashed line for the classic."""
+    figure, ax = plt.subplots(figsize=(WIDTH, 3.2))
+    for (name, history), color in zip(histories.items(), (BLUE, GREEN, ORANGE), strict=False):
+        ax.plot(range(len(history)), history, color=color, label=name)
+        if name in stops:
+            ax.plot(stops[name], history[stops[name]], "o", color=color, markersize=8)
+    ax.axhline(classical, color=GRAY, linestyle="--", linewidth=1.3, label="filtered back-projection, inside")
+    ax.set(xlabel="step", ylabel="PSNR (dB)", ylim=(classical - 1, None))
+    ax.legend(fontsize=9)
+    return figure
+
+
+def compared(tasks: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
+    """PSNR by method in one panel a task, all of the same methods: a small dot for a seed, a large one for the mean."""
+    names = list(next(iter(tasks.values())))[::-1]  # from below
+    figure, axes = plt.subplots(1, len(tasks), figsize=(WIDTH, 3.4), sharey=True, squeeze=False)
+    for ax, (task, rows) in zip(axes[0], tasks.items(), strict=True):
+        for place, name in enumerate(names):
+            values = rows[name]
+            color = GRAY if "back-projection" in name else ORANGE if name == "BW-ReLU" else BLUE
+            ax.plot(values, [place] * len(values), "o", color=color, markersize=4, alpha=0.4)
+            ax.plot(sum(values) / len(values), place, "o", color=color, markersize=8)
+        ax.set_yticks(range(len(names)), names)
+        ax.set_xlabel("PSNR (dB)")
+        ax.set_title(task, fontsize=10, color=GRAY)
+    return figure

@@ -1,0 +1,164 @@
+"""Pictures of the chapter "A layer that activates a function"."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, ScalarFormatter
+from torch import Tensor
+
+from ...iat import Basis, Rect, activation_pattern, transform
+from ...plot._base import BLUE, GRAY, GREEN, GRID, ORANGE, WIDTH, Interactive, slider
+
+
+def three_steps(x: Tensor, input_basis: Basis) -> Figure:
+    """State function with its roots, the same after ReLU, and the means of that over equal cells (Figure 2)."""
+    s = torch.linspace(-1, 1, 601, dtype=torch.float64)
+    terms = input_basis(s) * x
+    state = terms.sum(-1)
+    roots = activation_pattern(x, input_basis).roots
+    figure, axes = plt.subplots(3, 1, figsize=(WIDTH, 5.6), sharex=True)
+    top, middle, bottom = axes
+    top.plot(s, terms, color=GRAY, linewidth=0.9, alpha=0.7)
+    top.plot(s, state, color=BLUE)
+    top.set_title("1. a state function: $z(s)=p(s)^{\\mathsf{T}}x$", fontsize=10, color=GRAY)
+    middle.plot(s, state.clamp_min(0), color=BLUE)
+    middle.fill_between(s, state.clamp_min(0), color=BLUE, alpha=0.15, linewidth=0)
+    middle.set_title("2. activated: $\\sigma(z(s))$", fontsize=10, color=GRAY)
+    for ax in (top, middle):
+        ax.plot(roots, torch.zeros_like(roots), "o", color=ORANGE, markersize=6, zorder=3)
+    cells = len(x)
+    y = transform(x, input_basis, Rect(cells)).numpy()
+    left = 2 * np.arange(cells) / cells - 1
+    bottom.bar(left, y, width=2 / cells, align="edge", color=GREEN, alpha=0.35, edgecolor=GREEN, linewidth=1.3)
+    bottom.plot(s, state.clamp_min(0), color=BLUE, linewidth=1)
+    highest = float(state.max().clamp_min(0))
+    bottom.set_ylim(0, 1.3 * highest or 1)
+    for i, place in enumerate(left + 1 / cells):
+        bottom.text(place, 1.1 * highest, f"$y_{i + 1}$", ha="center", fontsize=10)
+    bottom.set_title("3. read out: $y_i=\\int q_i(s)\\,\\sigma(z(s))\\,ds$", fontsize=10, color=GRAY)
+    bottom.set_xlabel("$s$")
+    for ax in axes:
+        ax.axhline(0, color=GRAY, linewidth=0.8)
+    return figure
+
+
+def bases(families: Mapping[str, Basis], columns: int = 2) -> Figure:
+    """Each family of functions in a panel, the second and the third function in color (Figure 5)."""
+    rows = -(-len(families) // columns)
+    size = (WIDTH, 0.4 + 1.55 * rows)
+    figure, axes = plt.subplots(rows, columns, figsize=size, sharex=True, sharey=True, squeeze=False)
+    for ax, (name, family) in zip(axes.flat, families.items(), strict=True):
+        for i in [i for i in range(family.size) if i not in (1, 2)] + [2, 1]:
+            color, width = {1: (BLUE, 2), 2: (ORANGE, 2)}.get(i, (GRAY, 0.9))
+            ax.plot(*_with_jumps(family, i), color=color, linewidth=width)
+        ax.set_title(name, fontsize=10, color=GRAY)
+    for ax in axes[-1]:
+        ax.set_xlabel("$s$")
+    return figure
+
+
+def _with_jumps(family: Basis, i: int) -> tuple[np.ndarray, np.ndarray]:
+    """Places and values of function ``i``, with both limits at a breakpoint: a jump is a vertical line."""
+    s, y = [], []
+    for left, right in zip(family.breakpoints[:-1], family.breakpoints[1:], strict=True):
+        part = left + (right - left) * torch.linspace(0, 1, 401 if family.harmonics else 41, dtype=torch.float64)
+        value = family(part)[:, i]
+        value[-1] = family.left_limit(part[-1:])[0, i]
+        s.append(part.numpy())
+        y.append(value.numpy())
+    return np.concatenate(s), np.concatenate(y)
+
+
+def bars(x: Tensor, input_basis: Basis, points: Sequence[int], start: int) -> Interactive:
+    """The midpoint rule as bars, a slider for their number, and below how wrong their area is."""
+    from plotly.subplots import make_subplots
+
+    s = torch.linspace(-1, 1, 401, dtype=torch.float64)
+    curve = (input_basis(s) @ x).clamp_min(0)
+    one = Rect(1)
+    truth = transform(x, input_basis, one).item()
+    errors = [abs(transform(x, input_basis, one, method="midpoint", points=m).item() - truth) for m in points]
+    figure = make_subplots(rows=2, cols=1, row_heights=[0.6, 0.4], vertical_spacing=0.16)
+    drawn = []
+    for m in points:
+        nodes = (2 * torch.arange(m, dtype=torch.float64) + 1) / m - 1
+        heights = (input_basis(nodes) @ x).clamp_min(0)
+        drawn.append([np.round(t.numpy(), 6).tolist() for t in (nodes, heights)])
+    figure.add_bar(
+        x=drawn[start][0],
+        y=drawn[start][1],
+        marker={"color": "rgba(46,125,50,.35)", "line": {"color": GREEN, "width": 1}},
+        name="midpoint rule",
+        row=1,
+        col=1,
+    )
+    line = {"color": BLUE, "width": 3}
+    figure.add_scatter(x=s.numpy(), y=np.round(curve.numpy(), 6), line=line, name="activated state", row=1, col=1)
+    dots = {"color": GRAY, "size": 5}
+    figure.add_scatter(x=list(points), y=errors, mode="markers", marker=dots, showlegend=False, row=2, col=1)
+    figure.add_scatter(
+        x=[points[start]],
+        y=[errors[start]],
+        mode="markers",
+        marker={"color": ORANGE, "size": 12},
+        name="error",
+        row=2,
+        col=1,
+    )
+    steps = [
+        {
+            "method": "restyle",
+            "label": str(m),
+            "args": [{"x": [nodes, [m]], "y": [heights, [error]]}, [0, 3]],
+        }
+        for m, error, (nodes, heights) in zip(points, errors, drawn, strict=True)
+    ]
+    figure.update_layout(
+        sliders=slider(steps, start, "M = ", pad=45),
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        margin={"l": 45, "r": 10, "t": 10, "b": 10},
+        height=500,
+        bargap=0,  # a bar is as wide as its cell
+    )
+    figure.update_xaxes(gridcolor=GRID, zeroline=False)
+    figure.update_yaxes(gridcolor=GRID, zerolinecolor=GRID)
+    figure.update_xaxes(title="s", range=[-1.02, 1.02], row=1, col=1)
+    figure.update_xaxes(title="M", type="log", tickvals=[4, 8, 16, 32, 64, 128], row=2, col=1)
+    figure.update_yaxes(title="error", type="log", dtick=1, exponentformat="power", row=2, col=1)
+    return Interactive(figure, "Midpoint bars under an activated state, a slider for their number, and the error.")
+
+
+def rates(points: Sequence[int], errors: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> Figure:
+    """Errors of values (left) and gradients (right) over the number of nodes, a line a pair of bases."""
+    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.1), sharey=True)
+    m = np.array(points, dtype=float)
+    for which, (ax, power) in enumerate(zip(axes, (2, 1), strict=True)):
+        for (name, pair), marker in zip(errors.items(), "osv^", strict=False):
+            ax.plot(m, pair[which], marker=marker, markersize=4, linewidth=1.4, label=name)
+        highest = max(pair[which][0] for pair in errors.values())
+        ax.plot(m, 2.5 * highest * (m / m[0]) ** -power, color=GRAY, linestyle="--", linewidth=1.2)
+        ax.text(m[1], 4.5 * highest * (m[1] / m[0]) ** -power, f"$M^{{-{power}}}$", fontsize=10, color=GRAY)
+        ax.set(xscale="log", yscale="log", xlabel="nodes $M$")
+        ax.set_xticks(list(points[::2]))
+        ax.xaxis.set_major_formatter(ScalarFormatter())
+        ax.xaxis.set_minor_formatter(NullFormatter())
+        ax.set_title(("values", "gradients")[which], fontsize=10, color=GRAY)
+    axes[0].set_ylabel("error")
+    axes[0].legend(fontsize=9, loc="lower left")
+    return figure
+
+
+def predictions(seconds: Any, truth: Tensor, guesses: Mapping[str, Tensor]) -> Figure:
+    """A recording, and what each model said of it before."""
+    figure, axes = plt.subplots(len(guesses), 1, figsize=(WIDTH, 0.5 + 1.6 * len(guesses)), sharex=True, sharey=True)
+    for ax, (name, guess) in zip(axes, guesses.items(), strict=True):
+        ax.plot(seconds, truth, color=GRAY, linewidth=1.3, linestyle="--", label="recording")
+        ax.plot(seconds, guess, color=BLUE, linewidth=1.6, label="predicted")
+        ax.set_title(name, fontsize=10, color=GRAY)
+    axes[0].legend(ncols=2, fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.12))
+    axes[-1].set_xlabel("seconds")
+    return figure

@@ -1,0 +1,168 @@
+"""Pictures of the chapter "Which basis?"."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from ...plot._base import BLUE, GRAY, GREEN, ORANGE, WIDTH
+
+STYLES = {  # an input basis that jumps is orange
+    "rect": (ORANGE, "-"),
+    "rect-w": (ORANGE, "--"),
+    "pwl": (BLUE, "-"),
+    "pwl-w": (BLUE, "--"),
+    "pwq": (GREEN, "-"),
+    "fourier": (GREEN, "--"),
+}
+_LABELS = {"fit": "mean squared error", "memorise": "labels right (%)"}
+
+
+def by_input(
+    names: Sequence[str],
+    paper: Mapping[str, Tensor],
+    ours: Mapping[str, Tensor],
+    scalars: Mapping[str, Mapping[str, float]],
+) -> Figure:
+    """Errors and accuracies (inputs, outputs) of every pair, a dot each: a row of dots for each input basis.
+
+    Args:
+        names: of the bases.
+        paper, ours: a table for each of the tasks "fit" and "memorise".
+        scalars: for each task our number for scalar activations: vertical lines.
+    """
+    figure, axes = plt.subplots(2, 1, figsize=(WIDTH, 6))
+    for ax, task in zip(axes, ("fit", "memorise"), strict=True):
+        rows = np.arange(len(names))[::-1]
+        for table, shift, color, marker, label in (
+            (paper[task], 0.14, GRAY, "o", "paper"),
+            (ours[task], -0.14, BLUE, "s", "ours"),
+        ):
+            for row, dots in zip(rows, table, strict=True):
+                ax.plot(
+                    dots,
+                    np.full(len(dots), row + shift),
+                    marker,
+                    color=color,
+                    markersize=5,
+                    alpha=0.75,
+                    label=label if row == 0 else None,
+                )
+        for (name, value), style in zip(scalars[task].items(), ("--", ":", "-."), strict=False):
+            ax.axvline(value, color=ORANGE, linestyle=style, linewidth=1.3, label=f"{name}, ours")
+        ax.set_yticks(rows, names)
+        ax.set(xlabel=_LABELS[task], ylabel="input basis", ylim=(-0.6, len(names) - 0.4))
+        if task == "fit":
+            ax.set_xscale("log")
+    axes[0].legend(fontsize=9, ncols=4, loc="lower center", bbox_to_anchor=(0.45, 1.0), columnspacing=1)
+    return figure
+
+
+def tasks(x: Tensor, y: Tensor, points: Tensor, labels: Tensor) -> Figure:
+    """The paper's Figure 4 as we read it: a wave to fit, and points of the plane with labels to remember."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 2.7), width_ratios=(1.25, 1))
+    left.plot(x[:, 0], y[:, 0], ".", color=BLUE, markersize=4)
+    left.set(xlabel="$x$", ylabel="target")
+    for label, marker, color in ((0, "o", BLUE), (1, "s", ORANGE)):
+        chosen = labels[:, 0] == label
+        right.plot(points[chosen, 0], points[chosen, 1], marker, color=color, markersize=4.5)
+    right.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal", xticks=[-1, 0, 1], yticks=[-1, 0, 1])
+    return figure
+
+
+def tables(names: Sequence[str], paper: Tensor, ours: Tensor, task: str) -> Figure:
+    """The paper's table and ours as heat maps with the same colors. Rows: input; columns: output."""
+    figure, axes = plt.subplots(2, 1, figsize=(WIDTH, 6.2))
+    both = np.stack([np.asarray(paper), np.asarray(ours)])
+    if task == "fit":
+        norm, colors, unit = LogNorm(both.min(), both.max()), "Blues_r", 1e-4
+    else:
+        norm, colors, unit = Normalize(both.min(), both.max()), "Blues", 1.0
+    for ax, table, title in zip(axes, both, ("paper", "ours"), strict=True):
+        shown = ax.imshow(table, cmap=colors, norm=norm, aspect="auto")
+        for (row, column), value in np.ndenumerate(table):
+            red, green, blue, _ = shown.to_rgba(np.array([value]))[0]
+            dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.55
+            text = _short(value / unit) if task == "fit" else f"{value:.1f}"
+            ax.text(column, row, text, ha="center", va="center", fontsize=9.5, color="white" if dark else "black")
+        _name(ax, names)
+        note = ", in $10^{-4}$" if task == "fit" else ""
+        ax.set_title(f"{title}: {_LABELS[task]}{note}", fontsize=10, color=GRAY)
+        ax.set_ylabel("input basis")
+    axes[1].set_xlabel("output basis")
+    return figure
+
+
+def _short(value: float) -> str:
+    """Two digits, or all that stand before the point."""
+    return f"{value:.0f}" if value >= 9.95 else f"{value:#.2g}"
+
+
+def _name(ax: Axes, names: Sequence[str]) -> None:
+    ax.grid(False)
+    ax.set_xticks(range(len(names)), names, fontsize=9.5)
+    ax.set_yticks(range(len(names)), names, fontsize=9.5)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+
+
+def by_mesh(
+    ratios: Sequence[int],
+    scores: Mapping[str, Mapping[str, tuple[Tensor, Tensor]]],
+    pieces: Sequence[float],
+) -> Figure:
+    """Both tasks over M / d, with a standard error (the paper's Figure 6).
+
+    Args:
+        ratios: M / d.
+        scores: for each task and each input basis means and standard errors; those of "fit" in digits, -log10(error).
+        pieces: the error of M straight pieces, drawn dashed.
+    """
+    figure, axes = plt.subplots(2, 1, figsize=(WIDTH, 5.4), sharex=True)
+    for ax, (task, lines) in zip(axes, scores.items(), strict=True):
+        for name, (mean, error) in lines.items():
+            color, style = STYLES[name]
+            middle, low, high = mean, mean - error, mean + error
+            if task == "fit":
+                middle, low, high = (10.0**-edge for edge in (middle, low, high))
+            ax.plot(ratios, middle, style, color=color, marker="o", markersize=4, label=f"{name} in, pwq out")
+            ax.fill_between(ratios, low, high, color=color, alpha=0.18, linewidth=0)
+        ax.set_ylabel(_LABELS[task])
+    top = axes[0].get_ylim()[1]
+    axes[0].plot(ratios, pieces, color=GRAY, linestyle=":", label="$M$ equal pieces")
+    axes[0].set_yscale("log")
+    axes[0].set_ylim(3e-5, max(top, 4e-3))
+    axes[1].set(xscale="log", xlabel="$M/d$", ylim=(80, 100))
+    axes[1].set_xticks(list(ratios), [str(ratio) for ratio in ratios])
+    axes[1].minorticks_off()
+    axes[0].legend(fontsize=9, ncols=2, loc="lower center", bbox_to_anchor=(0.45, 1.0))
+    return figure
+
+
+def learning(steps: Sequence[int], lines: Mapping[str, Tensor], tanh: Tensor) -> Figure:
+    """Errors over the steps of training, a line for each input basis, and one for tanh."""
+    figure, ax = plt.subplots(figsize=(WIDTH, 3.6))
+    for name, line in lines.items():
+        color, style = STYLES[name]
+        ax.plot(steps, line, style, color=color, label=name, linewidth=1.8)
+    ax.plot(steps, tanh, color=GRAY, linestyle=":", label="tanh")
+    ax.set(xscale="log", yscale="log", xlabel="step", ylabel=_LABELS["fit"], xlim=(20, steps[-1]))
+    ax.legend(fontsize=9, ncols=4, loc="lower center", bbox_to_anchor=(0.45, 1.0), columnspacing=1)
+    return figure
+
+
+def pulse(seconds: Tensor, recording: Tensor, fits: Mapping[str, Tensor]) -> Figure:
+    """A recording, and what the networks (seeds, samples) of each name made of it: a line for each seed."""
+    figure, axes = plt.subplots(len(fits), 1, figsize=(WIDTH, 0.5 + 1.5 * len(fits)), sharex=True, sharey=True)
+    for ax, (name, networks) in zip(axes, fits.items(), strict=True):
+        for seed, network in enumerate(networks):
+            ax.plot(seconds, network, color=BLUE, linewidth=1, alpha=0.7, label=None if seed else "networks")
+        ax.plot(seconds, recording, ".", color=ORANGE, markersize=4, label="recording", zorder=3)
+        ax.set_title(name, fontsize=10, color=GRAY)
+    axes[0].legend(fontsize=9, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.12))
+    axes[-1].set_xlabel("seconds")
+    return figure

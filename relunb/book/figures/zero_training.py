@@ -1,0 +1,133 @@
+"""Pictures of the chapter "Classes without training"."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from ...plot._base import BLUE, GRAY, GREEN, GRID, ORANGE, WIDTH, Interactive, slider
+
+CLASSES = {3.0: BLUE, 5.0: ORANGE, 10.0: GREEN}  # Hz
+RATE = 32.0
+
+
+def gain(w0: float, w1: float, frequency: Any) -> Any:
+    """|H(f)| of two taps."""
+    return np.sqrt(np.maximum(w0**2 + w1**2 + 2 * w0 * w1 * np.cos(2 * np.pi * frequency / RATE), 0))
+
+
+def random_filters(taps: Tensor, dc: Tensor, frequencies: Tensor) -> Figure:
+    """Figure 5: the responses of a few random filters, and the DC of every sample against its frequency.
+
+    Args:
+        taps: (filters, 2).
+        dc: (samples, filters).
+        frequencies: (samples,) in Hz.
+    """
+    figure, axes = plt.subplots(2, len(taps), figsize=(WIDTH, 4.4), sharey="row", squeeze=False)
+    f = np.linspace(0, RATE / 2, 200)
+    for column, (w0, w1) in enumerate(taps.tolist()):
+        above, below = axes[0, column], axes[1, column]
+        above.plot(f, gain(w0, w1, f), color=GRAY)
+        above.set_title(f"({w0:.2f}, {w1:.2f})", fontsize=9, color=GRAY)
+        above.set(xlabel="$f$ (Hz)", xticks=[0, 5, 10, 15])
+        for class_frequency, color in CLASSES.items():
+            above.axvline(class_frequency, color=color, linewidth=1.2, linestyle="--")
+            above.plot([class_frequency], [gain(w0, w1, class_frequency)], "o", color=color, markersize=5)
+            near = (frequencies - class_frequency).abs() < 1
+            below.plot(dc[near, column], frequencies[near], ".", color=color, markersize=2, rasterized=True)
+        below.set(xlabel="DC", yticks=[3, 5, 10])
+    axes[0, 0].set_ylabel("$|H(f)|$")
+    axes[1, 0].set_ylabel("frequency (Hz)")
+    return figure
+
+
+def turning_taps() -> Interactive:
+    """|H(f)| of the taps (cos, sin) of an angle, with a slider for the angle and the three classes marked."""
+    import plotly.graph_objects as go
+
+    f = np.linspace(0, RATE / 2, 65)
+    classes = np.array(list(CLASSES))
+    angles = np.arange(0, 181, 7.5)
+    start = 5
+    figure = go.Figure()
+    for number, angle in enumerate(angles):
+        w0, w1 = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+        line, text = {"color": GRAY, "width": 3}, [f"{value:.2f}" for value in gain(w0, w1, classes) / np.pi]
+        shown = number == start
+        figure.add_scatter(x=f, y=gain(w0, w1, f), line=line, name="|H(f)|", visible=shown, hoverinfo="skip")
+        figure.add_scatter(
+            x=classes,
+            y=gain(w0, w1, classes),
+            mode="markers+text",
+            marker={"size": 13, "color": list(CLASSES.values())},
+            text=text,
+            textposition="top center",
+            name="the three classes, with their DC",
+            visible=shown,
+        )
+    steps = []
+    for number, angle in enumerate(angles):
+        w0, w1 = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+        visible = [k // 2 == number for k in range(2 * len(angles))]
+        steps.append({"method": "update", "label": f"({w0:.2f}, {w1:.2f})", "args": [{"visible": visible}]})
+    figure.update_layout(
+        sliders=slider(steps, start, "taps (w0, w1) = ", pad=45),
+        xaxis={"title": "f (Hz)", "range": [0, 16], "gridcolor": GRID, "zeroline": False},
+        yaxis={"range": [0, 1.6], "gridcolor": GRID, "zerolinecolor": "rgba(128,128,128,.5)"},
+        legend={"orientation": "h", "y": 1.14},
+        margin={"l": 40, "r": 10, "t": 10, "b": 10},
+        height=420,
+    )
+    alt = (
+        "Frequency response of two taps on the unit circle, with a slider for their angle and the classes at 3, 5 and "
+        "10 hertz marked with their DC."
+    )
+    return Interactive(figure, alt)
+
+
+def square_of_taps(taps: Tensor, perfect: Tensor, critical: float) -> Figure:
+    """Each random filter as a point of the square of taps; crosses where it fails, lines at the critical ratio."""
+    figure, ax = plt.subplots(figsize=(WIDTH * 0.75, WIDTH * 0.75))
+    points, good = taps.numpy(), perfect.numpy()
+    ax.plot(*points[good].T, ".", color=BLUE, markersize=2, label="separates all samples")
+    ax.plot(*points[~good].T, "x", color=ORANGE, markersize=5, label="fails")
+    edge = np.sqrt(1.5)
+    for sign in (-1, 1):
+        for x, y in (((-edge, edge), (-sign * critical * edge, sign * critical * edge)),):
+            ax.plot(x, y, color=GRAY, linewidth=1)
+            ax.plot(y, x, color=GRAY, linewidth=1)
+    ax.set(xlabel="$w_0$", ylabel="$w_1$", aspect="equal", xlim=(-edge, edge), ylim=(-edge, edge))
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, fontsize=9)
+    return figure
+
+
+def dc_ranges(spreads: Sequence[float], gains: Sequence[float]) -> Figure:
+    """For each spread of amplitudes, the interval of DC that each class covers."""
+    figure, ax = plt.subplots(figsize=(WIDTH, 2.9))
+    for row, spread in enumerate(spreads):
+        for level, (value, color) in enumerate(zip(gains, CLASSES.values(), strict=True)):
+            low, high = value / spread**0.5 / np.pi, value * spread**0.5 / np.pi
+            ax.plot([low, high], [row + 0.18 * (level - 1)] * 2, color=color, linewidth=5, solid_capstyle="butt")
+    for frequency, color in CLASSES.items():
+        ax.plot([], [], color=color, linewidth=5, label=f"{frequency:g} Hz")
+    ax.set(
+        xlabel="DC", ylabel="$a_{\\max}/a_{\\min}$", yticks=range(len(spreads)), yticklabels=[f"{s:g}" for s in spreads]
+    )
+    ax.set_ylim(-0.6, len(spreads) - 0.4)
+    ax.legend(loc="lower right", fontsize=9)
+    return figure
+
+
+def pulse(minutes: Tensor, beats: Tensor, estimates: dict[str, Tensor]) -> Figure:
+    """Heart rate over time: what the spectrum says, and what DC makes of it."""
+    figure, ax = plt.subplots(figsize=(WIDTH, 2.9))
+    ax.plot(minutes, beats, color=GRAY, label="strongest line of the spectrum")
+    for (name, values), color in zip(estimates.items(), (BLUE, ORANGE), strict=False):
+        ax.plot(minutes, values, color=color, linewidth=1.3, label=name)
+    ax.set(xlabel="minutes", ylabel="beats a minute")
+    ax.legend(fontsize=9)
+    return figure

@@ -1,0 +1,59 @@
+"""Results of runs too long for a chapter, each beside the script that makes it.
+
+``python -m relunb.book.studies.features`` makes ``features.json``. A result carries its provenance: command, commit,
+versions, device, seeds, date. What guards it is behaviour: tests make a part of every result again and compare.
+"""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+__all__ = ["commit", "load", "pictures"]
+
+HERE = Path(__file__).parent
+NAMES = ("basis_pairs", "features", "imaging")
+
+
+def load(name: str) -> dict[str, Any]:
+    """A stored result, with its ``provenance``.
+
+    Raises:
+        ValueError: there is no such result.
+    """
+    if name not in NAMES:
+        raise ValueError(f"name must be one of {', '.join(map(repr, NAMES))}; got {name!r}.")
+    return json.loads((HERE / f"{name}.json").read_text(encoding="utf8"))
+
+
+def pictures(name: str) -> dict[str, Tensor]:
+    """The pictures beside a stored result, by name: float32 tensors (height, width) in [0, 1], 256 gray levels.
+
+    Raises:
+        ValueError: there is no such result, or it has no pictures.
+    """
+    file = HERE / f"{name}.npz"
+    if not file.exists():
+        having = sorted(found.stem for found in HERE.glob("*.npz"))
+        raise ValueError(f"name must be one of {', '.join(map(repr, having))}; got {name!r}.")
+    with np.load(file) as stored:
+        return {key: torch.from_numpy(stored[key]).float() / 255 for key in stored.files}
+
+
+def commit() -> str:
+    """The commit that a result is made from, with "+" where files of the package differ from it; "unknown" outside git.
+
+    Finished parts of a run are kept under it, so parts that other code has made are never mixed in.
+    """
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=HERE.parent, capture_output=True, text=True, check=True).stdout
+
+    try:
+        return git("rev-parse", "--short=12", "HEAD").strip() + ("+" if git("status", "--porcelain", ".") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
