@@ -23,6 +23,7 @@ class Proved:
 
     Example:
         >>> from sympy import Symbol
+        >>> from relunb.check import identity
         >>> x = Symbol("x", real=True)
         >>> proved = identity((x + 1) ** 2, x**2 + 2 * x + 1)
         >>> proved.how, proved.lhs
