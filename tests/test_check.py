@@ -295,13 +295,13 @@ def test_hard_difference_is_refused_in_words(case):
 
 K = Symbol("k", integer=True, positive=True)
 AS_WRITTEN = {
-    "integral": (sp.Integral(Max(x, 0), (x, -1, 2)), 2, r"\int\limits_{-1}^{2}"),
+    "integral": (sp.Integral(Max(x, 0), (x, -1, 2)), 2, r"\int_{-1}^{2}"),
     "sum": (sp.Sum(1 / K**2, (K, 1, sp.oo)), pi**2 / 6, r"\sum_{k=1}^{\infty} \frac{1}{k^{2}} = \frac{\pi^{2}}{6}"),
     "derivative": (sp.Derivative(x**3, x), 3 * x**2, r"\frac{d}{d x} x^{3} = 3 x^{2}"),
     "limit": (sp.Limit(sin(x) / x, x, 0), 1, r"\lim_{x \to 0^+}"),
     "product": (sp.MatMul(sp.Matrix([[1, x]]), sp.Matrix([x, 1])), sp.Matrix([[2 * x]]), r"\begin{matrix}1 & x"),
     "inverse": (sp.Inverse(sp.Matrix([[2, 0], [0, 4]])), sp.diag(sp.Rational(1, 2), sp.Rational(1, 4)), "^{-1}"),
-    "both sides": (sp.Derivative(sin(x), x), sp.Integral(-sin(x), x), r"\frac{d}{d x} \sin{\left(x \right)} = \int"),
+    "both sides": (sp.Derivative(sin(x), x), sp.Integral(-sin(x), x), r"\frac{d}{d x} \sin {x} = \int"),
 }
 
 
@@ -326,14 +326,17 @@ def test_what_sympy_cannot_evaluate_is_not_proved():
 
 
 def test_long_numbers_are_proved_and_printed():
-    assert str(identity(sp.factorial(2000), sp.factorial(2000))) == "3.31628e+5735 = 3.31628e+5735: simplified to zero"
+    assert (
+        str(identity(sp.factorial(2000), sp.factorial(2000)))
+        == "3.31628e+5735 = 3.31628e+5735: proved, simplified to zero"
+    )
     proved = identity(x ** (10**7) * x, x ** (10**7 + 1))
     assert str(proved) and identity(sp.factorial(2000), sp.factorial(2000))._repr_latex_() is None
 
 
 def test_a_name_stands_for_sides_too_long_to_read():
     proved = identity((x + y) ** 30, sp.expand((x + y) ** 30), name="the thirtieth power")
-    assert str(proved) == "the thirtieth power: simplified to zero"
+    assert str(proved) == "the thirtieth power: proved, simplified to zero"
     assert r"\text{the thirtieth power:}" in proved._repr_latex_()
     with pytest.raises(TypeError, match="name must be text; got 3"):
         identity(x, x, name=3)
@@ -341,7 +344,7 @@ def test_a_name_stands_for_sides_too_long_to_read():
 
 def test_long_sides_are_broken_and_not_cut():
     proved = identity((x + y) ** 30, sp.expand((x + y) ** 30))
-    assert "".join(str(proved).split()) == "".join(f"{proved.lhs} = {proved.rhs}: {proved.how}".split())
+    assert "".join(str(proved).split()) == "".join(f"{proved.lhs} = {proved.rhs}: proved, {proved.how}".split())
     tex = proved._repr_latex_()
     assert tex.count(r"\\") > 4 and all(sp.latex(term) in tex for term in sp.Add.make_args(proved.rhs))
 
@@ -503,8 +506,11 @@ def test_identity_refuses_assumption(case):
 
 
 def test_the_printed_line_says_for_what_and_how():
-    assert str(identity(Abs(u), u, assume=[u > 0, u <= 2])) == "Abs(u) = u, for u > 0, u <= 2: equal on every piece"
-    assert str(identity((x + 1) ** 2, x**2 + 2 * x + 1)) == "(x + 1)**2 = x**2 + 2*x + 1: simplified to zero"
+    assert (
+        str(identity(Abs(u), u, assume=[u > 0, u <= 2]))
+        == "Abs(u) = u, for u > 0, u <= 2: proved, equal on every piece"
+    )
+    assert str(identity((x + 1) ** 2, x**2 + 2 * x + 1)) == "(x + 1)**2 = x**2 + 2*x + 1: proved, simplified to zero"
 
 
 def test_both_refusals_are_assertion_errors():

@@ -22,7 +22,7 @@ def main() -> int:
             script.write_text("\n\n".join(cells) + "\n", encoding="utf8")
         ruff = [str(Path(sys.executable).with_name("ruff")), "check", "--extend-ignore", NOT_IN_CHAPTERS]
         # 84 columns are what a page shows without scrolling sideways.
-        config = ["--config", str(ROOT / "pyproject.toml"), "--config", "line-length=84"]
+        config = ["--config", str(ROOT / "pyproject.toml"), "--config", "line-length=84", "--config", "builtins=['display']"]
         return subprocess.run([*ruff, *config, "--output-format", "concise", "."], cwd=folder).returncode
 
 

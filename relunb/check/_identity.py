@@ -89,7 +89,7 @@ def identity(lhs: object, rhs: object, *, assume: object = None, name: str = "",
         >>> from sympy import Max, Symbol
         >>> x = Symbol("x", real=True)
         >>> identity(Max(x, 0) - Max(-x, 0), x)
-        -Max(0, -x) + Max(0, x) = x: equal on every piece
+        -Max(0, -x) + Max(0, x) = x: proved, equal on every piece
 
     Source: no paper; the book's own tool.
     """
@@ -121,7 +121,7 @@ def _evaluated(side: Any, word: str, budget: Budget) -> Any:
         raise NotProved(f"not proved: {word} is {words(side)}, and SymPy did not evaluate it in time.") from None
     except Exception:  # what SymPy cannot do stays as it is, and may cancel
         return side
-    return exact(done, word)
+    return side if done is sp.nan else exact(done, word)
 
 
 def _settle(lhs: Any, rhs: Any, domains: Domains, entry: str, budget: Budget) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sympy as sp
+from sympy.core.function import AppliedUndef
 
 from ._words import written
 
@@ -40,7 +41,7 @@ class Proved:
         claim = self.name or f"{written(self.lhs)} = {written(self.rhs)}"
         if self.conditions:
             claim += ", for " + ", ".join(map(written, self.conditions))
-        line = f"{claim}: {self.how}"
+        line = f"{claim}: proved, {self.how}"
         return line if self.name or len(line) <= _LINE else _broken(line)
 
     def _repr_latex_(self) -> str | None:
@@ -50,17 +51,23 @@ class Proved:
             return None
 
     def _typeset(self) -> str:
-        end = rf"{{\color{{gray}}\small\text{{{self.how}}}}}"
+        end = rf"{{\color{{gray}}\small\text{{proved, {self.how}}}}}"
         if self.conditions:
-            end = rf"\text{{for }}{', '.join(map(sp.latex, self.conditions))}\text{{:}}\quad {end}"
+            end = rf"\text{{for }}{', '.join(map(_tex, self.conditions))}\text{{:}}\quad {end}"
         if self.name:
             return rf"$\displaystyle \text{{{self.name}:}}\quad {end}$"
         if len(f"{written(self.lhs)}{written(self.rhs)}") <= _WIDE:
-            return rf"$\displaystyle {sp.latex(self.lhs)} = {sp.latex(self.rhs)}\qquad {end}$"
+            return rf"$\displaystyle {_tex(self.lhs)} = {_tex(self.rhs)}\qquad {end}$"
         first, *more = _rows(self.rhs)
         rows = [rf"&\phantom{{=}}\;{row}" for row in _rows(self.lhs)] + [rf"&= {first}"]
         rows += [rf"&\phantom{{=}}\;{row}" for row in more] + [rf"&\qquad {end}"]
-        return "$$\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}$$"
+        return "$$\\begin{aligned}\n" + " \\\\[4pt]\n".join(rows) + "\n\\end{aligned}$$"
+
+
+def _tex(expression: Any) -> str:
+    """As on paper: sin x, and a short factor before a long one in place of a tall fraction."""
+    fold = not expression.has(AppliedUndef)  # f(x) keeps its brackets
+    return sp.latex(expression, fold_func_brackets=fold, long_frac_ratio=2).replace(r"\int\limits", r"\int")
 
 
 def _rows(side: Any) -> list[str]:
@@ -68,7 +75,7 @@ def _rows(side: Any) -> list[str]:
     terms = side.as_ordered_terms() if isinstance(side, sp.Add) else [side]
     rows, letters = [""], 0
     for term in terms:
-        tex, size = sp.latex(term), len(written(term))
+        tex, size = _tex(term), len(written(term))
         if letters and letters + size > _WIDE:
             rows.append("")
             letters = 0
@@ -79,10 +86,10 @@ def _rows(side: Any) -> list[str]:
 
 
 def _broken(line: str) -> str:
-    """A long line, broken before its equals sign and between terms."""
+    """A long line, broken before an equals sign, between terms, or after a colon."""
     lines, rest = [], line
     while len(rest) > _LINE:
-        cut = max(rest.rfind(mark, 20, _LINE) for mark in (" = ", " + ", " - ", ": "))
+        cut = max([rest.rfind(mark, 20, _LINE) for mark in (" = ", " + ", " - ")] + [rest.rfind(": ", 20, _LINE) + 1])
         cut = cut if cut > 0 else rest.rfind(" ", 20, _LINE)
         if cut <= 0:
             break
