@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from relunb import IAT, BWReLU, bw_relu
-from relunb import data as D
 from relunb import iat as I
 from relunb import inr as N
 from relunb import spectrum as S
 from relunb import wavelet as W
+from relunb.book import data as D
 
 
 def r(*shape):

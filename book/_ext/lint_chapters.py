@@ -21,8 +21,9 @@ def main() -> int:
             cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
             script.write_text("\n\n".join(cells) + "\n", encoding="utf8")
         ruff = [str(Path(sys.executable).with_name("ruff")), "check", "--extend-ignore", NOT_IN_CHAPTERS]
-        # 84 columns are what a page shows without scrolling sideways.
-        config = ["--config", str(ROOT / "pyproject.toml"), "--config", "line-length=84", "--config", "builtins=['display']"]
+        # 84 columns are what a page shows without scrolling sideways; a notebook has display.
+        config = [str(ROOT / "pyproject.toml"), "line-length=84", "builtins=['display']"]
+        config = [word for setting in config for word in ("--config", setting)]
         return subprocess.run([*ruff, *config, "--output-format", "concise", "."], cwd=folder).returncode
 
 

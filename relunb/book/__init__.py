@@ -17,10 +17,13 @@ from typing import Any
 from ._show import Table as Table
 from ._show import symbols as symbols
 
-__all__ = ["Table", "data", "figures", "studies", "symbols"]
+__all__ = ["Table", "symbols"]
+_ROOMS = ("data", "figures", "studies")
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module 'relunb.book' has no attribute {name!r}; it has {', '.join(__all__)}.")
+    if name not in _ROOMS:
+        raise AttributeError(
+            f"module 'relunb.book' has no attribute {name!r}; it has {', '.join((*__all__, *_ROOMS))}."
+        )
     return import_module(f".{name}", __name__)

@@ -36,7 +36,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'relunb.check' has no attribute {name!r}; it has {', '.join(__all__)}.")
     from . import _agreement
 
-    return getattr(_agreement, name)
+    globals()[name] = getattr(_agreement, name)
+    return globals()[name]
 
 
 def __dir__() -> list[str]:
