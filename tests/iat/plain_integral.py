@@ -29,19 +29,24 @@ class Reference(NamedTuple):
 def integral(x, p, q):
     """The reference for states x (rows, size of p)."""
     unit = 2.0 ** np.frexp(np.abs(x).max(1, keepdims=True))[1]
-    blocks = [_block(block, p, q) for block in np.array_split(x / unit, max(1, len(x) // 500))]
-    y, *others = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
-    return Reference(y * unit, *others)
+    found = over(x, p, p, q)
+    return Reference(np.einsum("boi,bi->bo", found.matrix, x / unit) * unit, *found[1:])
 
 
-def _block(x, p, q):
-    margin, zero = rounding(x, p)
-    sets = [positive(x, p, np.where(zero, 1, level)) for level in (0 * margin, margin, -margin)]
+def over(u, r, p, q):
+    """The integrals over where r^T u > 0, for values of another basis p: no y."""
+    unit = 2.0 ** np.frexp(np.abs(u).max(1, keepdims=True))[1]
+    blocks = [_block(block, r, p, q) for block in np.array_split(u / unit, max(1, len(u) // 500))]
+    return Reference(np.empty(0), *(np.concatenate(parts) for parts in zip(*blocks, strict=True)))
+
+
+def _block(u, r, p, q):
+    margin, zero = rounding(u, r)
+    sets = [positive(u, r, np.where(zero, 1, level)) for level in (0 * margin, margin, -margin)]
     least, most = ((np.diff(edges) * inside).sum(1) for edges, inside in sets[1:])
     grid = np.linspace(-1, 1, 999)
     largest = (np.abs(_values(q, grid)) / q.l1_norms.numpy()).max(0)[:, None] * np.abs(_values(p, grid)).max(0)
-    matrix = weighed(*sets[0], p, q)
-    return np.einsum("boi,bi->bo", matrix, x), matrix, least, most, (most - least)[:, None, None] * largest
+    return weighed(*sets[0], p, q), least, most, (most - least)[:, None, None] * largest
 
 
 def rounding(x, p):
@@ -118,7 +123,7 @@ def _roots(x, p, level):
 def weighed(edges, inside, p, q):
     """The integral of q p^T over the intervals that are inside: (rows, outputs, inputs)."""
     waves = np.linspace(-1, 1, 2 * max(p.harmonics, q.harmonics) + 1)
-    mesh = np.unique(np.concatenate([q.breakpoints.numpy(), waves]))
+    mesh = np.unique(np.concatenate([p.breakpoints.numpy(), q.breakpoints.numpy(), waves]))
     mesh = mesh[np.concatenate([[True], np.diff(mesh) > 1e-12])]
     mesh = np.broadcast_to(mesh, (len(edges), len(mesh)))
     joined = np.sort(np.concatenate([edges, mesh], 1), 1)

@@ -26,7 +26,7 @@ from relunb.iat import (
     most_regions,
     transform,
 )
-from tests.iat.plain_integral import hessian, integral
+from tests.iat.plain_integral import hessian, integral, over
 
 OWN = PiecewisePolynomial(
     [-1, -0.25, 0.5, 1],
@@ -108,6 +108,16 @@ def test_values_matrix_and_measure_of_every_state_agree_with_a_plain_integral(p)
     assert (exact.least - 1e-14 <= measure).all() and (measure <= exact.most + 1e-14).all()
     assert (np.abs(activation_matrix(pattern, p, q).numpy() - exact.matrix) <= exact.doubt + 1e-14).all()
     assert (exact.most - exact.least <= 1e-12).mean() > 0.8  # or all this would say little
+
+
+@each_basis
+def test_values_over_the_pattern_of_a_structured_state(p):
+    u, values, q = states(p.size, seed=4), Fourier(3), PWL(3)
+    exact = over(u, p, values, q)
+    x = states(3, seed=5)[np.arange(len(u)) % 300]
+    ours = DecoupledIAT(3, p.size, 3, values, q, p)(torch.from_numpy(x), torch.from_numpy(u)).numpy()
+    wrong = np.abs(ours - np.einsum("boi,bi->bo", exact.matrix, x))
+    assert (wrong <= np.einsum("boi,bi->bo", exact.doubt + 3e-15, np.abs(x))).all()
 
 
 @each_basis
