@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from .._checks import count, points, same_place
-from .._functorch import recorded, shape_alone, valueless
+from .._functorch import nested_forward_mode, recorded, shape_alone, valueless
 from .._scaling import power_of_two
 from ._bases import BASES
 from ._bases import basis as basis_of
 from ._basis import Basis
 from ._exact import by_rows, pulled, pushed, scaled_push
-from ._pattern import ActivationPattern, boundaries, one_sided
+from ._pattern import ActivationPattern, boundaries, bounding, in_blocks, one_sided, value_rows
 from ._transform import l1_norms_unless
 
 
@@ -114,7 +114,8 @@ class DecoupledIAT(nn.Module):
             raise TypeError(f"pattern_from must be a tensor or a pattern; got {type(pattern_from).__name__}.")
         shape = _together(good, edges)
         values, edges, active = (t.expand(*shape, t.shape[-1]) for t in (torch.where(good, values, 0), edges, active))
-        y = _Decoupled.apply(values, edges, active, self.input_basis, self.output_basis)
+        applied = scaled_push if nested_forward_mode() else _Decoupled.apply
+        y = applied(values, edges, active, self.input_basis, self.output_basis)
         y = torch.where(good, y, torch.nan)  # pyright: ignore[reportArgumentType]
         return (y if self._norms is None else y * self._norms.to(y)).to(x.dtype)
 
@@ -146,14 +147,16 @@ class _Decoupled(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             grad_x = by_rows(pulled, grad, edges, active, ctx.p, ctx.q)
         if ctx.needs_input_grad[1]:
-            grad_edges = (_speed(x, edges, active, ctx.p, ctx.q) * grad[..., None, :]).sum(-1)
+            rows = value_rows(edges, ctx.p, ctx.q)
+            grad_edges = in_blocks(_speed_pull, rows, grad, x, edges, active, ctx.p, ctx.q)
         return grad_x, grad_edges, None, None, None
 
     @staticmethod
     def jvp(ctx: Any, x_dot: Tensor, edges_dot: Tensor, *_: Any) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         x, edges, active = ctx.saved_tensors
-        moved = (_speed(x, edges, active, ctx.p, ctx.q) * edges_dot[..., None]).sum(-2)
-        return pushed(x_dot, edges, active, ctx.p, ctx.q) + moved
+        rows = value_rows(edges, ctx.p, ctx.q)
+        moved = in_blocks(_speed_push, rows, edges_dot, x, edges, active, ctx.p, ctx.q)
+        return by_rows(pushed, x_dot, edges, active, ctx.p, ctx.q) + moved
 
     @staticmethod
     def vmap(
@@ -166,11 +169,18 @@ class _Decoupled(torch.autograd.Function):
         return _Decoupled.apply(*moved, p, q), 0
 
 
+def _speed_pull(grad: Tensor, x: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis) -> Tensor:
+    return (_speed(x, edges, active, p, q) * grad[..., None, :]).sum(-1)
+
+
+def _speed_push(edges_dot: Tensor, x: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis) -> Tensor:
+    return (_speed(x, edges, active, p, q) * edges_dot[..., None]).sum(-2)
+
+
 def _speed(x: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis) -> Tensor:
     """dy/ds at each edge s, by the fundamental theorem: (..., edges, output size)."""
-    before, after = (torch.nn.functional.pad(active, ends).to(x.dtype) for ends in ((1, 0), (0, 1)))
     unit = power_of_two(x, -1)
-    along = (before - after) * (one_sided(p, edges, active) * (x / unit)[..., None, :]).sum(-1) * unit
+    along = bounding(active, x) * (one_sided(p, edges, active) * (x / unit)[..., None, :]).sum(-1) * unit
     return along[..., None] * (one_sided(q, edges, active) / q.l1_norms.to(x))
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from .._functorch import recorded, shape_alone, valueless
 from .._scaling import power_of_two
 from ._basis import Basis
-from ._pattern import active_nodes, block_rows, boundaries
+from ._pattern import active_nodes, block_rows, boundaries, in_blocks
 
 
 def exact_relu(x: Tensor, input_basis: Basis, output_basis: Basis) -> Tensor:
@@ -73,7 +73,7 @@ class _Apply(torch.autograd.Function):
     @staticmethod
     def jvp(ctx: Any, x_dot: Tensor, *_: Any) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         edges, active = ctx.saved_tensors
-        return pushed(x_dot, edges, active, ctx.p, ctx.q)
+        return by_rows(pushed, x_dot, edges, active, ctx.p, ctx.q)
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[Tensor, int]:
@@ -93,8 +93,4 @@ def scaled_push(x: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis) ->
 
 def by_rows(function: Any, v: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis) -> Tensor:
     """``function`` on blocks of samples, so that the nodes' values fit the memory of a block."""
-    shape = v.shape[:-1]
-    rows = block_rows(edges, p, q)
-    flat = [t.reshape(-1, t.shape[-1]).split(rows) for t in (v, edges, active)]
-    parts = [function(*block, p, q) for block in zip(*flat, strict=True)]
-    return torch.cat(parts).reshape(*shape, parts[0].shape[-1])
+    return in_blocks(function, block_rows(edges, p, q), v, edges, active, p, q)

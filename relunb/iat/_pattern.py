@@ -199,21 +199,91 @@ def activation_matrix(
     input_basis = basis_of(input_basis, sizes[0], "input_basis")
     output_basis = basis_of(output_basis, sizes[-1], "output_basis")
     normalized = flag("normalized", normalized)
-    edges, active = (t.reshape(-1, t.shape[-1]) for t in (pattern.edges, pattern.active))
-    rows = block_rows(edges, input_basis, output_basis)
-    parts = []
-    for block in zip(edges.split(rows), active.split(rows), strict=True):
-        s, weight = active_nodes(*block, input_basis, output_basis)
-        q = output_basis(s)
-        if normalized:
-            q = q / output_basis.l1_norms.to(q)
-        parts.append((q * weight[..., None]).mT @ input_basis(s))
-    return torch.cat(parts).reshape(*pattern.edges.shape[:-1], output_basis.size, input_basis.size)
+    matrix = _matrix if nested_forward_mode() else _Matrix.apply
+    return matrix(pattern.edges, pattern.active, input_basis, output_basis, normalized)  # pyright: ignore[reportReturnType]
+
+
+def _matrix(edges: Tensor, active: Tensor, p: Basis, q: Basis, normalized: bool) -> Tensor:
+    """The integral of q p^T over the active intervals, (..., output size, input size), in blocks of samples."""
+    flat = in_blocks(_block_matrix, block_rows(edges, p, q), edges, active, p, q, normalized)
+    return flat.unflatten(-1, (q.size, p.size))
+
+
+def _block_matrix(edges: Tensor, active: Tensor, p: Basis, q: Basis, normalized: bool) -> Tensor:
+    s, weight = active_nodes(edges, active, p, q)
+    return ((_scaled(q(s), q, normalized) * weight[..., None]).mT @ p(s)).flatten(-2)
+
+
+def _scaled(values: Tensor, q: Basis, normalized: bool) -> Tensor:
+    return values / q.l1_norms.to(values) if normalized else values
+
+
+class _Matrix(torch.autograd.Function):
+    """The matrix with the fundamental theorem for its derivative, dA/ds = +-q(s) p(s)^T, which has one itself."""
+
+    forward = staticmethod(_matrix)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Basis, Basis, bool], output: Tensor) -> None:
+        edges, active, *ctx.rest = inputs
+        ctx.save_for_backward(edges, active)
+        ctx.save_for_forward(edges, active)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        edges, active = ctx.saved_tensors
+        rows = value_rows(edges, *ctx.rest[:2])
+        return in_blocks(_matrix_pull, rows, grad.flatten(-2), edges, active, *ctx.rest), None, None, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, edges_dot: Tensor, *_: Any) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        edges, active = ctx.saved_tensors
+        p, q, _ = ctx.rest
+        flat = in_blocks(_matrix_push, value_rows(edges, p, q), edges_dot, edges, active, *ctx.rest)
+        return flat.unflatten(-1, (q.size, p.size))
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], edges: Tensor, active: Tensor, *rest: Any) -> tuple[Any, int]:
+        moved = [
+            t.expand(info.batch_size, *t.shape) if dim is None else t.movedim(dim, 0)
+            for t, dim in zip((edges, active), in_dims, strict=False)
+        ]
+        return _Matrix.apply(*moved, *rest), 0
+
+
+def _matrix_pull(grad: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis, normalized: bool) -> Tensor:
+    rates = _scaled(one_sided(q, edges, active), q, normalized) @ grad.unflatten(-1, (q.size, p.size))
+    return (rates * one_sided(p, edges, active)).sum(-1) * bounding(active, edges)
+
+
+def _matrix_push(edges_dot: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis, normalized: bool) -> Tensor:
+    rates = _scaled(one_sided(q, edges, active), q, normalized) * (edges_dot * bounding(active, edges))[..., None]
+    return (rates.mT @ one_sided(p, edges, active)).flatten(-2)
+
+
+def bounding(active: Tensor, like: Tensor) -> Tensor:
+    """1 at an edge that closes D, -1 at one that opens it, 0 at others: how an integral over D changes with it."""
+    before, after = (pad(active, ends).to(like.dtype) for ends in ((1, 0), (0, 1)))
+    return before - after
+
+
+def in_blocks(function: Any, rows: int, *args: Any) -> Tensor:
+    """``function`` on so many samples at a time: of tensors (..., numbers) and bases to one of (..., numbers)."""
+    tensors = [t for t in args if isinstance(t, Tensor)]
+    shape = tensors[0].shape[:-1]
+    blocks = zip(*(t.reshape(-1, t.shape[-1]).split(rows) for t in tensors), strict=True)
+    parts = [function(*block, *args[len(tensors) :]) for block in blocks]
+    return (parts[0] if len(parts) == 1 else torch.cat(parts)).reshape(*shape, parts[0].shape[-1])
 
 
 def block_rows(edges: Tensor, p: Basis, q: Basis) -> int:
     """How many samples' nodes are held at a time."""
     return max(1, _HELD // (12 * (edges.shape[-1] + len(cuts(p, q))) * (p.size + q.size)))
+
+
+def value_rows(edges: Tensor, *bases: Basis) -> int:
+    """How many samples' values at their edges are held at a time, with what is computed on the way."""
+    return max(1, _HELD // (6 * edges.shape[-1] * sum(basis.size for basis in bases)))
 
 
 def active_nodes(edges: Tensor, active: Tensor, *bases: Basis) -> tuple[Tensor, Tensor]:
@@ -279,25 +349,33 @@ class _Boundaries(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor | None, *_: Any) -> tuple[Tensor | None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         if grad is None:
             return None, None
-        values, per_slope = _root_rule(ctx.basis, *ctx.saved_tensors)
-        return -((grad * per_slope)[..., None] * values).sum(-2), None
+        return in_blocks(_root_pull, value_rows(grad, ctx.basis), grad, *ctx.saved_tensors, ctx.basis), None
 
     @staticmethod
     def jvp(ctx: Any, x_dot: Tensor, _: None) -> tuple[Tensor, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        values, per_slope = _root_rule(ctx.basis, *ctx.saved_tensors)
-        return -(values * x_dot[..., None, :]).sum(-1) * per_slope, None, None
+        rows = value_rows(ctx.saved_tensors[1], ctx.basis)
+        return in_blocks(_root_push, rows, x_dot, *ctx.saved_tensors, ctx.basis), None, None
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int, None], x: Tensor, basis: Basis) -> tuple[Any, tuple[int, int, int]]:
         return _Boundaries.apply(x.movedim(in_dims[0], 0), basis), (0, 0, 0)
 
 
-def _root_rule(basis: Basis, x: Tensor, edges: Tensor, active: Tensor, moving: Tensor) -> tuple[Tensor, Tensor]:
-    """p(s) at the edges, and 1/(p'(s)^T x) at the moving ones, zero at the others."""
+def _root_pull(grad: Tensor, x: Tensor, edges: Tensor, active: Tensor, moving: Tensor, basis: Basis) -> Tensor:
+    along = grad * _per_slope(x, edges, active, moving, basis)
+    return -(along[..., None, :] @ one_sided(basis, edges, active)).squeeze(-2)
+
+
+def _root_push(x_dot: Tensor, x: Tensor, edges: Tensor, active: Tensor, moving: Tensor, basis: Basis) -> Tensor:
+    along = (one_sided(basis, edges, active) * x_dot[..., None, :]).sum(-1)
+    return -along * _per_slope(x, edges, active, moving, basis)
+
+
+def _per_slope(x: Tensor, edges: Tensor, active: Tensor, moving: Tensor, basis: Basis) -> Tensor:
+    """1/(p'(s)^T x) at the moving edges, zero at the others."""
     unit = power_of_two(x, -1)
     slope = (one_sided(basis, edges, active, 1) * (x / unit)[..., None, :]).sum(-1)
-    per_slope = torch.where(moving, 1 / torch.where(moving, slope, 1), 0) / unit
-    return one_sided(basis, edges, active), per_slope
+    return torch.where(moving, 1 / torch.where(moving, slope, 1), 0) / unit
 
 
 def _compact(values: Tensor, mask: Tensor) -> Tensor:

@@ -1,6 +1,8 @@
 """Activation patterns: every root, the set between them, Eq. (18)-(22), and the book's sharper statements."""
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ from torch.autograd import gradcheck, gradgradcheck
 from relunb.iat import (
     PWL,
     PWQ,
+    ActivationPattern,
+    DecoupledIAT,
     Fourier,
     Mixed,
     PiecewisePolynomial,
@@ -237,3 +241,41 @@ def test_a_name_is_taken_for_as_many_functions_as_the_other_basis_has():
     wanted = activation_matrix(pattern, PWL(3), PWQ(3))
     assert torch.equal(activation_matrix(pattern, PWL(3), "pwq"), wanted)
     assert torch.equal(activation_matrix(pattern, "pwl", PWQ(3)), wanted)
+
+
+@pytest.mark.parametrize(("what", "few", "many"), [("measure", 400, 4000), ("matrix", 40, 400)])
+def test_gradients_of_many_samples_take_the_memory_of_a_block(what, few, many):
+    """The values at all roots, or at all nodes, of these states of 64 functions would take 400 MiB."""
+    code = f"""
+import resource, sys, torch
+from relunb.iat import Fourier, Rect, activation_matrix, activation_pattern
+
+def peak(rows):
+    x = torch.randn(rows, 64, dtype=torch.float64).requires_grad_()
+    pattern = activation_pattern(x, "fourier")
+    out = pattern.measure if {what == "measure"} else activation_matrix(pattern, Fourier(64), Rect(2))
+    out.square().sum().backward()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+torch.set_num_threads(1)
+print(-peak({few}) + peak({many}))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 150  # MiB
+
+
+def test_forward_mode_in_forward_mode_through_edges_of_ones_own():
+    """Where PyTorch gives every autograd.Function the second derivative zero (issue 197867)."""
+    found = activation_pattern(torch.tensor([1.0, 2, -1, -0.5]), "fourier")
+    x, layer = torch.tensor([1.0, -0.3, 0.2]).double(), DecoupledIAT(3, 4, 3, "pwq", "pwq", "fourier")
+
+    def matrix(edges):
+        return activation_matrix(ActivationPattern(edges, found.active, found.moving), PWL(4), PWQ(3))
+
+    def values(edges):
+        return layer(x, ActivationPattern(edges, found.active, found.moving))
+
+    for function in (matrix, values):
+        nested = torch.func.jacfwd(torch.func.jacfwd(function))(found.edges)
+        assert nested.abs().max() > 0.1
+        torch.testing.assert_close(nested, torch.func.hessian(function)(found.edges), rtol=0, atol=1e-12)
