@@ -24,6 +24,7 @@ from relunb.iat import (
     transform,
 )
 from relunb.iat._bases import BASES, basis
+from tests.iat.inputs import normal
 
 CONTINUOUS = ("pwl", "pwq", "fourier", "pwl-w")
 
@@ -44,7 +45,7 @@ def bases():
 
 
 def sample(p, count=200, seed=0):
-    return torch.randn(count, p.size, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    return normal(count, p.size, seed=seed)
 
 
 @pytest.mark.parametrize("p", list(bases()))
@@ -249,6 +250,7 @@ def test_gradients_of_many_samples_take_the_memory_of_a_block(what, few, many):
     code = f"""
 import resource, sys, torch
 from relunb.iat import Fourier, Rect, activation_matrix, activation_pattern
+from tests.iat.inputs import normal
 
 def peak(rows):
     x = torch.randn(rows, 64, dtype=torch.float64).requires_grad_()

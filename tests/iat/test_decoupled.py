@@ -11,6 +11,7 @@ from torch.autograd import gradcheck, gradgradcheck
 from relunb.iat import IAT, Fourier, Mixed, RectWavelet, activation_matrix, activation_pattern
 from relunb.iat._bases import BASES
 from relunb.iat._decoupled import DecoupledIAT
+from tests.iat.inputs import normal
 
 UNTYPED: Any = DecoupledIAT
 # Input, output and pattern basis: continuous and not, local and global, alike and not.
@@ -21,10 +22,6 @@ TRIPLES = [
     ("rect", "fourier", "pwq"),
     ("pwl-w", "rect-w", "pwl-w"),
 ]
-
-
-def normal(*shape, seed=0):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def generic(names, *, samples=3):

@@ -11,22 +11,19 @@ from torch import nn
 
 from relunb.iat import IAT, PiecewisePolynomial, _linear_regions
 from relunb.iat._linear_regions import linear_regions, most_regions, region_breakpoints, region_polygons
+from tests.iat.inputs import normal, numbers
 
 CONTINUOUS = ("pwl", "pwq", "fourier", "pwl-w")
 
 
 def points(count, width, seed=0):
-    return torch.randn(count, width, dtype=torch.float64, generator=torch.Generator().manual_seed(1000 + seed))
+    return normal(count, width, seed=1000 + seed)
 
 
 def through(seed):
     """A segment through the middle of the space, where the regions are."""
     middle, way = points(2, 3, seed)
     return middle - 5 * way, middle + 5 * way
-
-
-def numbers(*values):
-    return torch.tensor(values, dtype=torch.float64)
 
 
 def network(*layers, seed=0):

@@ -26,6 +26,7 @@ from relunb.iat import (
     most_regions,
     transform,
 )
+from tests.iat.inputs import numbers
 from tests.iat.plain_integral import hessian, integral, over
 
 OWN = PiecewisePolynomial(
@@ -46,10 +47,6 @@ def general(p, q):
     """The transform by the route that all bases can take: the layer may have a quicker one."""
     layer = DecoupledIAT(p.size, None, q.size, p, q, p)
     return lambda x: layer(x, x)
-
-
-def double(*values):
-    return torch.tensor(values, dtype=torch.float64)
 
 
 def states(size, seed=0):
@@ -82,7 +79,7 @@ def states(size, seed=0):
     ],
 )
 def test_no_interval_is_lost_at_an_edge(x, expected):
-    torch.testing.assert_close(transform(double(*x), "fourier", "rect"), double(*expected), rtol=0, atol=1e-15)
+    torch.testing.assert_close(transform(numbers(*x), "fourier", "rect"), numbers(*expected), rtol=0, atol=1e-15)
 
 
 @functools.cache
@@ -188,7 +185,7 @@ def test_a_root_on_a_knot_counts_on_its_positive_side_on_both_routes():
     """Each state has a zero on a knot, of hats and of the output's rectangles; no two zeros, no touching from above."""
     layer = IAT(5, 4, "pwl", "rect")
     for x in ([1, 0, -3, 2, 1], [-1, 0, 2, 1, 1], [0, 2, 1, -1, -2], [1, 2, 0, -1, 0.5], [2, 1, -1, 0, -1]):
-        point = double(*x)
+        point = numbers(*x)
         ours = torch.func.hessian(general(PWL(5), Rect(4)))(point)
         torch.testing.assert_close(ours, torch.func.hessian(layer)(point), rtol=1e-12, atol=1e-13)
         beside = torch.func.hessian(general(PWL(5), Rect(4)))(point - 1e-9)
@@ -197,18 +194,18 @@ def test_a_root_on_a_knot_counts_on_its_positive_side_on_both_routes():
 
 def test_jumps_do_not_move_and_continuous_zeros_do():
     p = Mixed(Rect(2), Fourier(2))
-    assert activation_pattern(double(-1, 1, 0, 0), p).roots.numel() == 0
-    assert activation_pattern(double(0.5, 0.5, 1, 0), p).roots.tolist() == pytest.approx([-2 / 3, 2 / 3], abs=1e-15)
-    flat = activation_pattern(double(1, 0, 0, -1), "pwl")
+    assert activation_pattern(numbers(-1, 1, 0, 0), p).roots.numel() == 0
+    assert activation_pattern(numbers(0.5, 0.5, 1, 0), p).roots.tolist() == pytest.approx([-2 / 3, 2 / 3], abs=1e-15)
+    flat = activation_pattern(numbers(1, 0, 0, -1), "pwl")
     assert (flat.roots.tolist(), flat.measure.item()) == ([pytest.approx(-1 / 3)], pytest.approx(2 / 3))
-    x = double(1, 0, 0, -1).requires_grad_()
+    x = numbers(1, 0, 0, -1).requires_grad_()
     assert torch.autograd.grad(activation_pattern(x, "pwl").measure, x)[0].isfinite().all()
 
 
 @pytest.mark.parametrize("pair", list(itertools.product(NAMES, ["rect", "pwq", "fourier"])), ids="-".join)
 def test_every_scale_gives_the_same_digits(pair):
     layer = IAT(4, 5, *pair)
-    x = torch.cat([double([1, 2, -1, -0.5], [0, 1, 0, -1], [2, 2, -2, 2]), torch.randn(4, 4, dtype=torch.float64)])
+    x = torch.cat([numbers([1, 2, -1, -0.5], [0, 1, 0, -1], [2, 2, -2, 2]), torch.randn(4, 4, dtype=torch.float64)])
     y, jacobian = layer(x), torch.func.vmap(torch.func.jacrev(layer))(x)
     for power in (-1000, -540, 520, 1018):
         scaled = x * 2.0**power
@@ -232,7 +229,7 @@ def test_infinity_and_nan_give_nan_in_their_sample_alone(pair):
 
 def test_what_crashed_the_interpreter_has_values():
     assert transform(torch.full((1, 8), 1.7e305, dtype=torch.float64)).isfinite().all()
-    x = double([1.7, -1.7, 1.7, 1, -1, 1.7, 1.7, -1.7])
+    x = numbers([1.7, -1.7, 1.7, 1, -1, 1.7, 1.7, -1.7])
     torch.testing.assert_close(transform(x * 1e-316), transform(x) * 1e-316, rtol=0, atol=1e-322)
 
 
@@ -258,7 +255,7 @@ def test_many_rows_are_as_few_rows():
 
 
 def test_contains_takes_one_number():
-    pattern = activation_pattern(double([0, 1], [0, -1]), "fourier")
+    pattern = activation_pattern(numbers([0, 1], [0, -1]), "fourier")
     assert pattern.contains(torch.tensor(0.5)).tolist() == [True, False]
     assert pattern.contains(torch.tensor(0.0)).tolist() == [False, False]
     assert pattern[0].contains(torch.tensor([-0.5, 0.5, 1.0, 2.0])).tolist() == [False, True, False, False]

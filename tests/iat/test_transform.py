@@ -29,6 +29,7 @@ from relunb.iat import (
 )
 from relunb.iat._bases import BASES, basis
 from relunb.iat._exact import exact_relu
+from tests.iat.inputs import normal
 from tests.tolerance import DEVICES, DTYPES
 
 PAIRS = list(itertools.product(BASES, BASES))
@@ -42,8 +43,7 @@ def device(request):
 
 
 def sample(*shape, seed=0, dtype=torch.float64, device="cpu"):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, dtype=torch.float64, generator=generator).to(device, dtype)
+    return normal(*shape, seed=seed).to(device, dtype)
 
 
 # ----------------------------------------------------------------------------------------------------------------
