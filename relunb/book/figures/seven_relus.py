@@ -1,6 +1,5 @@
-"""Pictures of the chapter "Seven ReLUs make a wavelet"."""
+"""Pictures of the chapter "The B-spline wavelet activation"."""
 
-from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -88,25 +87,3 @@ def one_by_one() -> Interactive:
         height=380,
     )
     return Interactive(figure, "Sum of the first n of the seven scaled ReLUs, with a slider for n from 0 to 7.")
-
-
-def rounding_error(sizes: Sequence[float], errors: Mapping[str, Sequence[float]], bounds: Mapping[str, Any]) -> Figure:
-    """Largest wrong value off the support against the size of x, log-log; dotted: the estimates."""
-    figure, ax = plt.subplots()
-    for (name, error), color in zip(errors.items(), (BLUE, ORANGE), strict=True):
-        ax.loglog(sizes, error, "o-", color=color, label=f"seven ReLUs, {name}")
-        ax.loglog(sizes, bounds[name], ":", color=color, label=rf"$6\,\varepsilon\,|x|$, {name}")
-    ax.set(xlabel="$|x|$", ylabel="largest $|\\psi(x)|$, true value 0")
-    ax.legend(fontsize=9)
-    return figure
-
-
-def magnitude(transform: Callable[[Any], Any], peak: float) -> Figure:
-    """|transform| over angular frequency, with its peak marked."""
-    figure, ax = plt.subplots()
-    w = np.linspace(1e-3, 26, 800)
-    ax.plot(w, np.abs(transform(w)), color=BLUE)
-    ax.plot([peak], np.abs(transform(np.array([peak]))), "o", color=ORANGE)
-    ax.annotate(rf"peak at $\omega={peak:.3f}$", (peak, abs(transform(np.array([peak])))[0]), (peak + 1.5, 0.45))
-    ax.set(xlabel=r"$\omega$ (radians per unit of $x$)", ylabel=r"$|\widehat\psi(\omega)|$", ylim=(0, 0.55))
-    return figure
