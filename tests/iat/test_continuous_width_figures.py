@@ -78,7 +78,7 @@ def test_the_slider_shows_the_same_functions_in_m_steps():
 def test_dashed_lines_have_the_powers_they_name():
     mesh = [10, 20, 40, 80]
     errors = {"fast": [3 / m**2 for m in mesh], "slow": [2 / m for m in mesh]}
-    (ax,) = figures.rates(mesh, errors, (1, 2)).axes
+    (ax,) = figures.rates(mesh, errors, {"fast": 2, "slow": 1}).axes
     for line, error in zip(ax.lines, errors.values(), strict=False):
         np.testing.assert_allclose(line.get_data(), (mesh, error))
     dashed = [line for line in ax.lines if line.get_linestyle() == "--"]
@@ -87,13 +87,3 @@ def test_dashed_lines_have_the_powers_they_name():
         np.testing.assert_allclose(np.diff(y) / np.diff(x), -order)
         assert text.get_text() == f"$M^{{-{order}}}$"
     assert [text.get_text() for text in ax.get_xticklabels()] == ["10", "20", "40", "80"]
-
-
-def test_each_width_has_a_panel_with_the_recording():
-    seconds, pulse = np.linspace(0, 1, 9), torch.linspace(-1, 1, 9)
-    fits = {"M = 4": pulse**2, "M = 8": pulse**3}
-    for ax, (name, fit) in zip(figures.widths(seconds, pulse, fits).axes, fits.items(), strict=True):
-        recording, drawn = ax.lines
-        np.testing.assert_allclose(recording.get_data(), (seconds, pulse))
-        np.testing.assert_allclose(drawn.get_data(), (seconds, fit))
-        assert ax.get_title() == name

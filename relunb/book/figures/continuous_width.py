@@ -1,4 +1,4 @@
-"""Pictures of the chapter "A hidden layer that is a function"."""
+"""Pictures of the chapter "Continuous-width networks"."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -104,14 +104,14 @@ def sampled_kernel(network: ContinuousWidthNetwork, sizes: Sequence[int], start:
     )
 
 
-def rates(mesh: Sequence[int], errors: Mapping[str, Sequence[float]], orders: Sequence[int]) -> Figure:
-    """Errors of M-wide networks over M, and for each of ``orders`` a dashed line that falls with that power."""
+def rates(mesh: Sequence[int], errors: Mapping[str, Sequence[float]], orders: Mapping[str, int]) -> Figure:
+    """Errors of M-wide networks over M, and for each of their ``orders`` a dashed line that falls with that power."""
     figure, ax = plt.subplots(figsize=(WIDTH, 3.3))
     for (name, error), look in zip(errors.items(), _LINES, strict=False):
         ax.plot(mesh, error, label=name, markersize=5, linewidth=1.6, **look)
     last = np.array([mesh[-3], mesh[-1]], dtype=float)
-    for order in orders:
-        lowest = min(error[-3] for error in errors.values() if _order(mesh, error) == order)
+    for order in sorted(set(orders.values())):
+        lowest = min(error[-3] for name, error in errors.items() if orders[name] == order)
         line = 0.45 * lowest * (last / last[0]) ** -order
         ax.plot(last, line, color=GRAY, linestyle="--", linewidth=1.3)
         label = f"$M^{{-{order}}}$"
@@ -120,18 +120,6 @@ def rates(mesh: Sequence[int], errors: Mapping[str, Sequence[float]], orders: Se
     ax.set_xticks(list(mesh), [str(m) for m in mesh])
     ax.minorticks_off()
     ax.legend(fontsize=9, loc="lower left")
-    return figure
-
-
-def widths(seconds: Any, recording: Tensor, fits: Mapping[str, Tensor]) -> Figure:
-    """A recording, and what one set of parameters makes of it at several widths: a panel each."""
-    figure, axes = plt.subplots(len(fits), 1, figsize=(WIDTH, 0.5 + 1.35 * len(fits)), sharex=True, sharey=True)
-    for ax, (name, fit) in zip(axes, fits.items(), strict=True):
-        ax.plot(seconds, recording, color=GRAY, linewidth=1.3, linestyle="--", label="recording")
-        ax.plot(seconds, fit, color=BLUE, linewidth=1.6, label="network")
-        ax.set_title(name, fontsize=10, color=GRAY)
-    axes[0].legend(ncols=2, fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.12))
-    axes[-1].set_xlabel("seconds")
     return figure
 
 
@@ -151,10 +139,6 @@ def _picture(ax: Axes, values: Tensor) -> None:
     ax.imshow(values.numpy(), cmap=_COLORS, vmin=-bound, vmax=bound, extent=(-1, 1, 1, -1), interpolation="nearest")
     ax.grid(False)
     ax.set_yticks([-1, 0, 1])
-
-
-def _order(mesh: Sequence[int], errors: Sequence[float]) -> int:
-    return round(-np.polyfit(np.log(mesh), np.log(errors), 1)[0])
 
 
 def _short(values: Any) -> list[Any]:
