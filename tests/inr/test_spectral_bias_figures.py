@@ -48,12 +48,3 @@ def test_each_network_has_a_panel_and_each_band_a_line():
             np.testing.assert_allclose(line.get_xdata(), range(1, 8))
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["low", "middle", "high"]
     assert not figure.axes[3].axison
-
-
-def test_pulses_show_recording_and_network():
-    t = torch.linspace(0, 1, 11)
-    figure = figures.pulses(t, t**2, {"one": t, "two": t**3})
-    for ax, fit in zip(figure.axes, (t, t**3), strict=True):
-        recording, network = ax.lines
-        np.testing.assert_allclose(recording.get_ydata(), t**2)
-        np.testing.assert_allclose(network.get_ydata(), fit)

@@ -1,4 +1,4 @@
-"""Pictures of the chapter "Why a ReLU network blurs"."""
+"""Pictures of the chapter "Spectral bias"."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -81,16 +81,4 @@ def what_is_left(shares: Mapping[str, Tensor], bands: Sequence[str]) -> Figure:
         ax.set_ylabel("share left")
     lines = axes[0, 0].lines[: len(bands)]
     figure.legend(lines, bands, ncols=len(bands), loc="outside upper center", fontsize=9, handlelength=1.2)
-    return figure
-
-
-def pulses(seconds: Tensor, pulse: Tensor, fits: Mapping[str, Tensor]) -> Figure:
-    """A recording, dashed, and what each network made of it."""
-    figure, axes = plt.subplots(len(fits), 1, figsize=(WIDTH, 0.5 + 1.45 * len(fits)), sharex=True, sharey=True)
-    for ax, (name, fit) in zip(axes, fits.items(), strict=True):
-        ax.plot(seconds, pulse, color=GRAY, linewidth=1.4, linestyle="--", label="recording")
-        ax.plot(seconds, fit, color=BLUE, linewidth=1.6, label="network")
-        ax.set_title(name, fontsize=10, color=GRAY)
-    axes[0].legend(ncols=2, fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.12))
-    axes[-1].set_xlabel("seconds")
     return figure
