@@ -31,14 +31,6 @@ def test_labels_that_do_not_touch_stay_where_they_are():
     assert figures.spread([50.0, 0.0, 20.0], 5.0) == [50, 0, 20]
 
 
-def test_progress_leaves_out_the_start_alone():
-    histories = {"a": [1.0, 5.0, 9.0], "b": [2.0, 4.0, 8.0]}
-    ax = figures.progress(histories).axes[0]
-    for line, (name, psnr) in zip(ax.lines, histories.items(), strict=True):
-        assert line.get_label() == name
-        np.testing.assert_allclose(line.get_xydata(), [[1, psnr[1]], [2, psnr[2]]])
-
-
 def test_stored_curves_are_means_with_a_band_over_the_seeds():
     row = {"moments": [0, 1, 10], "curve": [[1.0, 2, 3], [1, 4, 9]]}
     ax = figures.stored_curves({"a": row}).axes[0]

@@ -1,4 +1,4 @@
-"""Pictures of the chapter "A photograph as a network"."""
+"""Pictures of the chapter "Image fitting"."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -47,16 +47,6 @@ def spread(values: Sequence[float], apart: float) -> list[float]:
     result = np.empty(len(values))
     result[order] = flat
     return result.tolist()
-
-
-def progress(histories: Mapping[str, Sequence[float]]) -> Figure:
-    """PSNR against the step of training, from step 1 on, on a logarithmic axis of steps."""
-    figure, ax = plt.subplots(figsize=(WIDTH, 3.2))
-    for (name, psnr), (color, line) in zip(histories.items(), LINES, strict=False):
-        ax.plot(range(1, len(psnr)), psnr[1:], color=color, linestyle=line, label=name)
-    ax.set(xscale="log", xlabel="step", ylabel="PSNR (dB)")
-    ax.legend(fontsize=9, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
-    return figure
 
 
 def stored_curves(rows: Mapping[str, Mapping[str, Any]]) -> Figure:
