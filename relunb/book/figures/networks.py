@@ -1,6 +1,5 @@
-"""Pictures of the chapter "A network that differentiates, a network that averages"."""
+"""Pictures of the chapter "Networks that differentiate and average"."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -14,24 +13,13 @@ from ...plot._base import BLUE, GRAY, GREEN, GRID, ORANGE, WIDTH, Interactive, s
 from ...spectrum import amplitude_spectrum, differentiator
 
 
-def _lines(ax: Axes, spectrum: tuple[Tensor, Tensor], *, color: str, upto: float, width: float = 2.0) -> None:
+def lines(ax: Axes, spectrum: tuple[Tensor, Tensor], *, color: str, upto: float, width: float = 2.0) -> None:
     """Draw every line of a spectrum that is there, as a stick."""
     frequencies, amplitudes = (part.numpy() for part in spectrum)
     shown = (frequencies <= upto) & (amplitudes > 1e-9 * amplitudes.max())
     ax.vlines(frequencies[shown], 0, amplitudes[shown], color=color, linewidth=width)
     ax.set(xlim=(-0.015 * upto, 1.012 * upto), ylim=(0, None))
     ax.margins(y=0.1)
-
-
-def spectra(named: Mapping[str, tuple[Tensor, Tensor]], *, upto: float = 150.0) -> Figure:
-    """Line spectra one below the other, each in its own color and on its own scale (the paper's Figure 2)."""
-    figure, axes = plt.subplots(len(named), 1, figsize=(WIDTH, 1.45 * len(named)), sharex=True)
-    for ax, (name, spectrum), color in zip(axes, named.items(), (BLUE, GREEN, ORANGE), strict=False):
-        _lines(ax, spectrum, color=color, upto=upto)
-        ax.set_title(name, fontsize=10, loc="right", color=color)
-    figure.supylabel("amplitude", fontsize=10.5)
-    axes[-1].set_xlabel("frequency (Hz)")
-    return figure
 
 
 def under_the_gain(before: tuple[Tensor, Tensor], after: tuple[Tensor, Tensor], gain: Tensor) -> Figure:
@@ -94,37 +82,12 @@ def layers_of_a_tone() -> Interactive:
     return Interactive(figure, alt)
 
 
-def filling_up(named: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
-    """Spectra over the whole band, in decibels below the largest line of each."""
-    figure, axes = plt.subplots(len(named), 1, figsize=(WIDTH, 1.2 * len(named) + 0.3), sharex=True, sharey=True)
-    for ax, (name, (frequencies, amplitudes)) in zip(axes, named.items(), strict=True):
-        level = 20 * np.log10(np.maximum(amplitudes.numpy() / amplitudes.max().item(), 1e-6))
-        there = level > -80
-        ax.vlines(frequencies.numpy()[there], -80, level[there], color=BLUE, linewidth=0.7)
-        ax.set(ylim=(-80, 3), yticks=(-80, -40, 0), xlim=(-5, frequencies[-1].item() + 5))
-        ax.set_title(name, fontsize=10, loc="right", color=GRAY)
-    figure.supylabel("level (dB, largest line 0)", fontsize=10.5)
-    axes[-1].set_xlabel("frequency (Hz)")
-    return figure
-
-
-def same_signal_two_rates(named: Mapping[str, tuple[Tensor, Tensor]], *, upto: float = 25.0) -> Figure:
-    """The low end of two spectra, side by side, on one scale."""
-    figure, axes = plt.subplots(1, len(named), figsize=(WIDTH, 2.3), sharey=True)
-    for ax, (name, spectrum) in zip(axes, named.items(), strict=True):
-        _lines(ax, spectrum, color=ORANGE, upto=upto)
-        ax.set(xlabel="frequency (Hz)", xticks=np.arange(0, upto + 1, 5))
-        ax.set_title(name, fontsize=10, color=GRAY)
-    axes[0].set_ylabel("amplitude")
-    return figure
-
-
 def pooling(before: tuple[Tensor, Tensor], after: tuple[Tensor, Tensor], gain: Tensor, nyquist: float) -> Figure:
     """A spectrum before and after average pooling, with the gain of the average and the new Nyquist frequency."""
     figure, axes = plt.subplots(2, 1, figsize=(WIDTH, 3.6), sharex=True, sharey=True)
     top = before[0][-1].item()
     for ax, spectrum, color, name in zip(axes, (before, after), (BLUE, GREEN), ("before", "after"), strict=True):
-        _lines(ax, spectrum, color=color, upto=top, width=2.5)
+        lines(ax, spectrum, color=color, upto=top, width=2.5)
         ax.axvline(nyquist, color=ORANGE, linestyle=":", linewidth=1.5)
         ax.set_title(name, fontsize=10, loc="right", color=color)
         ax.set_ylabel("amplitude")
