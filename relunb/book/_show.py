@@ -109,6 +109,8 @@ def _text(entry: Any, form: str, typeset: bool) -> str:
     if hasattr(entry, "_repr_latex_") or isinstance(entry, type):
         return f"${_latex(entry)}$" if typeset else str(entry)
     text = format(entry, form) if isinstance(entry, float) else str(entry)
+    if entry == 0 and "e" in text:
+        text = "0"  # and not 0e+00
     if typeset and isinstance(entry, int | float) and not isinstance(entry, bool):
         digits, _, power = text.partition("e")
         return f"${digits}\\cdot10^{{{int(power)}}}$" if power else text.replace("-", "\N{MINUS SIGN}")
