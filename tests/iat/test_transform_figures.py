@@ -77,12 +77,3 @@ def test_rates_are_drawn_beside_their_powers():
             np.testing.assert_allclose(line.get_xydata(), np.stack([points, errors[which]], -1))
         np.testing.assert_allclose(np.diff(np.log2(guide.get_ydata())), which - 2)
         assert all((guide.get_ydata() > line.get_ydata()).all() for line in lines)
-
-
-def test_each_prediction_has_a_panel_with_the_recording():
-    t = torch.linspace(0, 1, 20)
-    guesses = {"one": t**2, "two": t**3}
-    for ax, (name, guess) in zip(figures.predictions(t, t.sin(), guesses).axes, guesses.items(), strict=True):
-        np.testing.assert_allclose(ax.lines[0].get_ydata(), t.sin())
-        np.testing.assert_allclose(ax.lines[1].get_ydata(), guess)
-        assert ax.get_title() == name

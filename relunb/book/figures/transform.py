@@ -1,7 +1,6 @@
-"""Pictures of the chapter "A layer that activates a function"."""
+"""Pictures of the chapter "The integral activation transform"."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -149,16 +148,4 @@ def rates(points: Sequence[int], errors: Mapping[str, tuple[Sequence[float], Seq
         ax.set_title(("values", "gradients")[which], fontsize=10, color=GRAY)
     axes[0].set_ylabel("error")
     axes[0].legend(fontsize=9, loc="lower left")
-    return figure
-
-
-def predictions(seconds: Any, truth: Tensor, guesses: Mapping[str, Tensor]) -> Figure:
-    """A recording, and what each model said of it before."""
-    figure, axes = plt.subplots(len(guesses), 1, figsize=(WIDTH, 0.5 + 1.6 * len(guesses)), sharex=True, sharey=True)
-    for ax, (name, guess) in zip(axes, guesses.items(), strict=True):
-        ax.plot(seconds, truth, color=GRAY, linewidth=1.3, linestyle="--", label="recording")
-        ax.plot(seconds, guess, color=BLUE, linewidth=1.6, label="predicted")
-        ax.set_title(name, fontsize=10, color=GRAY)
-    axes[0].legend(ncols=2, fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.12))
-    axes[-1].set_xlabel("seconds")
     return figure
