@@ -93,14 +93,6 @@ def test_the_slider_shows_every_eigenvector_and_its_network():
     assert figure.layout.annotations[0].text == steps[start].args[1]["annotations[0].text"]
 
 
-def test_the_part_learned_is_what_gradient_descent_leaves():
-    eigenvalues = torch.tensor([1e-6, 2.0, 0.02], dtype=torch.float64)
-    (ax,) = figures.learned(eigenvalues, [10, 100, 1000, 10**6]).axes
-    for line, n in zip(ax.lines, (10, 100, 1000, 10**6), strict=True):
-        left = [0.0, 0.99**n, (1 - 5e-7) ** n]
-        np.testing.assert_allclose(np.asarray(line.get_ydata()), 1 - np.array(left), atol=1e-12)
-
-
 def test_a_prediction_is_dashed_in_the_color_of_what_it_continues():
     x = torch.linspace(-1, 1, 5)
     histories = {

@@ -1,7 +1,7 @@
-"""Pictures of the chapter "Why a ReLU network trains slowly"."""
+"""Pictures of the chapter "Conditioning of ReLU features"."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -132,19 +132,6 @@ def _steps(ratio: float) -> str:
     if ratio >= 1e6:
         return f"{ratio / 1e6:.1f} million steps"
     return "1 step" if ratio < 1.5 else f"{ratio:,.0f} steps"
-
-
-def learned(eigenvalues: Tensor, steps: Sequence[int]) -> Figure:
-    """Part of each mode that gradient descent with the step 1/largest has learned after so many steps."""
-    values = eigenvalues.sort(descending=True).values
-    figure, ax = plt.subplots(figsize=(WIDTH, 3))
-    modes = torch.arange(1, len(values) + 1)
-    rate = torch.log1p(-(values / values[0]).clamp(max=1 - 1e-15))
-    for n, color, style in zip(steps, (BLUE, ORANGE, GREEN, GRAY), ("-", "--", "-.", ":"), strict=True):
-        ax.plot(modes, -torch.expm1(n * rate), style, color=color, label=f"$10^{{{round(math.log10(n))}}}$ steps")
-    ax.set(xlabel="mode", ylabel="part learned", xlim=(1, len(values)), ylim=(-0.02, 1.04))
-    ax.legend(fontsize=9, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0))
-    return figure
 
 
 def descent(x: Tensor, row: Tensor, fits: Mapping[str, Tensor], histories: Mapping[str, Any], best: float) -> Figure:
