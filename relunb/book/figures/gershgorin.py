@@ -1,4 +1,4 @@
-"""Pictures of the chapter "Discs that stay away from zero"."""
+"""Pictures of the chapter "Conditioning of wavelet features"."""
 
 import math
 from collections.abc import Mapping, Sequence
