@@ -31,15 +31,6 @@ def test_each_pair_is_a_dot_in_the_row_of_its_input():
         assert [line.get_label() for line in lines] == [f"{name}, ours" for name in scalars[task]]
 
 
-def test_a_point_has_the_color_of_its_label():
-    x, points = torch.linspace(-1, 1, 5)[:, None], torch.rand(6, 2)
-    labels = torch.tensor([0, 1, 1, 0, 0, 1.0])[:, None]
-    left, right = figures.tasks(x, x**2, points, labels).axes
-    np.testing.assert_allclose(left.lines[0].get_xydata(), torch.cat([x, x**2], 1))
-    for label, line in enumerate(right.lines):
-        np.testing.assert_allclose(line.get_xydata(), points[labels[:, 0] == label])
-
-
 @pytest.mark.parametrize("task", ["fit", "memorise"])
 def test_a_table_shows_its_numbers_and_the_better_one_stronger(task):
     paper = two_tables()[task]
@@ -70,17 +61,3 @@ def test_the_mesh_is_drawn_with_its_errors():
     np.testing.assert_allclose(below.lines[1].get_ydata(), 30 * mean)
     band = above.collections[0].get_paths()[0].vertices[:, 1]
     assert band.min() == pytest.approx(10**-3.6) and band.max() == pytest.approx(10**-2.4)
-
-
-def test_curves_and_a_pulse_are_drawn_as_given():
-    steps, line = [0, 10, 100, 1000], torch.tensor([1.0, 0.5, 0.1, 0.01])
-    ax = figures.learning(steps, {"rect": line, "pwl": line**2}, line / 2).axes[0]
-    for drawn, expected in zip(ax.lines, (line, line**2, line / 2), strict=True):
-        np.testing.assert_allclose(drawn.get_ydata(), expected)
-    t = torch.linspace(0, 1, 9)
-    fits = {"one": torch.rand(2, 9), "two": torch.rand(2, 9)}
-    for ax, (name, networks) in zip(figures.pulse(t, t**2, fits).axes, fits.items(), strict=True):
-        *drawn, recording = ax.lines
-        np.testing.assert_allclose([line.get_ydata() for line in drawn], networks)
-        np.testing.assert_allclose(recording.get_ydata(), t**2)
-        assert ax.get_title() == name

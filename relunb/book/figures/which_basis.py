@@ -1,4 +1,4 @@
-"""Pictures of the chapter "Which basis?"."""
+"""Pictures of the chapter "Choice of basis"."""
 
 from collections.abc import Mapping, Sequence
 
@@ -59,18 +59,6 @@ def by_input(
         if task == "fit":
             ax.set_xscale("log")
     axes[0].legend(fontsize=9, ncols=4, loc="lower center", bbox_to_anchor=(0.45, 1.0), columnspacing=1)
-    return figure
-
-
-def tasks(x: Tensor, y: Tensor, points: Tensor, labels: Tensor) -> Figure:
-    """The paper's Figure 4 as we read it: a wave to fit, and points of the plane with labels to remember."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 2.7), width_ratios=(1.25, 1))
-    left.plot(x[:, 0], y[:, 0], ".", color=BLUE, markersize=4)
-    left.set(xlabel="$x$", ylabel="target")
-    for label, marker, color in ((0, "o", BLUE), (1, "s", ORANGE)):
-        chosen = labels[:, 0] == label
-        right.plot(points[chosen, 0], points[chosen, 1], marker, color=color, markersize=4.5)
-    right.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal", xticks=[-1, 0, 1], yticks=[-1, 0, 1])
     return figure
 
 
@@ -140,29 +128,4 @@ def by_mesh(
     axes[1].set_xticks(list(ratios), [str(ratio) for ratio in ratios])
     axes[1].minorticks_off()
     axes[0].legend(fontsize=9, ncols=2, loc="lower center", bbox_to_anchor=(0.45, 1.0))
-    return figure
-
-
-def learning(steps: Sequence[int], lines: Mapping[str, Tensor], tanh: Tensor) -> Figure:
-    """Errors over the steps of training, a line for each input basis, and one for tanh."""
-    figure, ax = plt.subplots(figsize=(WIDTH, 3.6))
-    for name, line in lines.items():
-        color, style = STYLES[name]
-        ax.plot(steps, line, style, color=color, label=name, linewidth=1.8)
-    ax.plot(steps, tanh, color=GRAY, linestyle=":", label="tanh")
-    ax.set(xscale="log", yscale="log", xlabel="step", ylabel=_LABELS["fit"], xlim=(20, steps[-1]))
-    ax.legend(fontsize=9, ncols=4, loc="lower center", bbox_to_anchor=(0.45, 1.0), columnspacing=1)
-    return figure
-
-
-def pulse(seconds: Tensor, recording: Tensor, fits: Mapping[str, Tensor]) -> Figure:
-    """A recording, and what the networks (seeds, samples) of each name made of it: a line for each seed."""
-    figure, axes = plt.subplots(len(fits), 1, figsize=(WIDTH, 0.5 + 1.5 * len(fits)), sharex=True, sharey=True)
-    for ax, (name, networks) in zip(axes, fits.items(), strict=True):
-        for seed, network in enumerate(networks):
-            ax.plot(seconds, network, color=BLUE, linewidth=1, alpha=0.7, label=None if seed else "networks")
-        ax.plot(seconds, recording, ".", color=ORANGE, markersize=4, label="recording", zorder=3)
-        ax.set_title(name, fontsize=10, color=GRAY)
-    axes[0].legend(fontsize=9, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.12))
-    axes[-1].set_xlabel("seconds")
     return figure
