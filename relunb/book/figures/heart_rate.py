@@ -1,4 +1,4 @@
-"""Pictures of the chapter "A heart rate, and the DC in every activation"."""
+"""Pictures of the chapter "Heart rate from a pulse wave"."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -58,19 +58,6 @@ def pooling(gain: Any, pool: int, sample_rate: float) -> Figure:
     below.plot(f[heard], arrives[heard], color=BLUE)
     below.plot(f[~heard], arrives[~heard], color=ORANGE)
     below.set(xlabel="frequency before pooling (Hz)", ylabel="after (Hz)", xlim=(0, sample_rate / 2))
-    return figure
-
-
-def rates(truth: Tensor, predictions: Mapping[str, Tensor]) -> Figure:
-    """Predicted against true heart rates; the line is where they agree."""
-    figure, ax = plt.subplots(figsize=(WIDTH, 3.6))
-    marks = ((GRAY, "x", 4), (BLUE, "o", 4))
-    for (name, predicted), (color, mark, size) in zip(predictions.items(), marks, strict=True):
-        ax.plot(truth.numpy(), predicted.numpy(), mark, color=color, markersize=size, alpha=0.8, label=name)
-    ends = [float(truth.min()), float(truth.max())]
-    ax.plot(ends, ends, color=ORANGE, linewidth=1.5)
-    ax.set(xlabel="beats counted (a minute)", ylabel="read (a minute)")
-    ax.legend(fontsize=9)
     return figure
 
 
