@@ -36,18 +36,6 @@ def test_the_controls_stand_at_their_medians(runs):
         assert points[label].get_ydata()[0] == runs[name]["loss"]["median"][-1]
 
 
-def test_samples_are_drawn_with_and_without_their_constant():
-    wave = torch.cos(torch.arange(8.0))
-    ax = figures.samples([wave] * 3, [0.5, 2.0, 7.0], 32.0).axes[0]
-    means = sorted(float(np.mean(line.get_ydata())) for line in ax.lines if len(line.get_xdata()) == 8)
-    base = wave.mean().item()
-    assert means == pytest.approx([base] * 3 + [base + 0.5, base + 2, base + 7], abs=1e-6)
-
-
-def test_features_and_means_are_all_drawn():
-    f = torch.linspace(1, 12, 9)
-    left, right = figures.seen(f, torch.zeros(9, 4), torch.ones(9, 4)).axes
-    assert sum(len(line.get_xdata()) == 9 for line in left.lines) == 4
-    assert all((line.get_ydata() == 1).all() for line in right.lines if len(line.get_xdata()) == 9)
+def test_every_mean_is_drawn_by_class():
     figure = figures.leak({"a": torch.zeros(3, 5), "b": torch.ones(3, 5)})
     assert [len(ax.lines) for ax in figure.axes] == [3, 3]

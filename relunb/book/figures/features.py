@@ -1,4 +1,4 @@
-"""Pictures of the chapter "What the constant teaches"."""
+"""Pictures of the chapter "The DC as a trained feature"."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,32 +22,6 @@ NETWORKS = {  # what the stored result calls them: what a reader does, and how t
     "shuffled": ("linear + shuffled constant", GRAY, "-"),
     "louder": ("linear, 100 times louder", ORANGE, "--"),
 }
-
-
-def samples(signals: Sequence[Tensor], constants: Sequence[float], rate: float) -> Figure:
-    """One sample of each class, as it is and with its constant."""
-    figure, ax = plt.subplots(figsize=(WIDTH, 3.4))
-    for signal, constant, (name, color) in zip(signals, constants, CLASSES.items(), strict=True):
-        time = np.arange(len(signal)) / rate
-        ax.plot(time, signal + constant, color=color, linewidth=1.3, label=f"{name}, constant {constant:.2f}")
-        ax.plot(time, signal, color=color, linewidth=1, alpha=0.35)
-        ax.axhline(constant, color=color, linewidth=0.8, linestyle=":")
-    ax.set(xlabel="seconds", xlim=(0, time[-1]), ylim=(-1.5, 11.5))
-    ax.legend(loc="upper center", ncols=3, fontsize=8.5, columnspacing=1, handlelength=1.2)
-    return figure
-
-
-def seen(frequencies: Tensor, linear: Tensor, relu: Tensor) -> Figure:
-    """Pooled features of untrained networks against the frequency of the tone, linear and ReLU on one scale."""
-    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 2.8), sharey=True)
-    for ax, features, title in zip(axes, (linear, relu), ("linear convolutions", "ReLU"), strict=True):
-        ax.plot(frequencies, features, linewidth=1, color=GRAY, alpha=0.9)
-        for value, color in zip((3, 5, 10), CLASSES.values(), strict=True):
-            ax.axvline(value, color=color, linewidth=1.2, linestyle="--")
-        ax.set_title(title, fontsize=10, color=GRAY)
-        ax.set(xlabel="$f$ (Hz)")
-    axes[0].set_ylabel("feature")
-    return figure
 
 
 def leak(means: Mapping[str, Sequence[Tensor]]) -> Figure:
