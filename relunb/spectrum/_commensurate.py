@@ -45,7 +45,8 @@ def commensurate_dc(amplitudes: Numbers, harmonics: Sequence[int] | Tensor, phas
         >>> [f"{commensurate_dc([1.0, 1.0], [1, 2], [0.0, p]).item():.6f}" for p in (0.0, 1.0)]
         ['0.413497', '0.401886']
 
-    Source: Kechris et al. (2024), Section III, sets all phases to zero; derived in :doc:`/book/spectrum/many-tones`.
+    Source: Kechris et al. (2024), Section III, sets all phases to zero; derived in
+    :doc:`/book/spectrum/intermodulation`.
     """
     a = real("amplitudes", amplitudes)
     if a.ndim == 0:

@@ -51,7 +51,7 @@ def intermodulation(amplitudes: Numbers, orders: Sequence[int] | Tensor, bias: N
         ['0.154012', '0.154012', '0.000000']
 
     Source: Kechris et al. (2024), Section III, names these frequencies; the amplitudes are derived in
-    :doc:`/book/spectrum/many-tones`.
+    :doc:`/book/spectrum/intermodulation`.
     """
     a, b, unit, dtype = rows_of_tones(amplitudes, bias)
     k = [abs(order) for order in integers("orders", "each order", orders, tones=a.shape[-1], least=None)]

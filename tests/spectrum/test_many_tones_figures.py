@@ -1,4 +1,4 @@
-"""The pictures of the chapter on many tones show what they say."""
+"""The pictures of the chapter on the DC of many tones show what they say."""
 
 import math
 
@@ -33,40 +33,3 @@ def test_equal_tones_start_at_the_upper_bound_and_are_not_monotone():
     np.testing.assert_allclose(lines["random"], 4 / math.pi**2)
     assert equal[1] < equal[2] > equal[3]
     assert (equal > lines[r"$1/\sqrt{2\pi}$"][0]).all()
-
-
-def test_the_amplitude_slider_starts_with_the_lines_of_the_table():
-    figure = many_tones.lines_over_ratio().figure
-    new, own, none = figure.data
-    slider = figure.layout.sliders[0]
-    assert slider.steps[slider.active].label == "0.5"
-    heights = dict(zip(new.text, new.y, strict=True))
-    expected = {"DC": 0.3385, "k = (1, 1)": 0.154, "k = (1, -1)": 0.154, "k = (2, 0)": 0.1744, "k = (3, 1)": 0.03894}
-    assert {name: heights[name] for name in expected} == expected
-    assert list(own.y) == [0.5, 0.25]
-    assert list(slider.steps[slider.active].args[0]["y"][0]) == list(new.y)
-    assert len(new.text) == len(set(new.text)) == 1 + 4 + 8 + 12
-    assert len(none.text) == len(set(none.text)) == 6 + 10
-
-
-def test_without_a_second_tone_only_even_harmonics_are_left():
-    figure = many_tones.lines_over_ratio().figure
-    step = figure.layout.sliders[0].steps[0]
-    assert step.label == "0"
-    heights = dict(zip(figure.data[0].text, step.args[0]["y"][0], strict=True))
-    assert {name for name, height in heights.items() if height > 0} == {
-        "DC",
-        "k = (2, 0)",
-        "k = (4, 0)",
-        "k = (6, 0)",
-    }
-    np.testing.assert_allclose(heights["k = (2, 0)"], 2 / (3 * math.pi), rtol=1e-3)
-
-
-def test_windows_outside_the_bounds_have_their_own_colour():
-    minutes = torch.arange(3.0)
-    ax = many_tones.band(minutes, torch.tensor([0.38, 0.41, 0.46]), torch.tensor([0.4, 0.41, 0.42])).axes[0]
-    points = {line.get_label(): np.asarray(line.get_xdata()).tolist() for line in ax.lines}
-    assert points["inside"] == [1]
-    assert points["outside"] == [0, 2]
-    assert points["independent phases"] == [0, 1, 2]
