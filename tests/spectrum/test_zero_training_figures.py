@@ -56,9 +56,3 @@ def test_the_bars_span_the_factor_of_amplitudes():
     ax = figures.dc_ranges([1.2, 4.0], [0.5, 0.9, 1.6]).axes[0]
     bars = [line.get_xdata() for line in ax.lines if len(line.get_xdata()) == 2]
     assert [high / low for low, high in bars] == pytest.approx([1.2] * 3 + [4.0] * 3)
-
-
-def test_the_pulse_has_a_curve_for_each_estimate():
-    x = torch.arange(5.0)
-    ax = figures.pulse(x, x + 60, {"one": x, "two": 2 * x}).axes[0]
-    assert [line.get_label() for line in ax.lines] == ["strongest line of the spectrum", "one", "two"]

@@ -1,4 +1,4 @@
-"""Pictures of the chapter "Classes without training"."""
+"""Pictures of the chapter "Classification without training"."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -119,15 +119,4 @@ def dc_ranges(spreads: Sequence[float], gains: Sequence[float]) -> Figure:
     )
     ax.set_ylim(-0.6, len(spreads) - 0.4)
     ax.legend(loc="lower right", fontsize=9)
-    return figure
-
-
-def pulse(minutes: Tensor, beats: Tensor, estimates: dict[str, Tensor]) -> Figure:
-    """Heart rate over time: what the spectrum says, and what DC makes of it."""
-    figure, ax = plt.subplots(figsize=(WIDTH, 2.9))
-    ax.plot(minutes, beats, color=GRAY, label="strongest line of the spectrum")
-    for (name, values), color in zip(estimates.items(), (BLUE, ORANGE), strict=False):
-        ax.plot(minutes, values, color=color, linewidth=1.3, label=name)
-    ax.set(xlabel="minutes", ylabel="beats a minute")
-    ax.legend(fontsize=9)
     return figure
