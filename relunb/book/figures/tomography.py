@@ -1,14 +1,12 @@
 """Pictures of the chapter on tomography."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, ScalarFormatter
 from torch import Tensor
 
-from ...plot._base import BLUE, GRAY, GREEN, ORANGE, WIDTH
+from ...plot._base import BLUE, GRAY, ORANGE, WIDTH
 
 
 def scan(image: Tensor, sinogram: Tensor, angles: Tensor) -> Figure:
@@ -34,43 +32,6 @@ def scan(image: Tensor, sinogram: Tensor, angles: Tensor) -> Figure:
         side.set_color(GRAY)
     for ax, name in ((left, "slice"), (right, "sinogram")):
         ax.set_title(name, fontsize=10, color=GRAY)
-    return figure
-
-
-def blur(distance: Any, truth: Any, unfiltered: Any) -> Figure:
-    """A blob and its back-projection without a filter, each over its own peak, against the distance from the center."""
-    figure, ax = plt.subplots()
-    ax.plot(distance, truth, color=BLUE, label="blob; filtered back-projection")
-    ax.plot(distance, unfiltered, color=ORANGE, label="back-projection alone")
-    ax.set(xlabel=r"distance from the center, in units of $\sigma$", ylabel="share of the peak", ylim=(0, None))
-    ax.legend()
-    return figure
-
-
-def gaussian_error(widths: Sequence[float], errors: Mapping[str, Sequence[float]], predicted: Any) -> Figure:
-    """Largest error of a blob's projection over its peak, by angle, against the blob's width in pixels."""
-    figure, ax = plt.subplots()
-    for (name, row), marker, color in zip(errors.items(), "os^", (BLUE, GREEN, ORANGE), strict=False):
-        ax.plot(widths, row, marker, color=color, markersize=6, label=name)
-    ax.plot(widths, predicted, color=GRAY, linestyle="--", linewidth=1.3, label=r"$1/(12\,\sigma^2)$")
-    ax.set(xscale="log", yscale="log", xlabel=r"$\sigma$ (pixels)", ylabel="error over the peak")
-    ax.set_xticks(list(widths))
-    ax.xaxis.set_major_formatter(ScalarFormatter())
-    ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.legend()
-    return figure
-
-
-def noisy_fits(histories: Mapping[str, Sequence[float]], classical: float, stops: Mapping[str, int]) -> Figure:
-    """PSNR while fitting noisy projections; a dot where the loss reaches the noise, a dashed line for the classic."""
-    figure, ax = plt.subplots(figsize=(WIDTH, 3.2))
-    for (name, history), color in zip(histories.items(), (BLUE, GREEN, ORANGE), strict=False):
-        ax.plot(range(len(history)), history, color=color, label=name)
-        if name in stops:
-            ax.plot(stops[name], history[stops[name]], "o", color=color, markersize=8)
-    ax.axhline(classical, color=GRAY, linestyle="--", linewidth=1.3, label="filtered back-projection, inside")
-    ax.set(xlabel="step", ylabel="PSNR (dB)", ylim=(classical - 1, None))
-    ax.legend(fontsize=9)
     return figure
 
 
