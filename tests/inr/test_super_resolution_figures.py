@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
-from torch import nn
 
 from relunb.book.figures import super_resolution as figures
 
@@ -35,21 +33,6 @@ def test_both_waves_of_every_step_have_the_means_that_are_drawn():
     np.testing.assert_allclose(figure.data[5].y, figures.transfer(np.asarray(figure.data[5].x)))
 
 
-def test_the_kernel_is_that_of_pytorch():
-    impulse = torch.zeros(1, 1, 9, 9, dtype=torch.float64)
-    impulse[..., 4] = 1  # a line: the other direction adds up to one
-    finer = nn.functional.interpolate(impulse, scale_factor=4, mode="bicubic", align_corners=False)[0, 0, 18]
-    distance = (np.arange(36) + 0.5) / 4 - 0.5 - 4
-    np.testing.assert_allclose(figures.keys_kernel(distance, -0.75), finer, atol=1e-12)
-    above, below = figures.kernels().axes
-    for line, a in zip(above.lines, (-0.5, -0.75), strict=True):
-        np.testing.assert_allclose(line.get_ydata(), figures.keys_kernel(line.get_xdata(), a))
-    exact, bent = (line.get_ydata() for line in below.lines)
-    np.testing.assert_allclose(exact, 0, atol=1e-12)
-    s = np.modf(below.lines[1].get_xdata())[0]
-    np.testing.assert_allclose(bent, s * (1 - s) * (2 * s - 1) * -0.5, atol=1e-12)
-
-
 def test_losses_and_quality_have_one_look_a_network():
     losses = {f"network {k}": [1.0, 0.1 / k] for k in range(1, 7)}
     quality = {name: [10.0, 20.0 + k] for k, name in enumerate(losses)}
@@ -63,10 +46,3 @@ def test_losses_and_quality_have_one_look_a_network():
     assert len(set(looks[0])) == 6
     np.testing.assert_allclose(below.lines[6].get_ydata(), 15)
     assert below.lines[6].get_label() == "bicubic"
-
-
-def test_the_sweep_is_drawn_over_its_scales():
-    (ax,) = figures.equal_losses([1.5, 3.0, 8.0], [20.0, 21.0, 15.0], {"a": 19.0, "b": 21.5}).axes
-    np.testing.assert_allclose(ax.lines[0].get_xydata(), [[1.5, 20], [3, 21], [8, 15]])
-    assert {line.get_label(): line.get_ydata()[0] for line in ax.lines[1:]} == {"a": 19.0, "b": 21.5}
-    assert [float(text.get_text()) for text in ax.get_xticklabels()] == [1.5, 3, 8]

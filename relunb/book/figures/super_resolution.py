@@ -6,7 +6,6 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from ...plot._base import BLUE, GRAY, GREEN, GRID, ORANGE, WIDTH, Interactive, slider
 
@@ -84,28 +83,6 @@ def waves(start: int = 5) -> Interactive:
     )
 
 
-def keys_kernel(distance: Any, a: float) -> Any:
-    """Cubic convolution with slope ``a`` at distance 1."""
-    t = np.abs(distance)
-    near, far = (a + 2) * t**3 - (a + 3) * t**2 + 1, a * (t**3 - 5 * t**2 + 8 * t - 4)
-    return np.where(t <= 1, near, np.where(t < 2, far, 0.0))
-
-
-def kernels() -> Figure:
-    """Cubic convolution with two slopes, and what each makes of a ramp, less the ramp."""
-    figure, (above, below) = plt.subplots(2, 1, figsize=(WIDTH, 4.6))
-    distance, place = np.linspace(-2.3, 2.3, 461), np.linspace(0, 3, 301)
-    knots = np.arange(-2, 6)
-    for a, name, color in ((-0.5, r"$a=-\frac{1}{2}$", BLUE), (-0.75, r"$a=-\frac{3}{4}$ (PyTorch)", ORANGE)):
-        above.plot(distance, keys_kernel(distance, a), color=color, label=name)
-        ramp = keys_kernel(place[:, None] - knots, a) @ knots
-        below.plot(place, ramp - place, color=color)
-    above.set(xlabel="distance $s$ in pixels of the low image", ylabel="$u(s)$")
-    above.legend(fontsize=9)
-    below.set(xlabel="place", ylabel="error on a ramp", ylim=(-0.06, 0.06))
-    return figure
-
-
 def training(
     losses: Mapping[str, Sequence[float]], quality: Mapping[str, Sequence[float]], marks: Mapping[str, float]
 ) -> Figure:
@@ -121,18 +98,4 @@ def training(
         below.axhline(level, color=GRAY, linestyle=style, linewidth=1.3, label=name)
     below.legend(fontsize=9, loc="lower right")
     below.set(xlabel="step", ylabel="PSNR (dB)", ylim=(min(8.0, *marks.values()), None))
-    return figure
-
-
-def equal_losses(scales: Sequence[float], quality: Sequence[float], marks: Mapping[str, float]) -> Figure:
-    """PSNR over the scale of networks that were stopped at one loss; ``marks`` names levels of PSNR."""
-    figure, ax = plt.subplots(figsize=(WIDTH, 3))
-    ax.plot(scales, quality, "o-", color=BLUE, markersize=5, label="BW-ReLU")
-    for (name, level), style in zip(marks.items(), ("--", ":"), strict=False):
-        ax.axhline(level, color=GRAY, linestyle=style, linewidth=1.3, label=name)
-    ax.set(xscale="log", xlabel="scale $c$", ylabel="PSNR (dB)")
-    ax.set_xticks(list(scales))
-    ax.xaxis.set_major_formatter(ScalarFormatter())
-    ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.legend(fontsize=9)
     return figure
