@@ -1,4 +1,4 @@
-"""The pictures of the chapter on what the theorem leaves out show what they say."""
+"""The pictures of the chapter on the coverage of the domain show what they say."""
 
 import numpy as np
 import pytest
@@ -55,15 +55,6 @@ def test_neighbours_of_one_row_do_not_touch():
             assert all(first[1] + 0.02 < second[0] for first, second in zip(row, row[1:], strict=False))
 
 
-def test_dots_of_dead_neurons_lie_on_the_formula_and_samples_see_fewer_neurons():
-    ax = coverage.dead(lambda c: 0.25 + (1 - 3 / c).clip(0) ** 2 / 4).axes[0]
-    exact, drawn, on_samples = (np.asarray(line.get_ydata()) for line in ax.lines)
-    assert np.abs(exact - drawn).max() < 100 * 4 * 0.5 / 20_000**0.5
-    assert (on_samples >= drawn - 1e-9).all(), "what is silent everywhere is silent on the samples"
-    assert on_samples[-1] > drawn[-1] + 10
-    np.testing.assert_allclose(exact[:3], 25)
-
-
 def test_figure_2_draws_medians_and_puts_the_infinite_on_its_line():
     kappa = torch.tensor([[3.0, 1.0, 2.0], [torch.inf, 5.0, torch.inf]])
     loss = torch.tensor([[0.3, 0.1, 0.2], [0.03, 0.02, 0.01]])
@@ -86,16 +77,3 @@ def test_exchanged_pairs_share_a_color_and_not_a_line():
     assert lines[0].get_color() == lines[1].get_color() != lines[2].get_color()
     np.testing.assert_allclose(lines[0].get_ydata(), [0.2, 0.02])
     np.testing.assert_allclose(figure.axes[1].lines[3].get_ydata(), [0.1, 0.01])
-
-
-def test_dots_are_measured_and_lines_predicted():
-    steps = torch.tensor([1, 10, 100])
-    predicted = {name: torch.rand(3) for name in "abcde"}
-    measured = {name: error + 1 for name, error in predicted.items()}
-    ax = coverage.prediction(steps, predicted, measured).axes[0]
-    for name, line, dots in zip("abcde", ax.lines[::2], ax.lines[1::2], strict=True):
-        assert line.get_label() == name and line.get_color() == dots.get_color()
-        assert dots.get_marker() == "o" and dots.get_linestyle() == "None"
-        np.testing.assert_allclose(line.get_ydata(), predicted[name])
-        np.testing.assert_allclose(dots.get_ydata(), measured[name])
-    assert len({(line.get_color(), line.get_linestyle()) for line in ax.lines[::2]}) == 5

@@ -1,18 +1,15 @@
-"""Pictures of the chapter "What the theorem leaves out"."""
+"""Pictures of the chapter "Coverage of the domain"."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from ...plot._base import BLUE, GRAY, GREEN, ORANGE, WIDTH
-from ...plot._conditioning import line_style
-from ...wavelet import bw_relu, dyadic_system
+from ...wavelet import dyadic_system
 
 _COLORS = (ORANGE, BLUE, GREEN, GRAY)
 _INFINITE = 1e7  # where a condition number without a place on the axis is drawn
@@ -40,24 +37,6 @@ def where_they_live(levels: int = 5) -> Figure:
         ax.grid(axis="y", visible=False)
         ax.set_title(f"{title}: {len(level)}", fontsize=10, loc="left", color=GRAY)
     axes[-1].set_xlabel("$x$")
-    return figure
-
-
-def dead(probability: Callable[[Any], Any]) -> Figure:
-    """The share of neurons that are silent from the start against the scale: exact, drawn, and drawn on 20 samples."""
-    figure, ax = plt.subplots()
-    scales = np.geomspace(1, 100, 25)
-    generator = torch.Generator().manual_seed(0)
-    w, b = 2 * torch.rand(2, 20_000, generator=generator) - 1
-    ends = torch.stack([b - w.abs(), b + w.abs()])
-    on_interval = [((ends[1] <= 0) | (c * ends[0] >= 3)).float().mean().item() for c in scales]
-    u = torch.linspace(-1, 1, 20)[:, None] * w + b
-    on_samples = [(bw_relu(u, c) == 0).all(0).float().mean().item() for c in scales]
-    ax.plot(scales, 100 * np.asarray(probability(scales)), color=BLUE, label="silent on $[-1,1]$, exact")
-    ax.plot(scales, 100 * np.array(on_interval), "o", color=BLUE, markersize=4, label="the same, drawn")
-    ax.plot(scales, 100 * np.array(on_samples), "--", color=ORANGE, label="silent at 20 even samples, drawn")
-    ax.set(xscale="log", xlabel="scale $c$", ylabel="dead neurons (%)", ylim=(0, None))
-    ax.legend(fontsize=9)
     return figure
 
 
@@ -96,16 +75,4 @@ def exchanged(every: int, panels: Mapping[str, Mapping[str, Tensor]]) -> Figure:
         ax.set_title(title, fontsize=10, loc="left", color=GRAY)
     axes[0].legend(fontsize=9, loc="lower left")
     axes[-1].set_xlabel("step of Adam")
-    return figure
-
-
-def prediction(steps: Tensor, predicted: Mapping[str, Tensor], measured: Mapping[str, Tensor]) -> Figure:
-    """Mean squared errors of gradient descent: lines from singular values, dots from descent."""
-    figure, ax = plt.subplots(figsize=(WIDTH, 3.2))
-    for index, (name, error) in enumerate(predicted.items()):
-        style = line_style(index)  # that of plot.conditioning, which the chapter shows beside it
-        ax.semilogx(steps, error, label=name, **style)
-        ax.semilogx(steps, measured[name], "o", color=style["color"], markersize=4)
-    ax.set(xlabel="steps of gradient descent", ylabel="mean squared error", ylim=(0, None))
-    ax.legend(fontsize=9, loc="lower left")
     return figure
