@@ -30,7 +30,7 @@ def test_three_neighbours_leave_a_hat_as_high_as_their_distance():
 
 def test_the_line_is_the_condition_number_between_its_bounds():
     exact = {8: 17971.36253162683, 64: 67039034.4760447}
-    above, below = figures.growth(exact).axes
+    above, below = figures.growth(exact, 48 / figures.beam_root(1) ** 4).axes
     curve, dots, cube = above.lines
     widths, kappa = np.asarray(curve.get_xdata()), np.asarray(curve.get_ydata())
     assert dict(zip(*map(np.asarray, dots.get_data()), strict=True)) == exact
@@ -64,12 +64,11 @@ def test_a_mode_of_the_beam_solves_its_equation_with_its_ends(n):
 
 
 def test_the_slider_shows_every_eigenvector_and_its_network():
-    figure = figures.modes(k=24).figure
+    values, eigenvectors = torch.linalg.eigh(relu_gram(evenly_spaced(24)))
+    figure = figures.modes(evenly_spaced(24), values.flip(0), eigenvectors.flip(1)).figure
     steps = figure.layout.sliders[0].steps
-    gram = relu_gram(evenly_spaced(24))
     mesh = torch.cat([evenly_spaced(24), torch.ones(1, dtype=torch.float64)])
     features = torch.relu(mesh[:, None] - evenly_spaced(24))
-    _, eigenvectors = torch.linalg.eigh(gram)
     for n, step in enumerate(steps):
         changes, titles, traces = step.args
         weights, network, beam = (np.asarray(values) for values in changes["y"])

@@ -11,9 +11,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ...plot._base import BLUE, GRAY, GREEN, GRID, ORANGE, WIDTH, Interactive, slider
-from ...wavelet import relu_condition_number, relu_gram
-
-LIMIT = 3.8827527204856  # of kappa / K^4
+from ...wavelet import relu_condition_number
 
 
 def _biases(k: int) -> Tensor:
@@ -37,7 +35,7 @@ def three_neighbours(k: int = 16, first: int = 5) -> Figure:
     return figure
 
 
-def growth(exact: Mapping[int, float]) -> Figure:
+def growth(exact: Mapping[int, float], limit: float) -> Figure:
     """Condition numbers over the width: exact ones (k: kappa) as dots, the function's as a line; and over K^4."""
     widths = np.unique(np.geomspace(2, 2**20, 120).astype(int))
     kappa = np.array([relu_condition_number(int(k)) for k in widths])
@@ -53,7 +51,7 @@ def growth(exact: Mapping[int, float]) -> Figure:
     below.semilogx(numbers, values / numbers.astype(float) ** 4, "o", color=ORANGE, markersize=5)
     below.semilogx(widths, 4 * (1 + 1 / powers) ** 2, ":", color=GREEN, linewidth=1.5, label="bounds")
     below.semilogx(widths, np.full(len(widths), 2.4), ":", color=GREEN, linewidth=1.5)
-    below.axhline(LIMIT, color=GRAY, linestyle="--", linewidth=1.3, label=r"$48/\beta_1^4$")
+    below.axhline(limit, color=GRAY, linestyle="--", linewidth=1.3, label=r"$48/\beta_1^4$")
     below.set(xlabel="width $K$", ylabel=r"$\kappa/K^4$", ylim=(2, 6))
     for ax in (above, below):
         ax.legend(fontsize=9, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
@@ -77,13 +75,11 @@ def beam_mode(n: int, x: Any) -> np.ndarray:
     return (growing + fading - np.cos(b * y) + ratio * np.sin(b * y)) / 2
 
 
-def modes(k: int = 24) -> Interactive:
-    """Eigenvectors of the Gram matrix of k ReLUs and the functions they are the weights of, with a slider."""
+def modes(biases: Tensor, values: Tensor, vectors: Tensor) -> Interactive:
+    """Eigenvectors of the Gram matrix of ReLUs, slowest last, and the functions they are the weights of: a slider."""
     from plotly.subplots import make_subplots
 
-    biases = _biases(k)
-    values, vectors = torch.linalg.eigh(relu_gram(biases))
-    values, vectors = values.flip(0), vectors.flip(1)
+    k = len(biases)
     mesh = torch.cat([biases, biases.new_ones(1)])
     functions = torch.relu(mesh[:, None] - biases) @ vectors
     x = np.linspace(-1, 1, 401)
