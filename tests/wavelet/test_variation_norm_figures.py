@@ -46,17 +46,6 @@ def test_the_slider_shows_the_sum_and_its_total_variation():
     np.testing.assert_allclose(figure.data[3].x, [float(step.label) for step in slider.steps])
 
 
-def test_each_fit_has_a_panel_with_the_same_samples():
-    x, t = torch.linspace(-1, 1, 5), torch.linspace(-1, 1, 50)
-    fits = {"one": t**2, "two": t**3}
-    for ax, (name, fit) in zip(figures.fits_by_scale((x, x**2), t, t**2, fits).axes, fits.items(), strict=True):
-        truth, drawn, samples = ax.lines
-        np.testing.assert_allclose(truth.get_ydata(), t**2)
-        np.testing.assert_allclose(drawn.get_ydata(), fit)
-        np.testing.assert_allclose(samples.get_xydata(), torch.stack([x, x**2], -1))
-        assert ax.get_title() == name
-
-
 def test_lines_are_medians_of_their_dots():
     scales = [0.5, 1.0, 2.0]
     errors = torch.tensor([[1.0, 2, 9], [3, 1, 2], [4, 8, 6]])
@@ -71,14 +60,3 @@ def test_lines_are_medians_of_their_dots():
     np.testing.assert_allclose(lines["inside"], [10, 10, 30])
     np.testing.assert_allclose(lines["least possible"], [3, 3])
     assert [float(text.get_text()) for text in below.get_xticklabels()] == scales
-
-
-def test_only_the_samples_that_were_seen_are_drawn():
-    t = torch.linspace(0, 1, 11)
-    noisy = torch.rand(11)
-    figure = figures.denoised(t, noisy, t**2, {"none": noisy, "some": t**2})
-    for ax, fit in zip(figure.axes, (noisy, t**2), strict=True):
-        seen, clean, drawn = ax.lines
-        np.testing.assert_allclose(seen.get_xydata(), torch.stack([t, noisy], -1)[::2])
-        np.testing.assert_allclose(clean.get_ydata(), t**2)
-        np.testing.assert_allclose(drawn.get_ydata(), fit)

@@ -1,8 +1,7 @@
-"""Pictures of the chapter "What a network's bends add up to"."""
+"""Pictures of the chapter "The variation norm"."""
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -93,19 +92,6 @@ def shifted_pair() -> Interactive:
     )
 
 
-def fits_by_scale(samples: tuple[Tensor, Tensor], x: Tensor, truth: Tensor, fits: Mapping[str, Tensor]) -> Figure:
-    """Networks of different scales through the same samples, and the function that these are of (Figure 3)."""
-    figure, axes = plt.subplots(len(fits), 1, figsize=(WIDTH, 0.5 + 1.75 * len(fits)), sharex=True, sharey=True)
-    for ax, (name, fit) in zip(axes, fits.items(), strict=True):
-        ax.plot(x, truth, color=GRAY, linewidth=1.3, linestyle="--", label="target")
-        ax.plot(x, fit, color=BLUE, linewidth=1.6, label="network")
-        ax.plot(*samples, "o", color=ORANGE, markersize=4, label="samples")
-        ax.set_title(name, fontsize=10, color=GRAY)
-    axes[0].legend(ncols=3, fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.12))
-    axes[-1].set_xlabel("$x$")
-    return figure
-
-
 def norms_and_errors(scales: Sequence[float], errors: Tensor, norms: Mapping[str, Tensor], least: float) -> Figure:
     """Error between the samples, and norms, (scales, seeds), over the scale: a dot a network, lines for medians."""
     figure, (above, below) = plt.subplots(2, 1, figsize=(WIDTH, 5), sharex=True)
@@ -121,17 +107,4 @@ def norms_and_errors(scales: Sequence[float], errors: Tensor, norms: Mapping[str
     below.xaxis.set_major_formatter(ScalarFormatter())
     below.xaxis.set_minor_formatter(NullFormatter())
     below.legend(fontsize=9, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
-    return figure
-
-
-def denoised(seconds: Any, noisy: Tensor, clean: Tensor, fits: Mapping[str, Tensor]) -> Figure:
-    """A recording, the noisy samples that networks saw, and what each made of them."""
-    figure, axes = plt.subplots(len(fits), 1, figsize=(WIDTH, 0.5 + 1.75 * len(fits)), sharex=True, sharey=True)
-    for ax, (name, fit) in zip(axes, fits.items(), strict=True):
-        ax.plot(seconds[::2], noisy[::2], ".", color=ORANGE, markersize=5, label="noisy samples")
-        ax.plot(seconds, clean, color=GRAY, linewidth=1.3, linestyle="--", label="recording")
-        ax.plot(seconds, fit, color=BLUE, linewidth=1.6, label="network")
-        ax.set_title(name, fontsize=10, color=GRAY)
-    axes[0].legend(ncols=3, fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.12))
-    axes[-1].set_xlabel("seconds")
     return figure
