@@ -1,4 +1,4 @@
-"""Pictures of the chapter "Does the smallest norm pick the scale?"."""
+"""Pictures of the chapter "Scale selection by the variation norm"."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
