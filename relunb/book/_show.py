@@ -113,6 +113,7 @@ def _text(entry: Any, form: str, typeset: bool) -> str:
         text = "0"  # and not 0e+00
     if typeset and isinstance(entry, int | float) and not isinstance(entry, bool):
         digits, _, power = text.partition("e")
+        text = text.replace("inf", "\N{INFINITY}")
         return f"${digits}\\cdot10^{{{int(power)}}}$" if power else text.replace("-", "\N{MINUS SIGN}")
     return text
 
