@@ -1,4 +1,4 @@
-"""Pictures of the chapter "Values from one state, pattern from another"."""
+"""Pictures of the chapter "Decoupled IAT"."""
 
 from collections.abc import Mapping, Sequence
 
