@@ -1,4 +1,4 @@
-"""Pictures of the chapter "One tone, exactly"."""
+"""Pictures of the chapter "Harmonics of a rectified tone"."""
 
 import matplotlib.pyplot as plt
 import numpy as np
