@@ -63,29 +63,6 @@ def test_the_map_below_the_slider_is_where_the_state_is_positive():
     np.testing.assert_array_equal(np.asarray(heat.z)[clear], (z > 0).numpy()[clear])
 
 
-def test_titles_of_narrow_peaks_name_their_share():
-    x = torch.tensor([1.0, 0.3], dtype=torch.float64)
-    (ax,) = figures.fewest({1: x}, Fourier).axes
-    assert ax.get_title() == "1 harmonics: 50.0 % of the interval is on"
-    curve = ax.lines[0]
-    z = Fourier(2)(torch.as_tensor(curve.get_xdata())) @ x
-    np.testing.assert_allclose(curve.get_ydata(), z / z.max())
-
-
-def test_each_basis_has_its_histogram_and_spread():
-    measured = {name: torch.rand(50, dtype=torch.float64) for name in "abcdef"}
-    spreads = {name: 0.05 * (k + 1) for k, name in enumerate(measured)}
-    figure = figures.shares(measured, spreads)
-    axes = {ax.get_title(): ax for ax in figure.axes}
-    assert list(axes) == list("adbecf")  # read down the columns, listed along the rows
-    for name, share in measured.items():
-        drawn = [bar.get_height() for bar in axes[name].patches]
-        expected, _ = np.histogram(share, bins=np.linspace(-1 / 64, 1 + 1 / 64, 34), density=True)
-        np.testing.assert_allclose(drawn, expected)
-        sides = [line.get_xdata()[0] for line in axes[name].lines]
-        np.testing.assert_allclose(sides, [0.5 - spreads[name], 0.5 + spreads[name]])
-
-
 def test_columns_are_the_patterns_in_time():
     times = torch.arange(20) / 10
     x = torch.randn(20, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))

@@ -1,4 +1,4 @@
-"""Pictures of the chapter "Which part of the interval is on"."""
+"""Pictures of the chapter on activation patterns."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -115,38 +115,6 @@ def turning(first: Tensor, second: Tensor, basis: Basis) -> Interactive:
     figure.update_yaxes(title="z", range=[-top, top], row=1, col=1)
     figure.update_yaxes(title="degrees", range=[0, 360], tickvals=[0, 90, 180, 270, 360], row=2, col=1)
     return Interactive(figure, "A state function, its roots and the activation pattern, with a slider to turn x.")
-
-
-def fewest(coefficients: Mapping[int, Tensor], basis: type[Basis]) -> Figure:
-    """State functions, by their number N of harmonics, that are positive on 1/(N + 1) of the circle only."""
-    s = torch.linspace(-1, 1, 801, dtype=torch.float64)
-    figure, axes = plt.subplots(len(coefficients), 1, figsize=(WIDTH, 0.5 + 1.5 * len(coefficients)), sharex=True)
-    for ax, (harmonics, x) in zip(np.atleast_1d(axes), coefficients.items(), strict=True):
-        z = basis(len(x))(s) @ x  # pyright: ignore[reportCallIssue]
-        z = z / z.max()
-        ax.plot(s, z, color=BLUE)
-        ax.fill_between(s, 0, z.clamp_min(0), color=BLUE, alpha=0.25, linewidth=0)
-        ax.axhline(0, color=GRAY, linewidth=0.8)
-        share = float(activation_pattern(x, basis(len(x))).measure) / 2  # pyright: ignore[reportCallIssue]
-        ax.set_title(f"{harmonics} harmonics: {100 * share:.1f} % of the interval is on", fontsize=10, color=GRAY)
-        ax.set_ylabel("$z(s)$")
-    np.atleast_1d(axes)[-1].set_xlabel("$s$")
-    return figure
-
-
-def shares(measured: Mapping[str, Tensor], spreads: Mapping[str, float]) -> Figure:
-    """Histograms of the active share of the interval, one a basis, with mean plus and minus the computed spread."""
-    figure, axes = plt.subplots(3, 2, figsize=(WIDTH, 5), sharex=True, sharey=True)
-    bins = np.linspace(-1 / 64, 1 + 1 / 64, 34)  # sixteenths lie in the middle of a bin
-    for ax, (name, share) in zip(axes.T.flat, measured.items(), strict=True):
-        ax.hist(share, bins=bins, density=True, color=BLUE, alpha=0.6)
-        for side in (-1, 1):
-            ax.axvline(0.5 + side * spreads[name], color=ORANGE, linestyle="--", linewidth=1.5)
-        ax.set_title(name, fontsize=10, color=GRAY)
-        ax.set(xlim=(0, 1), yticks=[])
-    for ax in axes[-1]:
-        ax.set_xlabel("share that is on")
-    return figure
 
 
 def along(seconds: Tensor, signal: Tensor, patterns: Mapping[str, ActivationPattern]) -> Figure:
