@@ -7,12 +7,15 @@ import pytest
 import torch
 
 from relunb.book.figures import smoothness as figures
+from relunb.iat import Fourier
 
 pytestmark = pytest.mark.usefixtures("no_window")
 
 
-def test_the_bars_are_the_pattern_and_the_curve_is_its_length():
-    left, right = figures.double_root().axes
+def test_the_bars_are_the_pattern_and_the_curve_is_given():
+    entries = torch.linspace(0.6, 1.4, 81, dtype=torch.float64)
+    inputs = {entry: torch.tensor([1, 0, entry, 0], dtype=torch.float64) for entry in (0.8, 1.0, 1.2)}
+    left, right = figures.double_root(inputs, entries, entries**2, Fourier(4)).axes
     lines = [line for line in left.lines if len(line.get_xdata()) == 401]
     bars = [line for line in left.lines if line.get_linewidth() == 4]
     for c, line in zip((0.8, 1.0, 1.2), lines, strict=True):
@@ -23,10 +26,9 @@ def test_the_bars_are_the_pattern_and_the_curve_is_its_length():
         inside = np.any([(s >= a) & (s <= b) for a, b in own], axis=0)
         clear = np.abs(z) > 1e-6
         np.testing.assert_array_equal(inside[clear], z[clear] > 0)
-    c, length = (np.asarray(n) for n in right.lines[0].get_data())
-    upper = np.arccos((np.sqrt(1 + 8 * c**2) - 1) / (4 * c))
-    lower = np.arccos(np.maximum(-1, (-np.sqrt(1 + 8 * c**2) - 1) / (4 * c)))
-    np.testing.assert_allclose(length, 2 * upper / math.pi + 2 - 2 * lower / math.pi, atol=1e-7)
+    drawn, length = right.lines[0].get_data()
+    np.testing.assert_allclose(drawn, entries)
+    np.testing.assert_allclose(length, entries**2)
 
 
 def test_each_basis_has_its_line_and_the_dotted_ones_their_slopes():

@@ -1,6 +1,5 @@
-"""Pictures of the chapter "How smooth the integral makes ReLU"."""
+"""Pictures of the chapter on the smoothness of IAT-ReLU."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -10,36 +9,31 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 from torch import Tensor
 
-from ...iat import activation_pattern
+from ...iat import Basis, activation_pattern
 from ...plot._base import BLUE, GRAY, GREEN, ORANGE, WIDTH
 
 COLORS = (ORANGE, GRAY, GREEN, BLUE)
 
 
-def double_root() -> Figure:
-    """The state cos(pi s) + c cos(2 pi s) around its double root at c = 1, and the length of D over c."""
+def double_root(inputs: Mapping[float, Tensor], c: Tensor, lengths: Tensor, basis: Basis) -> Figure:
+    """States by their entry c around a double root, with their patterns, and the length of D over c."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 2.9), width_ratios=(1.25, 1))
     s = torch.linspace(-1, 1, 401, dtype=torch.float64)
     floor = -1.85
-    for row, (c, color, style) in enumerate(zip((0.8, 1.0, 1.2), (GREEN, GRAY, ORANGE), ("--", "-", "-"), strict=True)):
-        left.plot(s, torch.cos(math.pi * s) + c * torch.cos(2 * math.pi * s), style, color=color, linewidth=1.8)
-        pattern = activation_pattern(_on_path(torch.tensor(c, dtype=torch.float64)), "fourier")
-        for start, end in pattern.intervals.tolist():
+    for row, ((entry, x), color, style) in enumerate(
+        zip(inputs.items(), (GREEN, GRAY, ORANGE), ("--", "-", "-"), strict=True)
+    ):
+        left.plot(s, basis(s) @ x, style, color=color, linewidth=1.8)
+        for start, end in activation_pattern(x, basis).intervals.tolist():
             left.plot([start, end], [floor - 0.22 * row] * 2, color=color, linewidth=4, solid_capstyle="butt")
-        left.plot([], [], style, color=color, label=f"$c={c:g}$")
+        left.plot([], [], style, color=color, label=f"$c={entry:g}$")
     left.axhline(0, color=GRAY, linewidth=0.8)
     left.set(xlabel="$s$", ylabel="$z(s)$", ylim=(-2.5, 2.5))
     left.legend(fontsize=9, handlelength=1.4, ncols=3, columnspacing=1, loc="lower center", bbox_to_anchor=(0.5, 1.0))
-    # steps that shrink towards 1 from above, where the tangent is vertical
-    c = torch.cat([torch.linspace(0.6, 1, 41), 1 + 0.4 * torch.linspace(0, 1, 81) ** 2]).double()
-    right.plot(c, activation_pattern(_on_path(c), "fourier").measure, color=BLUE)
+    right.plot(c, lengths, color=BLUE)
     right.axvline(1, color=GRAY, linewidth=0.8, linestyle=":")
     right.set(xlabel="$c$", ylabel="$|D|$")
     return figure
-
-
-def _on_path(c: Tensor) -> Tensor:
-    return torch.stack([torch.ones_like(c), torch.zeros_like(c), c, torch.zeros_like(c)], -1)
 
 
 def rulers(records: Mapping[str, Tensor]) -> Figure:
