@@ -1,7 +1,7 @@
 # make help lists the targets. Each prepares what it needs; nothing has to be installed by hand but Python and make.
 PY   ?= python3
 VENV ?= .venv
-JOBS ?= 2
+JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 PORT ?= 8000
 PIP_ARGS ?=
 LAB_ARGS ?=

@@ -79,8 +79,8 @@ def test_the_first_steps_of_a_comparison_come_out_again(task, method):
     size, row = stored["provenance"]["size"], stored["compared"][task][method]
     factor, seed = stored["factors"][task][method], len(row["psnr"]) - 1
     what = imaging.problem(task, size)
-    network = imaging.build(task, method, seed, size, factor, imaging._shape(what))
-    _, training = imaging.settings(task, method, size, factor)
+    case = imaging.compared_case(task, method, seed, size, factor)
+    network, training = imaging.built(method, seed, case["network"], imaging._shape(what)), case["training"]
     run = _Run(network, what, training["steps"], training["lr"], training["decay"])
     run.choose_route(None, "float32", False)
     for step in range(3):
@@ -100,7 +100,8 @@ def test_a_low_norm_run_comes_out_again(task):
     found = stored["low_norm"][task][0]
     scale = min(found["scales"], key=lambda c: found["scales"][c]["steps"][0])
     row = found["scales"][scale]
-    again = imaging.low_norm(stored["provenance"]["size"], "cpu", None, task, float(scale), 0, found["loss"])
+    case = imaging.low_norm_case(task, float(scale), 0, stored["provenance"]["size"], found["loss"])
+    again = imaging.low_norm(**case, device="cpu", checkpoint=None)
     assert again["stopped"] and abs(again["steps"] - row["steps"][0]) <= max(2, 0.1 * row["steps"][0])
     assert again["norm"] == pytest.approx(row["norm"][0], rel=0.05)
     assert again["psnr"] == pytest.approx(row["psnr"][0], abs=0.5)
@@ -128,21 +129,6 @@ def test_every_imaging_run_is_there_and_agrees_with_its_picture():
         for reached, final in zip(row["stopped"], row["loss"], strict=True):
             assert reached == (final <= loss * 1.0001)
         assert statistics.fmean(row["norm"]) > 0 and np.isfinite(row["norm"]).all()
-
-
-def test_a_run_is_kept_whole_and_not_made_again(tmp_path, monkeypatch):
-    """A sweep that was killed loses nothing: a finished run is a file, and one that is missing is the only one made."""
-    todo = {
-        "norm-face": (imaging.low_norm, "super-resolution", 5.0, 0, 1.5e-3),
-        "kept": (imaging.low_norm, "super-resolution", 5.0, 1, 1.5e-3),
-    }
-    call, *arguments = todo["norm-face"]
-    imaging.part(call, tuple(arguments), "small", "cpu", tmp_path / "norm-face.pt")
-    assert [f.name for f in tmp_path.iterdir()] == ["norm-face.pt"], "neither a part nor a checkpoint is left"
-    torch.save({"psnr": 1.0}, tmp_path / "kept.pt")
-    monkeypatch.setattr(imaging, "part", lambda *_: pytest.fail("made again"))
-    done = imaging.make(todo, "small", "cpu", 1, tmp_path, "runs")
-    assert done["kept"] == {"psnr": 1.0} and done["norm-face"]["stopped"]
 
 
 @pytest.mark.parametrize(

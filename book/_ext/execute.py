@@ -1,27 +1,30 @@
-"""Execute the chapters that changed, several at once, into the cache that the book build then reads.
+"""Execute the chapters that changed, several at once, into the cache that the book build and the tests then read.
 
-The cache knows a chapter by its cells alone. What the cells import is not in that key, so the whole cache goes when the
-package, the pins or the interpreter change.
+A chapter runs again when its cells, the pins, the interpreter, or a file of ours that its kernel had loaded change. The
+kernel itself says, after the last cell, which files those are.
 """
 
 import argparse
+import ast
 import hashlib
+import json
 import os
-import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / "_build" / ".jupyter_cache"
-EXECUTED_WITH = ROOT / "_build" / ".executed-with.sha256"
+RECORDS = ROOT / "_build" / ".executed"
 STARTED_FROM = ROOT / "_build" / ".started-from.sha256"
 BUILT_FROM = ROOT / "_build" / "html" / ".built-from.sha256"
 TIMEOUT = 120  # seconds a cell may take
 QUIET = ["--log-level=ERROR"]  # a kernel warns that its port is not encrypted; the port is on loopback
+WHAT_IS_LOADED = "import sys; print([getattr(module, '__file__', None) for module in list(sys.modules.values())])"
 
 
 def digest(files: Iterable[Path]) -> str:
@@ -32,19 +35,11 @@ def digest(files: Iterable[Path]) -> str:
     return total.hexdigest()
 
 
-def package_files() -> list[Path]:
-    return [
-        *ROOT.glob("relunb/**/*.py"),
-        *ROOT.glob("relunb/**/*.json"),
-        ROOT / "constraints.txt",
-        ROOT / "pyproject.toml",
-    ]
-
-
 def book_files() -> list[Path]:
     """Everything that the built book depends on."""
     pages = (f for f in ROOT.glob("book/**/*") if f.is_file() and not _is_by_product(f.relative_to(ROOT)))
-    return [*package_files(), *pages, ROOT / "_config.yml", ROOT / "_toc.yml"]
+    package = (f for f in ROOT.glob("relunb/**/*") if f.is_file() and not _is_by_product(f.relative_to(ROOT)))
+    return [*package, *pages, *(ROOT / name for name in ("_config.yml", "_toc.yml", "constraints.txt"))]
 
 
 def _is_by_product(file: Path) -> bool:
@@ -75,18 +70,100 @@ def own_kernel_first() -> None:
     os.environ |= {"JUPYTER_PATH": "", "JUPYTER_PREFER_ENV_PATH": "1"}
 
 
-def execute(chapter: Path) -> Any:
-    from jupyter_cache.executors.utils import single_nb_execution
+class Executed(NamedTuple):
+    notebook: Any
+    seconds: float
+    problem: str  # empty where the chapter ran through
+    loaded: list[Path]  # files of ours
+
+
+def execute(chapter: Path) -> Executed:
+    """Run a chapter in an empty folder."""
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+    from nbformat.v4 import new_code_cell
+
+    notebook, start, problem, loaded = read(chapter), time.perf_counter(), "", []
+    asked = new_code_cell(WHAT_IS_LOADED)
+    notebook.cells.append(asked)
+    with tempfile.TemporaryDirectory() as folder:
+        # Without the times: the cache knows a notebook by its cells and what is noted beside them.
+        options = {"resources": {"metadata": {"path": folder}}, "extra_arguments": QUIET, "record_timing": False}
+        try:
+            NotebookClient(notebook, timeout=TIMEOUT, **options).execute()
+            loaded = _ours(ast.literal_eval(asked.outputs[0].text))
+            if left := sorted(os.listdir(folder)):
+                problem = f"A chapter writes no file, but this one left {', '.join(left)}: keep the data in memory."
+        except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+            problem = str(error)
+    notebook.cells.remove(asked)
+    return Executed(notebook, time.perf_counter() - start, problem, loaded)
+
+
+def read(chapter: Path) -> Any:
+    """A chapter as a notebook that has not run."""
     from myst_nb.core.read import read_myst_markdown_notebook
 
-    notebook = read_myst_markdown_notebook(source_of(chapter), path=chapter)
-    with tempfile.TemporaryDirectory() as folder:
-        return single_nb_execution(notebook, cwd=folder, timeout=TIMEOUT, allow_errors=False, extra_arguments=QUIET)
+    return read_myst_markdown_notebook(source_of(chapter), path=chapter)
+
+
+def _ours(files: list[str | None]) -> list[Path]:
+    """Of the files that modules came from those of this repository, and what data lies beside them."""
+    modules = {Path(file) for file in files if file and Path(file).is_relative_to(ROOT / "relunb")}
+    beside = {file for module in modules for file in module.parent.iterdir() if file.is_file()}
+    return sorted(modules | {file for file in beside if file.suffix not in (".py", ".pyc")})
+
+
+def _cells(notebook: Any) -> str:
+    sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    return hashlib.sha256(json.dumps([sources, notebook.metadata.get("kernelspec")]).encode()).hexdigest()
+
+
+def _record(chapter: Path) -> Path:
+    return RECORDS / chapter.relative_to(ROOT / "book").with_suffix(".json")
+
+
+def keep(chapter: Path, executed: Executed) -> None:
+    """Put a chapter that ran through into the cache, with what it depended on."""
+    from jupyter_cache import get_cache
+    from jupyter_cache.base import CacheBundleIn
+
+    record = _record(chapter)
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.unlink(missing_ok=True)  # there is none while the notebook in the cache may be half written
+    get_cache(str(CACHE)).cache_notebook_bundle(
+        CacheBundleIn(executed.notebook, str(chapter), data={"execution_seconds": executed.seconds}),
+        check_validity=False,
+        overwrite=True,
+    )
+    made_from = {
+        "cells": _cells(executed.notebook),
+        "pins": digest([ROOT / "constraints.txt"]),
+        "loaded": {str(file.relative_to(ROOT)): digest([file]) for file in executed.loaded},
+    }
+    record.write_text(json.dumps(made_from, indent=1))
+
+
+def executed(chapter: Path) -> Any:
+    """The executed notebook of a chapter; None where there is none, or anything that it depended on has changed."""
+    from jupyter_cache import get_cache
+
+    notebook = read(chapter)
+    try:
+        made_from = json.loads(_record(chapter).read_text())
+        if made_from["cells"] != _cells(notebook) or made_from["pins"] != digest([ROOT / "constraints.txt"]):
+            return None
+        if any(digest([ROOT / name]) != number for name, number in made_from["loaded"].items()):
+            return None
+        cache = get_cache(str(CACHE))
+        return cache.get_cache_bundle(cache.match_cache_notebook(notebook).pk).nb
+    except (OSError, ValueError, KeyError):  # no record or a broken one, a file that is gone, no such notebook
+        return None
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--jobs", type=int, default=2, help="how many chapters run at once")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many chapters run at once")
     parser.add_argument("--is-built", action="store_true", help="only tell, by exit status, if the book is up to date")
     parser.add_argument("--mark-built", action="store_true", help="only note what _build/html was built from")
     options = parser.parse_args()
@@ -97,27 +174,11 @@ def main() -> int:
         BUILT_FROM.write_text(STARTED_FROM.read_text())
         return 0
 
-    from jupyter_cache import get_cache
-    from jupyter_cache.base import CacheBundleIn
-    from myst_nb.core.read import read_myst_markdown_notebook
     from tqdm import tqdm
 
-    key = digest(package_files())
-    if not EXECUTED_WITH.exists() or EXECUTED_WITH.read_text() != key:
-        shutil.rmtree(CACHE, ignore_errors=True)
     CACHE.mkdir(parents=True, exist_ok=True)
     STARTED_FROM.write_text(digest(book_files()))
-    cache = get_cache(str(CACHE))
-    EXECUTED_WITH.write_text(key)
-
-    def is_cached(chapter: Path) -> bool:
-        try:
-            cache.match_cache_notebook(read_myst_markdown_notebook(source_of(chapter), path=chapter))
-        except KeyError:
-            return False
-        return True
-
-    todo = [chapter for chapter in chapters() if not is_cached(chapter)]
+    todo = [chapter for chapter in chapters() if executed(chapter) is None]
     if not todo:
         return 0
     jobs = max(1, min(options.jobs, len(todo)))
@@ -131,15 +192,12 @@ def main() -> int:
         try:
             for future in as_completed(running):
                 chapter, result = running[future], future.result()
-                if result.err is None:
-                    data = {"execution_seconds": result.time}
-                    cache.cache_notebook_bundle(
-                        CacheBundleIn(result.nb, str(chapter), data=data), check_validity=False, overwrite=True
-                    )
-                    bar.write(f"{chapter.relative_to(ROOT)}: {result.time:.1f} s", file=sys.stdout)
+                if not result.problem:
+                    keep(chapter, result)
+                    bar.write(f"{chapter.relative_to(ROOT)}: {result.seconds:.1f} s", file=sys.stdout)
                 else:
                     failed += 1
-                    bar.write(f"{result.err}\nmake book: a cell of {chapter.relative_to(ROOT)} failed; see above.")
+                    bar.write(f"{result.problem}\nmake book: a cell of {chapter.relative_to(ROOT)} failed; see above.")
                 bar.update()
         except KeyboardInterrupt:
             bar.write("make book: stopped. Chapters that had finished are kept; run make book again to go on.")

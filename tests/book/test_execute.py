@@ -117,12 +117,71 @@ def test_ctrl_c_stops_at_once_and_says_what_is_kept(project):
     assert "run make book again to go on" in output
 
 
-def test_a_chapter_runs_once_and_again_when_the_package_changes(project):
+USES = {
+    "relunb/__init__.py": "",
+    "relunb/used/__init__.py": "from relunb.used import deep\n",
+    "relunb/used/deep.py": "answer = 42\n",
+    "relunb/used/numbers.json": "[42]",
+    "relunb/unused.py": "answer = 42\n",
+    "pyproject.toml": "",
+    "book/one.md": HEADER + "# One\n\n```{code-cell}\nfrom relunb import used\nused.deep.answer\n```\n",
+}
+
+
+@pytest.fixture
+def uses(project, monkeypatch):
+    """The project again, with a chapter that loads some files of the package and not others."""
+    for name, text in USES.items():
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text(text)
+    monkeypatch.setenv("PYTHONPATH", str(project))
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     first = _run(project)
     assert first.returncode == 0 and "book/one.md" in first.stdout, first.stderr
-    assert "book/one.md" not in _run(project).stdout, "nothing changed: the cache has it"
-    (project / "relunb" / "__init__.py").write_text("answer = 43\n")
-    assert "book/one.md" in _run(project).stdout, "the package changed: it runs again"
+    return project
+
+
+@pytest.mark.parametrize(
+    ("name", "runs_again"),
+    [
+        ("relunb/__init__.py", True),
+        ("relunb/used/deep.py", True),
+        ("relunb/used/numbers.json", True),
+        ("constraints.txt", True),
+        ("relunb/unused.py", False),
+        ("pyproject.toml", False),
+        ("book/plain.md", False),
+    ],
+)
+def test_a_chapter_runs_again_when_a_file_that_it_loaded_changes_and_only_then(uses, execute, name, runs_again):
+    assert execute.executed(uses / "book" / "one.md") is not None
+    assert "book/one.md" not in _run(uses).stdout, "nothing changed: the cache has it"
+    with (uses / name).open("a") as file:
+        file.write("\n")
+    assert (execute.executed(uses / "book" / "one.md") is None) == runs_again
+    assert ("book/one.md" in _run(uses).stdout) == runs_again
+
+
+def test_what_is_stored_is_the_notebook_that_ran(uses, execute):
+    one = uses / "book" / "one.md"
+    code = [cell for cell in execute.executed(one).cells if cell.cell_type == "code"]
+    assert [cell.outputs[0].data["text/plain"] for cell in code] == ["42"]
+    for spoil in (
+        lambda: (uses / "relunb" / "used" / "deep.py").unlink(),
+        lambda: one.write_text(one.read_text().replace("deep.answer", "deep.answer + 1")),
+        lambda: (uses / "_build" / ".executed" / "one.json").write_text("{"),
+    ):
+        spoil()
+        assert execute.executed(one) is None
+        for name, text in USES.items():
+            (uses / name).write_text(text)
+        assert _run(uses).returncode == 0 and execute.executed(one) is not None
+
+
+def test_a_chapter_that_leaves_a_file_fails(project):
+    (project / "book" / "one.md").write_text(HEADER + "# One\n\n```{code-cell}\nopen('out.txt', 'w').close()\n```\n")
+    run = _run(project)
+    assert run.returncode == 1 and "A chapter writes no file, but this one left out.txt" in run.stdout + run.stderr
 
 
 @pytest.mark.parametrize("where", ["JUPYTER_PATH", "JUPYTER_DATA_DIR"])

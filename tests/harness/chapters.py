@@ -2,6 +2,7 @@
 
 A chapter is a Markdown page under ``book/`` with a jupytext header.
 nbval runs its cells in order, in one kernel; each cell is a test.
+Where `make book` has just run the very same chapter with the very same code, its outputs are compared and nothing runs.
 The text output of a cell tagged ``nbval-check-output`` must equal its reference in ``tests/golden/``,
 which ``make golden`` writes (``pytest _toc.yml book --golden-update``).
 ``_toc.yml`` is a test file as well: its tests compare the book, the chapters and the references.
@@ -16,6 +17,8 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator
+from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -81,6 +84,30 @@ def code_cells(page: Path) -> list[NotebookNode]:
 
 def tags_of(cell: NotebookNode) -> list[str]:
     return cell.metadata.get("tags", [])
+
+
+def executed_cells(root: Path, page: Path) -> list[NotebookNode] | None:
+    """The code cells of a chapter as `make book` has run them; None where nothing is stored, or what is stored is old.
+
+    It is old as soon as the chapter, a pin, the interpreter or a file of ours that the kernel had loaded has changed.
+    """
+    execute = _execute(root / "book" / "_ext" / "execute.py")
+    notebook = execute.executed(page) if execute else None
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"] if notebook else []
+    same = [cell.source for cell in cells] == [cell.source for cell in code_cells(page)]
+    return cells if cells and same else None
+
+
+@cache
+def _execute(script: Path) -> Any:
+    """The script of `make book`, which knows what it has run."""
+    if not script.is_file():
+        return None
+    spec = spec_from_file_location("execute_chapters", script)
+    assert spec and spec.loader
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def reference_path(root: Path, page: Path) -> Path:
@@ -164,6 +191,7 @@ class ChapterFile(IPyNbFile):
     """A chapter: its code cells, run in one kernel that works in an empty temporary folder."""
 
     kernel: ChapterKernel
+    executed: list[NotebookNode] | None
 
     def collect(self) -> Generator[ChapterCell]:
         self.cells = code_cells(self.path)
@@ -185,13 +213,17 @@ class ChapterFile(IPyNbFile):
             yield ChapterCell.from_parent(self, name=f"Cell {number}", number=number, cell=cell, entry=entry)
 
     def setup(self) -> None:
+        self.executed = executed_cells(self.config.rootpath, self.path)
+        if self.executed is not None:
+            return
         # Not the folder of the chapter: what a reader downloads must run anywhere, and leave nothing in the tree.
         self.folder = tempfile.TemporaryDirectory()
         self.kernel = ChapterKernel(self.folder.name)
 
     def teardown(self) -> None:
-        super().teardown()
-        self.folder.cleanup()
+        if self.executed is None:
+            super().teardown()
+            self.folder.cleanup()
         if self.new_entries and self.passed == len(self.cells):
             write_references(self.reference, self.new_entries)
 
@@ -223,6 +255,8 @@ class ChapterCell(IPyNbCell):
         self.parent.passed += 1
 
     def run_cell(self) -> list[NotebookNode]:
+        if self.parent.executed is not None:
+            return self.parent.executed[self.cell_num].outputs
         try:
             super().runtest()
         except DeadKernelError as error:
@@ -243,6 +277,8 @@ class ChapterCell(IPyNbCell):
             self.raise_cell_error(f"This cell raised nothing: make it raise, or remove its tag {RAISES}.")
 
     def check_folder(self) -> None:
+        if self.parent.executed is not None:
+            return  # make book refuses a chapter that leaves a file
         new_files = set(os.listdir(self.parent.folder.name)) - self.parent.left_files
         if new_files:
             self.parent.left_files |= new_files

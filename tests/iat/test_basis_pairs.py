@@ -67,7 +67,7 @@ def test_the_first_steps_come_out_again(name, what):
 
 
 def test_every_run_is_there_and_whole():
-    assert RUNS.keys() == pairs.parts().keys() and len(RUNS) == 2 * (3 + 9 * 9 + 3 * 4)
+    assert RUNS.keys() == {key for group in pairs.cases() for key in group} and len(RUNS) == 2 * (3 + 9 * 9 + 3 * 4)
     assert STORED["curve_steps"] == list(pairs.CURVE)
     shape = (len(pairs.RATES), len(pairs.SEEDS))
     for key, row in RUNS.items():
@@ -86,13 +86,3 @@ def test_rectangles_twice_start_where_relu_starts():
     for name in pairs.TASKS:
         twin, relu = (torch.tensor(RUNS[f"{name}: {what}"]["curve"])[..., 0] for what in ("rect -> rect", "relu"))
         torch.testing.assert_close(twin, relu, rtol=5e-3, atol=0)
-
-
-def test_a_part_is_kept_whole(tmp_path):
-    threads = torch.get_num_threads()
-    try:
-        seconds = pairs.part("pair", ("fit", "pwl", "rect", 2), "cpu", tmp_path / "000.json", steps=2)
-    finally:
-        torch.set_num_threads(threads)
-        torch.set_flush_denormal(False)
-    assert seconds > 0 and [file.name for file in tmp_path.iterdir()] == ["000.json"]

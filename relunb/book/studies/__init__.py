@@ -1,4 +1,4 @@
-"""Results of runs too long for a chapter, each beside the script that makes it.
+"""Results of runs too long for a chapter, each beside the script that makes it, on this machine or on a cluster.
 
 ``python -m relunb.book.studies.features`` makes ``features.json``. A result carries its provenance: command, commit,
 versions, device, seeds, date. What guards it is behaviour: tests make a part of every result again and compare.
@@ -25,8 +25,9 @@ def load(name: str) -> dict[str, Any]:
     Raises:
         ValueError: there is no such result.
     """
-    if name not in NAMES:
-        raise ValueError(f"name must be one of {', '.join(map(repr, NAMES))}; got {name!r}.")
+    having = sorted(found.stem for found in HERE.glob("*.json"))
+    if name not in having:
+        raise ValueError(f"name must be one of {', '.join(map(repr, having))}; got {name!r}.")
     return json.loads((HERE / f"{name}.json").read_text(encoding="utf8"))
 
 
@@ -45,10 +46,7 @@ def pictures(name: str) -> dict[str, Tensor]:
 
 
 def commit() -> str:
-    """The commit that a result is made from, with "+" where files of the package differ from it; "unknown" outside git.
-
-    Finished parts of a run are kept under it, so parts that other code has made are never mixed in.
-    """
+    """The commit that a case is made from, with "+" where the package differs from it; "unknown" outside git."""
 
     def git(*words: str) -> str:
         return subprocess.run(["git", *words], cwd=HERE.parent, capture_output=True, text=True, check=True).stdout

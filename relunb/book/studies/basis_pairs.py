@@ -8,16 +8,8 @@ The paper's targets, sizes and rates are lost. The protocol is ours, and calibra
 """
 
 import argparse
-import datetime
-import json
 import math
-import multiprocessing
-import os
-import platform
-import signal
-import sys
-import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,8 +18,8 @@ from torch import Tensor
 
 from ...iat._bases import PWL, PWQ, Fourier, PWLWavelet, Rect, RectWavelet
 from ...iat._basis import Basis, Mixed
-from . import HERE, commit
-from .features import _LEAVE_CTRL_C_TO_THE_PARENT, _lists_on_one_line, _processor
+from . import HERE
+from ._runner import Settings, Where, provenance, run, written
 
 SEEDS = range(5)
 RATES = (1e-3, 3e-3, 1e-2)  # of Adam, each with a cosine to zero: the table has the best for each pair
@@ -109,9 +101,11 @@ def losses(name: str, outputs: Tensor, targets: Tensor) -> Tensor:
     return torch.nn.functional.binary_cross_entropy_with_logits(outputs, targets, reduction="none").mean((1, 2))
 
 
-def train(name: str, layer: Any, steps: int = STEPS, device: str = "cpu") -> dict[str, Any]:
+def train(
+    name: str, layer: Any, steps: int = STEPS, device: str = "cpu", learning_rates: Sequence[float] = RATES
+) -> dict[str, Any]:
     """Train all seeds at all rates together, the whole data at each step."""
-    networks = [(rate, seed) for rate in RATES for seed in SEEDS]
+    networks = [(rate, seed) for rate in learning_rates for seed in SEEDS]
     tasks = {seed: task(name, seed) for seed in SEEDS}
     inputs = torch.stack([tasks[seed].inputs for _, seed in networks]).to(device)
     targets = torch.stack([tasks[seed].targets for _, seed in networks]).to(device)
@@ -140,102 +134,66 @@ def train(name: str, layer: Any, steps: int = STEPS, device: str = "cpu") -> dic
     else:
         right = outputs.sign() == 2 * targets - 1  # pyright: ignore[reportPossiblyUnboundVariable]
         score = right.float().mean((1, 2))
-    by_rate = score.view(len(RATES), len(SEEDS)).cpu()
-    curves = torch.stack(curve, -1).view(len(RATES), len(SEEDS), -1).cpu()
+    by_rate = score.view(len(learning_rates), len(SEEDS)).cpu()
+    curves = torch.stack(curve, -1).view(len(learning_rates), len(SEEDS), -1).cpu()
     return {
         "score": [_short(row) for row in by_rate],  # (rates, seeds): the error, or the accuracy
         "curve": [[_short(seed) for seed in rate] for rate in curves],
     }
 
 
-def part(kind: str, what: tuple[Any, ...], device: str, kept: Path, steps: int = STEPS) -> float:
-    """Train one pair, or one scalar activation, on one task and keep its numbers in a file; return the seconds."""
-    torch.set_num_threads(1)
+def pair(
+    task: str, p: str, q: str, ratio: int, steps: int, rates: list[float], device: str, checkpoint: Path
+) -> dict[str, Any]:
+    """Train one pair of bases on one task."""
     torch.set_flush_denormal(True)
-    start = time.perf_counter()
-    if kind == "scalar":
-        name, activation = what
-        layer = SCALAR[activation]
-    else:
-        name, p, q, ratio = what
-        layer = Layer(BASES[p](WIDTH), BASES[q](WIDTH), WIDTH * ratio).to(device)
-    result = train(name, layer, steps, device)
-    seconds = time.perf_counter() - start
-    kept.with_suffix(".part").write_text(json.dumps({"seconds": seconds, **result}), encoding="utf8")
-    kept.with_suffix(".part").replace(kept)  # whole or not at all
-    return seconds
+    layer = Layer(BASES[p](WIDTH), BASES[q](WIDTH), WIDTH * ratio).to(device)
+    return train(task, layer, steps, device, rates)
 
 
-def parts() -> dict[str, tuple[str, tuple[Any, ...]]]:
-    """Everything that is trained, by its name in the result."""
-    todo: dict[str, tuple[str, tuple[Any, ...]]] = {}
+def scalar(task: str, activation: str, steps: int, rates: list[float], device: str, checkpoint: Path) -> dict[str, Any]:
+    """Train one scalar activation on one task."""
+    torch.set_flush_denormal(True)
+    return train(task, SCALAR[activation], steps, device, rates)
+
+
+def cases() -> tuple[dict[str, Settings], dict[str, Settings]]:
+    """Everything that is trained, by its name in the result: the scalar activations, and the pairs."""
+    same = {"steps": STEPS, "rates": list(RATES)}
+    scalars, pairs = {}, {}
     for name in TASKS:
         for activation in SCALAR:
-            todo[f"{name}: {activation}"] = ("scalar", (name, activation))
+            scalars[f"{name}: {activation}"] = {"task": name, "activation": activation, **same}
         for p in BASES:
             for q in BASES:
-                todo[f"{name}: {p} -> {q}"] = ("pair", (name, p, q, MESH_RATIO))
+                pairs[f"{name}: {p} -> {q}"] = {"task": name, "p": p, "q": q, "ratio": MESH_RATIO, **same}
         for p, q in MESH_PAIRS:
             for ratio in MESH_RATIOS:
                 if ratio != MESH_RATIO:
-                    todo[f"{name}: {p} -> {q}, M = {ratio} d"] = ("pair", (name, p, q, ratio))
-    return todo
+                    settings = {"task": name, "p": p, "q": q, "ratio": ratio, **same}
+                    pairs[f"{name}: {p} -> {q}, M = {ratio} d"] = settings
+    return scalars, pairs
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    parser.add_argument("--jobs", type=int, default=2, help="parts at a time on the CPU, one thread each")
-    options = parser.parse_args()
-    if options.device == "cuda" and not torch.cuda.is_available():
-        parser.error("torch finds no CUDA device: leave --device out.")
-    if options.jobs < 1:
-        parser.error("--jobs must be at least 1.")
-    from tqdm import tqdm
-
-    code = commit()
-    folder = Path("_build/results") / f"basis_pairs-{code}-{options.device}"
-    folder.mkdir(parents=True, exist_ok=True)
-    files = {key: folder / f"{number:03d}.json" for number, key in enumerate(parts())}
-    todo = [(files[key], what) for key, what in parts().items() if not files[key].exists()]
-    os.environ.update({"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "8589934592"})
-    jobs = 1 if options.device == "cuda" else options.jobs
-    spawn = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(jobs, mp_context=spawn, initializer=signal.signal, initargs=_LEAVE_CTRL_C_TO_THE_PARENT)
-    try:
-        futures = [pool.submit(part, *what, options.device, file) for file, what in todo]
-        for future in tqdm(as_completed(futures), total=len(files), initial=len(files) - len(todo), desc="parts"):
-            future.result()
-    except KeyboardInterrupt:
-        for process in list(pool._processes.values()):
-            process.terminate()
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise SystemExit("\nStopped. Finished parts are kept; the same command goes on.") from None
-    pool.shutdown()
-    rows = {key: json.loads(file.read_text(encoding="utf8")) for key, file in files.items()}
+    where, _ = Where.asked(parser)
+    scalars, pairs = cases()
+    done = run(scalar, scalars, where, "scalar activations") | run(pair, pairs, where, "pairs of bases")
     result = {
-        "provenance": {
-            "command": " ".join(["python -m relunb.book.studies.basis_pairs", *sys.argv[1:]]),
-            "commit": code,
-            "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-            "device": torch.cuda.get_device_name() if options.device == "cuda" else _processor(),
-            "processes": jobs,
-            "seconds": round(sum(row.pop("seconds") for row in rows.values())),
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-            "seeds": f"0 to {len(SEEDS) - 1}, the same weights for every pair",
-            "width": WIDTH,
-            "hidden_layers": 2,
-            "steps": STEPS,
-            "rates": list(RATES),
-            "mesh_ratio": MESH_RATIO,
-        },
+        "provenance": provenance(
+            done,
+            seeds=f"0 to {len(SEEDS) - 1}, the same weights for every pair",
+            width=WIDTH,
+            hidden_layers=2,
+            steps=STEPS,
+            rates=list(RATES),
+            mesh_ratio=MESH_RATIO,
+        ),
         "curve_steps": list(CURVE),
-        "runs": rows,
+        "runs": {name: case.result for name, case in done.items()},
     }
-    text = json.dumps(result, indent=1)
-    (HERE / "basis_pairs.json").write_text(_lists_on_one_line(text) + "\n", encoding="utf8")
-    print(f"wrote {HERE / 'basis_pairs.json'}")
+    written(result, HERE / "basis_pairs.json")
 
 
 def _short(values: Tensor) -> list[float]:

@@ -7,15 +7,6 @@ Finished parts are kept under _build/results and used again. Stop with Ctrl-C; t
 """
 
 import argparse
-import datetime
-import json
-import multiprocessing
-import os
-import platform
-import signal
-import sys
-import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +17,10 @@ from ...spectrum._classifiers import ToneClassifier, glorot_uniform
 from ...spectrum._one_filter import filtered_dc
 from ...spectrum._repetitions import Histories, train_together
 from ...spectrum._tone_classes import class_constant, tone_classes
-from . import HERE, commit
+from . import HERE
+from ._runner import Case, Settings, Where, provenance, run, written
 
 REPETITIONS, EPOCHS, PER_CLASS = 100, 60, 1024
-_LEAVE_CTRL_C_TO_THE_PARENT = (signal.SIGINT, signal.SIG_IGN)
 # name: (activation of the convolutions, what the network is trained on)
 VARIANTS = {
     "relu": ("relu", "the tones"),
@@ -85,90 +76,56 @@ def five_samples(signals: Tensor) -> Tensor:
     return torch.cat([first, signals[..., -4:]], -1) * (5 / signals.shape[-1])
 
 
-def part(variant: str, first: int, last: int, device: str, kept: Path) -> float:
-    """Train repetitions first..last - 1 of a variant and keep their histories in a file; return the seconds."""
-    torch.set_num_threads(1)
-    start = time.perf_counter()
-    histories = experiment(variant, range(first, last), device=device)
-    seconds = time.perf_counter() - start
-    rows = {"loss": histories.loss, "accuracy": histories.accuracy, **histories.distances}
-    torch.save({"seconds": seconds, **rows}, kept.with_suffix(".part"))
-    kept.with_suffix(".part").replace(kept)  # whole or not at all
-    return seconds
+def histories(variant: str, first: int, last: int, epochs: int, device: str, checkpoint: Path) -> dict[str, Tensor]:
+    """Train repetitions first..last - 1 of a variant."""
+    found = experiment(variant, range(first, last), epochs=epochs, device=device)
+    return {"loss": found.loss, "accuracy": found.accuracy, **found.distances}
+
+
+def cases(repetitions: int, device: str) -> dict[str, Settings]:
+    """What is trained together, by name; the quick ones first."""
+    found = {}
+    for variant, (activation, _) in sorted(VARIANTS.items(), key=lambda item: item[1][0]):
+        # On a CPU five copies of the ReLU network still fit its cache.
+        size = repetitions if device == "cuda" else 5 if activation == "relu" else 50
+        for first in range(0, repetitions, size):
+            last = min(first + size, repetitions)
+            settings = {"variant": variant, "first": first, "last": last, "epochs": EPOCHS}
+            found[f"{variant} {first}-{last}"] = settings
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    parser.add_argument("--jobs", type=int, default=2, help="parts at a time on the CPU, one thread each")
     parser.add_argument("--repetitions", type=int, default=REPETITIONS, help="fewer than 100 make a smaller result")
-    options = parser.parse_args()
-    if options.device == "cuda" and not torch.cuda.is_available():
-        parser.error("torch finds no CUDA device: leave --device out.")
-    if options.jobs < 1 or options.repetitions < 1:
-        parser.error("--jobs and --repetitions must be at least 1.")
-    from tqdm import tqdm
-
-    code = commit()
-    folder = Path("_build/results") / f"features-{code}-{options.device}"
-    folder.mkdir(parents=True, exist_ok=True)
-    parts: dict[Path, tuple[str, int, int]] = {}
-    for variant, (activation, _) in sorted(VARIANTS.items(), key=lambda item: item[1][0]):  # the quick ones first
-        # On a CPU five copies of the ReLU network still fit its cache.
-        size = options.repetitions if options.device == "cuda" else 5 if activation == "relu" else 50
-        for first in range(0, options.repetitions, size):
-            last = min(first + size, options.repetitions)
-            parts[folder / f"{variant}-{first}-{last}.pt"] = (variant, first, last)
-    todo = {file: what for file, what in parts.items() if not file.exists()}
-    # The C library would give every large array back to the system and fetch it again: a third of the time.
-    os.environ.update({"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "8589934592"})
-    jobs = 1 if options.device == "cuda" else options.jobs
-    spawn = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(jobs, mp_context=spawn, initializer=signal.signal, initargs=_LEAVE_CTRL_C_TO_THE_PARENT)
-    try:
-        futures = [pool.submit(part, *what, options.device, file) for file, what in todo.items()]
-        for future in tqdm(as_completed(futures), total=len(parts), initial=len(parts) - len(todo), desc="parts"):
-            future.result()
-    except KeyboardInterrupt:
-        for process in list(pool._processes.values()):
-            process.terminate()
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise SystemExit("\nStopped. Finished parts are kept; the same command goes on.") from None
-    pool.shutdown()
-    rows = {
-        variant: _gathered([torch.load(f) for f, what in parts.items() if what[0] == variant]) for variant in VARIANTS
-    }
+    where, options = Where.asked(parser)
+    if options.repetitions < 1:
+        parser.error("--repetitions must be at least 1.")
+    todo = cases(options.repetitions, where.device)
+    done = run(histories, todo, where, "features")
+    of = {variant: [done[name] for name in todo if todo[name]["variant"] == variant] for variant in VARIANTS}
     result = {
-        "provenance": {
-            "command": " ".join(["python -m relunb.book.studies.features", *sys.argv[1:]]),
-            "commit": code,
-            "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-            "device": torch.cuda.get_device_name() if options.device == "cuda" else _processor(),
-            "processes": jobs,
-            "seconds": round(sum(row.pop("seconds") for row in rows.values())),
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-            "seeds": f"0 to {options.repetitions - 1}, one for each repetition",
-            "repetitions": options.repetitions,
-            "epochs": EPOCHS,
-            "samples_per_class": PER_CLASS,
-        },
+        "provenance": provenance(
+            done,
+            seeds=f"0 to {options.repetitions - 1}, one for each repetition",
+            repetitions=options.repetitions,
+            epochs=EPOCHS,
+            samples_per_class=PER_CLASS,
+        ),
         "kept_epochs": KEPT_EPOCHS,
         "reached": REACHED,
-        "variants": rows,
+        "variants": {variant: _gathered(parts) for variant, parts in of.items()},
     }
-    text = json.dumps(result, indent=1)
-    (HERE / "features.json").write_text(_lists_on_one_line(text) + "\n", encoding="utf8")
-    print(f"wrote {HERE / 'features.json'}")
+    written(result, HERE / "features.json")
 
 
-def _gathered(parts: list[dict[str, Any]]) -> dict[str, Any]:
+def _gathered(parts: list[Case]) -> dict[str, Any]:
     """Mean, deviation and deciles over the repetitions, and every repetition at some epochs and at the loss reached."""
-    histories = {name: torch.cat([p[name] for p in parts]).double() for name in parts[0] if name != "seconds"}
-    below = histories["loss"] < REACHED
+    joined = {name: torch.cat([p.result[name] for p in parts]).double() for name in parts[0].result}
+    below = joined["loss"] < REACHED
     epoch = torch.where(below.any(1), below.int().argmax(1), -1)
-    out: dict[str, Any] = {"seconds": sum(p["seconds"] for p in parts)}
-    for name, values in histories.items():
+    out: dict[str, Any] = {}
+    for name, values in joined.items():
         out[name] = {
             "mean": _short(values.mean(0)),
             "std": _short(values.std(0, correction=0)),
@@ -187,20 +144,6 @@ def _gathered(parts: list[dict[str, Any]]) -> dict[str, Any]:
 def _short(values: Tensor) -> list[float]:
     """Four significant digits: what rounding and other machines leave alone."""
     return [float(f"{value:.4g}") for value in values.tolist()]
-
-
-def _lists_on_one_line(text: str) -> str:
-    import re
-
-    return re.sub(r"\[[^][{}]*\]", lambda found: re.sub(r"\s+", " ", found[0]), text)
-
-
-def _processor() -> str:
-    try:
-        lines: list[str] = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

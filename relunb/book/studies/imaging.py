@@ -1,23 +1,16 @@
 """Figures 4 to 9 of the BW paper: every method on a photograph, a CT slice and super-resolution, and low-norm networks.
 
     python -m relunb.book.studies.imaging                  makes imaging.json and imaging.npz on two cores
-    python -m relunb.book.studies.imaging --device cuda    at the paper's size, on a GPU
+    python -m relunb.book.studies.imaging --size paper     at the paper's size: days on two cores, hours on a GPU
+    python -m relunb.book.studies.imaging --size paper --tasks image --methods bw_relu siren relu_pe --seeds 3
 
 Finished runs are kept under _build/results, and a run that was cut short goes on from its last checkpoint. Stop with
-Ctrl-C; the same command goes on.
+Ctrl-C; the same command goes on. At the paper's size a part of the runs makes a result too, imaging_paper.json.
 """
 
 import argparse
-import datetime
-import json
 import math
-import multiprocessing
-import os
-import platform
-import signal
-import sys
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +32,8 @@ from ...inr import (
 )
 from ...wavelet import deep_variation_norm
 from ..data import ct_slice, phantom, photograph
-from . import HERE, commit
-from .features import _LEAVE_CTRL_C_TO_THE_PARENT, _lists_on_one_line, _processor
+from . import HERE
+from ._runner import Case, Settings, Where, provenance, run, written
 
 SEEDS = range(5)
 TUNING_SEED = 5  # not one of those reported
@@ -50,7 +43,14 @@ OWN = {"gauss": ({"activation": "gauss", "scale": 10.0}, 2e-3), "grid": ({}, 2e-
 # size: width, and steps by task
 SIZES = {
     "small": {"width": 100, "image": 1000, "super-resolution": 400, "ct-100": 400, "ct-30": 400, "ct-phantom": 400},
-    "paper": {"width": 300, "image": 1000, "super-resolution": 2000, "ct-100": 5000, "ct-30": 5000, "ct-phantom": 5000},
+    "paper": {
+        "width": 300,
+        "image": 1000,
+        "super-resolution": 2000,
+        "ct-100": 10000,
+        "ct-30": 5000,
+        "ct-phantom": 5000,
+    },
 }
 COMPARED = ("image", "ct-100", "ct-30", "super-resolution")
 # The paper's scales are tuned to its pictures. At the small size each method gets the best of these multiples of its
@@ -65,7 +65,32 @@ LOW_NORM = {
 }
 PATIENCE = 3  # times the steps above
 RATE = 3e-3  # of the script of Figure 7
-CURVE = (0, 1, 2, 5, 10, 20, 30, 50, 75, 100, 150, 200, 300, 400, 500, 750, 1000, 1500, 2000, 3000, 4000, 5000)
+CURVE = (
+    0,
+    1,
+    2,
+    5,
+    10,
+    20,
+    30,
+    50,
+    75,
+    100,
+    150,
+    200,
+    300,
+    400,
+    500,
+    750,
+    1000,
+    1500,
+    2000,
+    3000,
+    4000,
+    5000,
+    7500,
+    10000,
+)
 
 
 def problem(task: str, size: str = "small") -> Problem:
@@ -104,37 +129,46 @@ def settings(task: str, method: str, size: str, factor: float) -> tuple[dict[str
     return network, training
 
 
-def build(task: str, method: str, seed: int, size: str, factor: float, shape: tuple[int, int]) -> nn.Module:
+def built(method: str, seed: int, network: Settings, shape: tuple[int, int]) -> nn.Module:
     """A network with the weights of a seed; the grid has no more parameters than the BW-ReLU network."""
     torch.manual_seed(seed)
-    if method != "grid":
-        return CoordinateNetwork(2, **settings(task, method, size, factor)[0])
-    network, _ = settings(task, "bw_relu", size, factor)
-    return Grid.within(sum(p.numel() for p in CoordinateNetwork(2, **network).parameters()), shape)
+    if method == "grid":
+        return Grid.within(network["most_parameters"], shape)
+    return CoordinateNetwork(2, **network)
+
+
+def compared_case(task: str, method: str, seed: int, size: str, factor: float) -> Settings:
+    """One run of Figures 4 to 6."""
+    network, training = settings(task, method, size, factor)
+    if method == "grid":
+        wavelets = CoordinateNetwork(2, **settings(task, "bw_relu", size, factor)[0])
+        network = {"most_parameters": sum(p.numel() for p in wavelets.parameters())}
+    if seed == TUNING_SEED:
+        training["steps"] //= 2
+    return {"task": task, "method": method, "seed": seed, "size": size, "network": network, "training": training}
 
 
 def compare(
-    size: str, device: str, file: Path | None, task: str, method: str, seed: int, factor: float
+    task: str, method: str, seed: int, size: str, network: Settings, training: Settings, device: str, checkpoint: Path
 ) -> dict[str, Any]:
-    """One run of Figures 4 to 6."""
     what = problem(task, size).to(device)
-    network = build(task, method, seed, size, factor, _shape(what)).to(device)
-    _, training = settings(task, method, size, factor)
-    if seed == TUNING_SEED:
-        training["steps"] //= 2
-    return _finished(network, what, fit(network, what, **training, checkpoint=file, progress=False))
+    trained = built(method, seed, network, _shape(what)).to(device)
+    return _finished(trained, what, fit(trained, what, **training, checkpoint=checkpoint, progress=False))
+
+
+def low_norm_case(task: str, scale: float, seed: int, size: str, stop_loss: float) -> Settings:
+    """One run of Figures 7 to 9: train until the loss is the one that all scales reach."""
+    network, training = settings(task, "bw_relu", size, 1.0)
+    training = {**training, "lr": RATE, "steps": PATIENCE * training["steps"], "stop_loss": stop_loss}
+    return {"task": task, "seed": seed, "size": size, "network": {**network, "scale": scale}, "training": training}
 
 
 def low_norm(
-    size: str, device: str, file: Path | None, task: str, scale: float, seed: int, stop_loss: float
+    task: str, seed: int, size: str, network: Settings, training: Settings, device: str, checkpoint: Path
 ) -> dict[str, Any]:
-    """One run of Figures 7 to 9: train until the loss is the one that all scales reach."""
     what = problem(task, size).to(device)
-    network, training = settings(task, "bw_relu", size, 1.0)
-    torch.manual_seed(seed)
-    trained = CoordinateNetwork(2, **{**network, "scale": scale}).to(device)
-    training = {**training, "lr": RATE, "steps": PATIENCE * training["steps"], "stop_loss": stop_loss}
-    history = fit(trained, what, **training, checkpoint=file, progress=False)
+    trained = built("bw_relu", seed, network, _shape(what)).to(device)
+    history = fit(trained, what, **training, checkpoint=checkpoint, progress=False)
     return {
         **_finished(trained, what, history),
         "norm": deep_variation_norm(trained).item(),
@@ -183,18 +217,21 @@ def classical(task: str, size: str = "small") -> tuple[str, Tensor] | None:
     return None
 
 
-Runs = dict[str, tuple[Any, ...]]
+def tuning_runs(size: str) -> dict[str, Settings]:
+    """The runs that choose scales."""
+    return {
+        f"tune-{task}-{method}-{factor:g}": compared_case(task, method, TUNING_SEED, size, factor)
+        for task, method, factor in tuning_cases(size)
+    }
 
 
-def first_runs(size: str) -> Runs:
-    """Name, function and arguments of the runs that need no others: Figures 7 to 9, and those that choose scales."""
-    todo: Runs = {}
-    for task, method, factor in tuning_cases(size):
-        todo[f"tune-{task}-{method}-{factor:g}"] = compare, task, method, TUNING_SEED, factor
-    for task, level, stop_loss, scale in low_norm_cases():
-        for seed in SEEDS:
-            todo[f"norm-{task}-{level}-{scale:g}-{seed}"] = low_norm, task, scale, seed, stop_loss
-    return todo
+def low_norm_runs(size: str) -> dict[str, Settings]:
+    """The runs of Figures 7 to 9."""
+    return {
+        f"norm-{task}-{level}-{scale:g}-{seed}": low_norm_case(task, scale, seed, size, stop_loss)
+        for task, level, stop_loss, scale in low_norm_cases()
+        for seed in SEEDS
+    }
 
 
 def tuning_cases(size: str) -> list[tuple[str, str, float]]:
@@ -214,118 +251,80 @@ def low_norm_cases() -> list[tuple[str, int, float, float]]:
     ]
 
 
-def chosen_factors(size: str, done: dict[str, Any]) -> dict[str, dict[str, float]]:
+def chosen_factors(size: str, done: dict[str, Case]) -> dict[str, dict[str, float]]:
     """By task and method, the factor of the paper's scale."""
     factors: dict[str, dict[str, float]] = {}
     for task in COMPARED:
         factors[task] = {}
         for method in METHODS:
             tried = {f: done.get(f"tune-{TUNED[task]}-{method}-{f:g}") for f in FACTORS}
-            found = {f: run["psnr"] for f, run in tried.items() if run is not None}
+            found = {f: case.result["psnr"] for f, case in tried.items() if case is not None}
             factors[task][method] = max(found, key=lambda f: found[f]) if found else 1.0
     return factors
 
 
-def compared_runs(factors: dict[str, dict[str, float]]) -> Runs:
-    """Name, function and arguments of the runs of Figures 4 to 6."""
-    todo: Runs = {}
-    for task in ("super-resolution", "image", "ct-30", "ct-100"):
-        for seed in SEEDS:
-            for method in METHODS:
-                if method != "grid" or seed == 0:
-                    todo[f"{task}-{method}-{seed}"] = compare, task, method, seed, factors[task][method]
-    return todo
-
-
-def part(call: Any, arguments: tuple[Any, ...], size: str, device: str, kept: Path) -> None:
-    """Make one run and keep what it gave in a file."""
-    if device == "cpu":
-        torch.set_num_threads(1)
-    checkpoint = kept.with_suffix(".fit")
-    result = call(size, device, checkpoint, *arguments)
-    torch.save(result, kept.with_suffix(".part"))
-    kept.with_suffix(".part").replace(kept)  # whole or not at all
-    checkpoint.unlink(missing_ok=True)
-
-
-def make(todo: Runs, size: str, device: str, jobs: int, folder: Path, what: str) -> dict[str, Any]:
-    """Make the runs that are not there yet, and return all."""
-    from tqdm import tqdm
-
-    files = {name: folder / f"{name}.pt" for name in todo}
-    missing = [name for name, file in files.items() if not file.exists()]
-    spawn = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(jobs, mp_context=spawn, initializer=signal.signal, initargs=_LEAVE_CTRL_C_TO_THE_PARENT)
-    try:
-        futures = []
-        for name in missing:
-            call, *arguments = todo[name]
-            futures.append(pool.submit(part, call, tuple(arguments), size, device, files[name]))
-        for future in tqdm(as_completed(futures), total=len(files), initial=len(files) - len(missing), desc=what):
-            future.result()
-    except KeyboardInterrupt:
-        for process in list(pool._processes.values()):
-            process.terminate()
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise SystemExit("\nStopped. Finished runs and checkpoints are kept; the same command goes on.") from None
-    pool.shutdown()
-    return {name: torch.load(file) for name, file in files.items()}
+def compared_runs(
+    factors: dict[str, dict[str, float]],
+    size: str,
+    tasks: Sequence[str] = ("super-resolution", "image", "ct-30", "ct-100"),
+    methods: Sequence[str] = METHODS,
+    seeds: Sequence[int] = SEEDS,
+) -> dict[str, Settings]:
+    """The runs of Figures 4 to 6."""
+    return {
+        f"{task}-{method}-{seed}": compared_case(task, method, seed, size, factors[task][method])
+        for task in tasks
+        for seed in seeds
+        for method in methods
+        if method != "grid" or seed == 0
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--size", choices=tuple(SIZES), help="default: small on a CPU, the paper's on a GPU")
-    parser.add_argument("--jobs", type=int, default=2, help="runs at a time; on a CPU with one thread each")
-    options = parser.parse_args()
-    if options.device == "cuda" and not torch.cuda.is_available():
-        parser.error("torch finds no CUDA device: leave --device out.")
-    if options.jobs < 1:
-        parser.error("--jobs must be at least 1.")
-    size = options.size or ("paper" if options.device == "cuda" else "small")
-    code = commit()
-    folder = Path("_build/results") / f"imaging-{code}-{options.device}-{size}"
-    folder.mkdir(parents=True, exist_ok=True)
-    # The C library would give every large array back to the system and fetch it again: a third of the time.
-    os.environ.update({"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "8589934592"})
-    how = size, options.device, options.jobs, folder
-    done = make(first_runs(size), *how, "first runs")
-    factors = chosen_factors(size, done)
-    done |= make(compared_runs(factors), *how, "comparison")
-    provenance = {
-        "command": " ".join(["python -m relunb.book.studies.imaging", *sys.argv[1:]]),
-        "commit": code,
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "device": torch.cuda.get_device_name() if options.device == "cuda" else _processor(),
-        "processes": options.jobs,
-        "seconds": round(sum(run["seconds"] for run in done.values())),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "seeds": f"{SEEDS[0]} to {SEEDS[-1]}",
-        "size": size,
-        "width": SIZES[size]["width"],
-        "steps": {task: SIZES[size][task] for task in SIZES[size] if task != "width"},
-    }
-    result = {"provenance": provenance, "factors": factors, **gathered(done, size)}
-    (HERE / "imaging.json").write_text(_lists_on_one_line(json.dumps(result, indent=1)) + "\n", encoding="utf8")
-    np.savez_compressed(HERE / "imaging.npz", **pictures(done, size))  # pyright: ignore[reportArgumentType]
-    print(f"wrote {HERE / 'imaging.json'} and imaging.npz")
+    parser.add_argument("--tasks", nargs="+", choices=COMPARED, help="of Figures 4 to 6, at the paper's size")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS, help="with --tasks")
+    parser.add_argument("--seeds", type=int, choices=range(1, 1 + len(SEEDS)), default=len(SEEDS), help="with --tasks")
+    where, options = Where.asked(parser)
+    size = options.size or ("paper" if where.device == "cuda" else "small")
+    seeds = SEEDS[: options.seeds]
+    if options.tasks:
+        if size != "paper":
+            parser.error("--tasks goes with --size paper.")
+        factors = chosen_factors(size, {})
+        done = run(compare, compared_runs(factors, size, options.tasks, options.methods, seeds), where, "comparison")
+        found: dict[str, Any] = {"compared": {t: compared_rows(done, t, size, seeds) for t in options.tasks}}
+        file, shown = HERE / "imaging_paper", pictures(done, size, options.tasks)
+    else:
+        done = run(compare, tuning_runs(size), where, "tuning") | run(low_norm, low_norm_runs(size), where, "low norm")
+        factors = chosen_factors(size, done)
+        done |= run(compare, compared_runs(factors, size), where, "comparison")
+        found = {"factors": factors, **gathered(done, size)}
+        file, shown = HERE / "imaging", pictures(done, size, (*COMPARED, "ct-phantom"))
+    steps = {task: SIZES[size][task] for task in SIZES[size] if task != "width"}
+    about = {"seeds": f"{seeds[0]} to {seeds[-1]}", "size": size, "width": SIZES[size]["width"], "steps": steps}
+    np.savez_compressed(file.with_suffix(".npz"), **shown)  # pyright: ignore[reportArgumentType]
+    written({"provenance": provenance(done, **about), **found}, file.with_suffix(".json"))
 
 
-def gathered(done: dict[str, Any], size: str) -> dict[str, Any]:
+def compared_rows(done: dict[str, Case], task: str, size: str, seeds: Sequence[int] = SEEDS) -> dict[str, Any]:
+    """Every number of every run of a task, by method, and those of the classical answer."""
+    rows = {}
+    for method in METHODS:
+        found = [done[name] for seed in seeds if (name := f"{task}-{method}-{seed}") in done]
+        if found:
+            rows[method] = _row(found)
+    before = classical(task, size)
+    if before is not None:
+        name, picture = before
+        truth = reference(problem(task, size))
+        rows[name] = {"psnr": [_short(psnr(picture, truth).item())], "ssim": [_short(ssim(picture, truth))]}
+    return rows
+
+
+def gathered(done: dict[str, Case], size: str) -> dict[str, Any]:
     """Every number of every run, five significant digits, by task and method or scale."""
-    compared: dict[str, Any] = {}
-    for task in COMPARED:
-        rows = {
-            method: _row([done[f"{task}-{method}-{s}"] for s in SEEDS if f"{task}-{method}-{s}" in done])
-            for method in METHODS
-        }
-        before = classical(task, size)
-        if before is not None:
-            name, picture = before
-            truth = reference(problem(task, size))
-            rows[name] = {"psnr": [_short(psnr(picture, truth).item())], "ssim": [_short(ssim(picture, truth))]}
-        compared[task] = rows
     norms: dict[str, Any] = {task: [{"loss": loss, "scales": {}} for loss, _ in LOW_NORM[task]] for task in LOW_NORM}
     for task, level, _, scale in low_norm_cases():
         found = [done[f"norm-{task}-{level}-{scale:g}-{seed}"] for seed in SEEDS]
@@ -333,12 +332,14 @@ def gathered(done: dict[str, Any], size: str) -> dict[str, Any]:
     tuning: dict[str, Any] = {}
     for task, method, factor in tuning_cases(size):
         found = done[f"tune-{task}-{method}-{factor:g}"]
-        tuning.setdefault(task, {}).setdefault(method, {})[f"{factor:g}"] = _short(found["psnr"])
+        tuning.setdefault(task, {}).setdefault(method, {})[f"{factor:g}"] = _short(found.result["psnr"])
+    compared = {task: compared_rows(done, task, size) for task in COMPARED}
     return {"tuning_psnr": tuning, "compared": compared, "low_norm": norms}
 
 
-def _row(found: list[dict[str, Any]]) -> dict[str, Any]:
+def _row(cases: list[Case]) -> dict[str, Any]:
     row: dict[str, Any] = {}
+    found = [case.result for case in cases]
     for key in ("psnr", "ssim", "loss", "best_psnr", "norm"):
         if key in found[0]:
             row[key] = [_short(run[key]) for run in found]
@@ -356,14 +357,14 @@ def _short(value: float) -> float | None:
     return float(f"{value:.5g}") if math.isfinite(value) else None
 
 
-def pictures(done: dict[str, Any], size: str) -> dict[str, np.ndarray]:
+def pictures(done: dict[str, Case], size: str, tasks: Sequence[str]) -> dict[str, np.ndarray]:
     """The truth, the classical answer and the pictures of the first seed, in bytes."""
     found: dict[str, Tensor] = {
-        name.removesuffix("-0"): run["picture"]
-        for name, run in done.items()
+        name.removesuffix("-0"): case.result["picture"]
+        for name, case in done.items()
         if name.endswith("-0") and not name.startswith("tune-")
     }
-    for task in (*COMPARED, "ct-phantom"):
+    for task in tasks:
         found[f"{task}-truth"] = reference(problem(task, size))
         before = classical(task, size)
         if before is not None:

@@ -1,0 +1,248 @@
+"""Runs the cases of a study side by side, on this machine or on a cluster, and keeps each as soon as it is finished.
+
+A case is a dictionary of settings. What it gave is a file that is named after them, so a change of a setting makes
+exactly its own cases anew, and a change of the code makes none: tests recompute part of every result instead.
+"""
+
+import argparse
+import contextlib
+import datetime
+import hashlib
+import importlib
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from . import commit
+
+Settings = dict[str, Any]
+FOLDER = Path("_build/results")
+DEATHS = 3  # how often a case begins again when the process that works on it dies: dask's own number
+# The C library would give every large array back to the system and fetch it again: a third of the time.
+_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "8589934592"}
+
+
+class Case(NamedTuple):
+    """What a finished case gave, and where it comes from."""
+
+    result: dict[str, Any]
+    provenance: dict[str, Any]
+
+
+class Where(NamedTuple):
+    """Where the cases run."""
+
+    device: str = "cpu"
+    jobs: int = 0  # processes on this machine; 0: one for each core, or one for a GPU
+    scheduler: str = ""  # the address of a cluster; empty: processes of this machine, started and ended here
+
+    @classmethod
+    def asked(cls, parser: argparse.ArgumentParser) -> tuple["Where", argparse.Namespace]:
+        """Add the options of every study to its own, and read the command line."""
+        parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+        parser.add_argument("--jobs", type=int, default=0, help="processes on this machine (default: its cores)")
+        parser.add_argument("--scheduler", default="", metavar="ADDRESS", help="of a dask cluster: tcp://host:8786")
+        options = parser.parse_args()
+        if options.jobs < 0:
+            parser.error("--jobs must be at least 1.")
+        if options.device == "cuda" and not options.scheduler and not torch.cuda.is_available():
+            parser.error(
+                "torch finds no CUDA device: leave --device out, or give the --scheduler of a cluster with one."
+            )
+        return cls(options.device, options.jobs, options.scheduler), options
+
+
+def run(
+    function: Callable[..., dict[str, Any]], cases: Mapping[str, Settings], where: Where, title: str
+) -> dict[str, Case]:
+    """Make the cases that are not there yet, with a progress bar, and return all.
+
+    Args:
+        function: of a module, called with a case's settings by name, and with ``device`` and ``checkpoint``, a file in
+            which it may keep what it has so far. It returns numbers, lists and tensors.
+        cases: settings by name; they must be what JSON writes.
+        where: on which machine.
+        title: of the progress bar.
+
+    Raises:
+        SystemExit: stopped by Ctrl-C, by a case that failed, or by a cluster that went away; the message says what is
+            kept. The same call goes on from there.
+    """
+    module = _main_module() if function.__module__ == "__main__" else function.__module__
+    name = f"{module}:{function.__name__}"
+    files = {case: kept_as(name, settings) for case, settings in cases.items()}
+    todo = {case: file for case, file in files.items() if not file.exists()}
+    if todo:
+        _make(name, {case: (cases[case], file) for case, file in todo.items()}, len(cases), where, title)
+    return {case: Case(**torch.load(file, map_location="cpu")["case"]) for case, file in files.items()}
+
+
+def kept_as(name: str, settings: Settings) -> Path:
+    """The file of a case, named after its settings."""
+    text = json.dumps(settings, sort_keys=True, allow_nan=False)
+    study, function = name.rsplit(".", 1)[-1].split(":")
+    return FOLDER.absolute() / study / f"{function}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.pt"
+
+
+def _make(name: str, todo: dict[str, tuple[Settings, Path]], total: int, where: Where, title: str) -> None:
+    from distributed import Client, LocalCluster, as_completed
+    from tqdm import tqdm
+
+    os.environ.update(_MEMORY)
+    with contextlib.ExitStack() as stack:
+        try:
+            if where.scheduler:
+                client = stack.enter_context(Client(where.scheduler, timeout="20s"))
+            else:
+                jobs = where.jobs or (1 if where.device == "cuda" else os.cpu_count() or 1)
+                gpu = {"GPU": 1} if where.device == "cuda" else None
+                cluster = stack.enter_context(
+                    LocalCluster(
+                        n_workers=min(jobs, len(todo)),
+                        threads_per_worker=1,
+                        host="127.0.0.1",
+                        dashboard_address="127.0.0.1:0",
+                        resources=gpu,
+                        silence_logs=50,
+                    )
+                )
+                client = stack.enter_context(Client(cluster))
+        except OSError as error:
+            raise SystemExit(f"{title}: no scheduler answers at {where.scheduler}: {error}") from None
+        bar = stack.enter_context(tqdm(total=total, initial=total - len(todo), desc=title, unit="case"))
+        needs = {"GPU": 1} if where.device == "cuda" else None
+        code = commit()
+        futures = {
+            client.submit(
+                _case,
+                name,
+                settings,
+                str(file),
+                where.device,
+                code,
+                key=f"{title}: {case}",
+                resources=needs,
+                pure=False,
+            ): (case, file)
+            for case, (settings, file) in todo.items()
+        }
+        try:
+            for future in as_completed(futures):
+                case, file = futures[future]
+                if future.status != "finished":
+                    _stopped(title, f"{case} failed: {_reason(future)}", todo)
+                if not file.exists():  # a worker of another machine has kept it there
+                    _keep(file, future.result())
+                future.release()
+                bar.update()
+        except KeyboardInterrupt:
+            _stopped(title, "stopped", todo)
+        except OSError as error:
+            _stopped(title, f"the cluster is gone, or the disk is full ({error})", todo)
+
+
+def _case(name: str, settings: Settings, file: str, device: str, code: str) -> dict[str, Any] | None:
+    """One case, in a worker. What it gave is kept here if this machine can write there, and sent home if not."""
+    kept = Path(file)
+    if kept.exists():
+        return None
+    module, function = name.split(":")
+    if device == "cpu":
+        torch.set_num_threads(1)
+    with contextlib.suppress(OSError):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+    checkpoint = kept.with_suffix(".fit")
+    start = time.perf_counter()
+    result = getattr(importlib.import_module(module), function)(**settings, device=device, checkpoint=checkpoint)
+    provenance = {
+        "settings": settings,
+        "commit": code,
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "device": torch.cuda.get_device_name() if device == "cuda" else processor(),
+        "seconds": round(time.perf_counter() - start, 1),
+        "torch": str(torch.__version__),
+        "python": platform.python_version(),
+    }
+    case = {"case": {"result": result, "provenance": provenance}}
+    if not kept.parent.is_dir():
+        return case
+    _keep(kept, case)
+    checkpoint.unlink(missing_ok=True)
+    return None
+
+
+def _keep(file: Path, case: Any) -> None:
+    """Whole or not at all, also where two write at once."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(f".{os.getpid()}.part")
+    try:
+        torch.save(case, part)
+        part.replace(file)
+    except (OSError, RuntimeError) as error:  # torch's own writer says RuntimeError where the disk is full
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise OSError(f"{file.name} could not be kept in {file.parent}: {error}. Make room") from None
+
+
+def _reason(future: Any) -> str:
+    try:
+        error = future.exception()
+    except Exception as raised:  # the future was cancelled, or its scheduler is gone
+        error = raised
+    if type(error).__name__ == "KilledWorker":
+        return f"its process died {DEATHS + 1} times"
+    return f"{type(error).__name__}: {error}"
+
+
+def _stopped(title: str, why: str, todo: dict[str, tuple[Settings, Path]]) -> None:
+    kept = sum(file.exists() for _, file in todo.values())
+    raise SystemExit(
+        f"\n{title}: {why}. {kept} of {len(todo)} cases were finished in this run and are kept, with the checkpoints "
+        "of the others; the same command goes on."
+    ) from None
+
+
+def provenance(cases: Mapping[str, Case], **more: Any) -> dict[str, Any]:
+    """What a result says of the cases that it was gathered from."""
+    each = [case.provenance for case in cases.values()]
+
+    def of(key: str) -> str:
+        return ", ".join(sorted({str(p[key]) for p in each}))
+
+    return {
+        "command": " ".join([f"python -m {_main_module()}", *sys.argv[1:]]),
+        **{key: of(key) for key in ("commit", "date", "device", "torch", "python")},
+        "cases": len(each),
+        "seconds": round(sum(p["seconds"] for p in each)),
+        **more,
+    }
+
+
+def _main_module() -> str:
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return spec.name if spec else Path(sys.argv[0]).name
+
+
+def written(result: dict[str, Any], file: Path) -> None:
+    """Write a result as JSON, lists on one line."""
+    import re
+
+    text = re.sub(r"\[[^][{}]*\]", lambda found: re.sub(r"\s+", " ", found[0]), json.dumps(result, indent=1))
+    file.write_text(text + "\n", encoding="utf8")
+    print(f"wrote {file}")
+
+
+def processor() -> str:
+    """The name of the processor."""
+    try:
+        lines: list[str] = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
