@@ -15,6 +15,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ from . import commit
 Settings = dict[str, Any]
 FOLDER = Path("_build/results")
 DEATHS = 3  # how often a case begins again when the process that works on it dies: dask's own number
+_PATIENCE = 60  # seconds without a finished case, after which one looks whether any process is left
 # The C library would give every large array back to the system and fetch it again: a third of the time.
 _MEMORY = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "8589934592"}
 
@@ -92,14 +94,14 @@ def kept_as(name: str, settings: Settings) -> Path:
 
 
 def _make(name: str, todo: dict[str, tuple[Settings, Path]], total: int, where: Where, title: str) -> None:
-    from distributed import Client, LocalCluster, as_completed
+    from distributed import Client, LocalCluster, wait
     from tqdm import tqdm
 
     os.environ.update(_MEMORY)
     with contextlib.ExitStack() as stack:
         try:
             if where.scheduler:
-                client = stack.enter_context(Client(where.scheduler, timeout="20s"))
+                client = stack.enter_context(Client(where.scheduler, timeout="30s"))
             else:
                 jobs = where.jobs or (1 if where.device == "cuda" else os.cpu_count() or 1)
                 gpu = {"GPU": 1} if where.device == "cuda" else None
@@ -134,17 +136,25 @@ def _make(name: str, todo: dict[str, tuple[Settings, Path]], total: int, where: 
             for case, (settings, file) in todo.items()
         }
         try:
-            for future in as_completed(futures):
-                case, file = futures[future]
-                if future.status != "finished":
-                    _stopped(title, f"{case} failed: {_reason(future)}", todo)
-                if not file.exists():  # a worker of another machine has kept it there
-                    _keep(file, future.result())
-                future.release()
-                bar.update()
+            waiting = set(futures)
+            while waiting:
+                try:
+                    done = wait(waiting, timeout=_PATIENCE, return_when="FIRST_COMPLETED").done
+                except TimeoutError:
+                    if not where.scheduler and not client.scheduler_info()["workers"]:
+                        _stopped(title, "no process is left, and no new one started", todo)
+                    continue
+                for future in done:
+                    case, file = futures[future]
+                    if future.status != "finished":
+                        _stopped(title, f"{case} failed: {_reason(future)}", todo)
+                    if not file.exists():  # a worker of another machine has kept it there
+                        _keep(file, future.result())
+                    bar.update()
+                waiting -= done
         except KeyboardInterrupt:
             _stopped(title, "stopped", todo)
-        except OSError as error:
+        except (OSError, CancelledError) as error:
             _stopped(title, f"the cluster is gone, or the disk is full ({error})", todo)
 
 
