@@ -51,7 +51,7 @@ def tensor(name: str, value: Any, *, like: Tensor | None = None) -> Tensor:
         return value
     if isinstance(value, list | tuple) and _holds_tensor(value):
         return _stacked(name, value, dtype)
-    device = torch.get_default_device() if device is None else device
+    device = torch.empty(0).device if device is None else device
     exact = not hasattr(value, "dtype")
     if isinstance(value, float | int) and type(value) in (float, int):  # without NumPy, which torch.compile would trace
         try:

@@ -74,7 +74,7 @@ class Radon(nn.Module):
             )
         self.circle = flag("circle", circle)
         self.detectors, self._corner = _frame(*self.size, self.circle)
-        self._make(dtype, torch.get_default_device())
+        self._make(dtype, torch.empty(0).device)
 
     @torch.inference_mode(False)  # a tensor that is made for inference alone cannot be trained with later
     def _make(self, dtype: torch.dtype, device: torch.device) -> None:
