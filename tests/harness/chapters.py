@@ -134,7 +134,9 @@ def reference_entry(source: str, outputs: list[NotebookNode]) -> dict[str, Any]:
     texts: list[dict[str, list[str]]] = []
     for output in outputs:
         if output.output_type == "stream" and output.name == "stdout":
-            texts.append({"stdout": output.text.splitlines(keepends=True)})
+            if not texts or "stdout" not in texts[-1]:  # what is printed comes in one message or in several
+                texts.append({"stdout": []})
+            texts[-1]["stdout"] += output.text.splitlines(keepends=True)
         elif output.output_type in ("execute_result", "display_data"):
             plain = output.data.get("text/plain", "")
             # "<Figure size 640x480 with 1 Axes>" says nothing about the figure.
