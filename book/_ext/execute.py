@@ -156,7 +156,8 @@ def executed(chapter: Path) -> Any:
         if any(digest([ROOT / name]) != number for name, number in made_from["loaded"].items()):
             return None
         cache = get_cache(str(CACHE))
-        return cache.get_cache_bundle(cache.match_cache_notebook(notebook).pk).nb
+        found: Any = cache.match_cache_notebook(notebook)
+        return cache.get_cache_bundle(found.pk).nb
     except (OSError, ValueError, KeyError):  # no record or a broken one, a file that is gone, no such notebook
         return None
 

@@ -51,7 +51,7 @@ class Table:
     def _repr_markdown_(self) -> str:
         texts = self._texts(typeset=True)
         rows = [list(texts), [":--" if self._to_the_left(head) else "--:" for head in texts]]
-        rows += zip(*texts.values(), strict=True)
+        rows += [list(row) for row in zip(*texts.values(), strict=True)]
         return "\n".join("| " + " | ".join(map(_escaped, row)) + " |" for row in rows)
 
     def __repr__(self) -> str:

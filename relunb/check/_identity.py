@@ -108,7 +108,9 @@ def identity(lhs: object, rhs: object, *, assume: object = None, name: str = "",
         entry = f"entry {list(divmod(index, shape[1]))}: " if shape else ""
         _settle(one.xreplace(stronger), other.xreplace(stronger), domains, entry, budget)
     in_pieces = any((one - other).has(*SWITCHES) for one, other in pairs)
-    return Proved(*sides, tuple(conditions), "equal on every piece" if in_pieces else "simplified to zero", name)
+    return Proved(
+        sides[0], sides[1], tuple(conditions), "equal on every piece" if in_pieces else "simplified to zero", name
+    )
 
 
 def _evaluated(side: Any, word: str, budget: Budget) -> Any:

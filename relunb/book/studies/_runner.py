@@ -139,7 +139,8 @@ def _make(name: str, todo: dict[str, tuple[Settings, Path]], total: int, where: 
             waiting = set(futures)
             while waiting:
                 try:
-                    done = wait(waiting, timeout=_PATIENCE, return_when="FIRST_COMPLETED").done
+                    finished: Any = wait(waiting, timeout=_PATIENCE, return_when="FIRST_COMPLETED")
+                    done = finished.done
                 except TimeoutError:
                     if not where.scheduler and not client.scheduler_info()["workers"]:
                         _stopped(title, "no process is left, and no new one started", todo)
