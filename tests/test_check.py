@@ -334,6 +334,28 @@ def test_long_numbers_are_proved_and_printed():
     assert str(proved) and identity(sp.factorial(2000), sp.factorial(2000))._repr_latex_() is None
 
 
+def test_how_it_was_proved_is_what_was_done():
+    """A kink in the sides is no proof by pieces: here the Max cancels as a letter would."""
+    assert identity((s(x) + 1) ** 2, s(x) ** 2 + 2 * s(x) + 1).how == "simplified to zero"
+    assert identity(1 / (s(x) + 1) - 1 / (s(x) + 2), 1 / ((s(x) + 1) * (s(x) + 2))).how == "simplified to zero"
+    assert identity(s(x) - s(-x), x).how == "equal on every piece"
+    assert identity(sp.Matrix([x - x, s(x) - s(-x)]), sp.Matrix([0, x])).how == "equal on every piece"
+
+
+def test_a_matrix_without_an_inverse_is_said_to_have_none():
+    with pytest.raises(ValueError, match=r"lhs has no value: Matrix.*not invertible"):
+        identity(sp.Inverse(sp.ones(2, 2)), sp.eye(2))
+    assert identity(sp.MatAdd(sp.Identity(2), sp.eye(2)), 2 * sp.eye(2))
+    with pytest.raises(TypeError, match="a matrix with explicit entries; got a Identity"):
+        identity(sp.Identity(Symbol("n")), sp.eye(2))
+
+
+def test_signs_of_tex_in_a_name_are_shown():
+    assert (
+        r"\text{50 \% of \#1 \& more, $x_1$:}" in identity(x + x, 2 * x, name="50 % of #1 & more, $x_1$")._repr_latex_()
+    )
+
+
 def test_a_name_stands_for_sides_too_long_to_read():
     proved = identity((x + y) ** 30, sp.expand((x + y) ** 30), name="the thirtieth power")
     assert str(proved) == "the thirtieth power: proved, simplified to zero"
@@ -507,8 +529,7 @@ def test_identity_refuses_assumption(case):
 
 def test_the_printed_line_says_for_what_and_how():
     assert (
-        str(identity(Abs(u), u, assume=[u > 0, u <= 2]))
-        == "Abs(u) = u, for u > 0, u <= 2: proved, equal on every piece"
+        str(identity(Abs(u), u, assume=[u > 0, u <= 2])) == "Abs(u) = u, for u > 0, u <= 2: proved, simplified to zero"
     )
     assert str(identity((x + 1) ** 2, x**2 + 2 * x + 1)) == "(x + 1)**2 = x**2 + 2*x + 1: proved, simplified to zero"
 

@@ -35,11 +35,14 @@ def digest(files: Iterable[Path]) -> str:
     return total.hexdigest()
 
 
+def package_files() -> list[Path]:
+    return [f for f in ROOT.glob("relunb/**/*") if f.is_file() and not _is_by_product(f.relative_to(ROOT))]
+
+
 def book_files() -> list[Path]:
     """Everything that the built book depends on."""
     pages = (f for f in ROOT.glob("book/**/*") if f.is_file() and not _is_by_product(f.relative_to(ROOT)))
-    package = (f for f in ROOT.glob("relunb/**/*") if f.is_file() and not _is_by_product(f.relative_to(ROOT)))
-    return [*package, *pages, *(ROOT / name for name in ("_config.yml", "_toc.yml", "constraints.txt"))]
+    return [*package_files(), *pages, *(ROOT / name for name in ("_config.yml", "_toc.yml", "constraints.txt"))]
 
 
 def _is_by_product(file: Path) -> bool:
@@ -74,7 +77,7 @@ class Executed(NamedTuple):
     notebook: Any
     seconds: float
     problem: str  # empty where the chapter ran through
-    loaded: list[Path]  # files of ours
+    made_from: dict[str, Any]  # its cells, the pins, and the files of ours that it loaded, as they were at its start
 
 
 def execute(chapter: Path) -> Executed:
@@ -84,6 +87,8 @@ def execute(chapter: Path) -> Executed:
     from nbformat.v4 import new_code_cell
 
     notebook, start, problem, loaded = read(chapter), time.perf_counter(), "", []
+    made_from = {"cells": _cells(notebook), "pins": digest([ROOT / "constraints.txt"])}
+    package = {file: digest([file]) for file in package_files()}
     asked = new_code_cell(WHAT_IS_LOADED)
     notebook.cells.append(asked)
     with tempfile.TemporaryDirectory() as folder:
@@ -97,7 +102,9 @@ def execute(chapter: Path) -> Executed:
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
             problem = str(error)
     notebook.cells.remove(asked)
-    return Executed(notebook, time.perf_counter() - start, problem, loaded)
+    # A file that was saved while the chapter ran is noted as it was before: the chapter is old at once.
+    made_from["loaded"] = {str(file.relative_to(ROOT)): package.get(file, "new") for file in loaded}
+    return Executed(notebook, time.perf_counter() - start, problem, made_from)
 
 
 def read(chapter: Path) -> Any:
@@ -136,12 +143,7 @@ def keep(chapter: Path, executed: Executed) -> None:
         check_validity=False,
         overwrite=True,
     )
-    made_from = {
-        "cells": _cells(executed.notebook),
-        "pins": digest([ROOT / "constraints.txt"]),
-        "loaded": {str(file.relative_to(ROOT)): digest([file]) for file in executed.loaded},
-    }
-    record.write_text(json.dumps(made_from, indent=1))
+    record.write_text(json.dumps(executed.made_from, indent=1))
 
 
 def executed(chapter: Path) -> Any:

@@ -15,8 +15,8 @@ class Table:
         formats: by head, how Python formats the numbers there: ``".1f"``. Others get four digits.
 
     Raises:
-        TypeError: ``columns`` is not a mapping, or a format is not text.
-        ValueError: columns differ in length, or a format is for no column.
+        TypeError: ``columns`` or ``formats`` is not a mapping, or a column is not a list.
+        ValueError: there are no columns, they differ in length, or a format is for no column or none of numbers.
 
     Example:
         >>> print(Table({"n": [1, 2], "mean": [0.5, 0.3333333]}, formats={"mean": ".3f"}))
@@ -28,11 +28,25 @@ class Table:
     def __init__(self, columns: Mapping[str, Iterable[Any]], formats: Mapping[str, str] | None = None) -> None:
         if not isinstance(columns, Mapping):
             raise TypeError(f"columns must be a mapping from heads to entries; got {type(columns).__name__}.")
+        if not columns:
+            raise ValueError("columns is empty: there is nothing to show.")
+        for head, entries in columns.items():
+            if isinstance(entries, str) or not isinstance(entries, Iterable):
+                raise TypeError(f"the column {head!r} must be a list of entries; got {entries!r:.60}.")
         self._columns = {str(head): [_plain(entry) for entry in entries] for head, entries in columns.items()}
         lengths = {head: len(entries) for head, entries in self._columns.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"columns must have one length; they have {lengths}.")
+        if not isinstance(formats, Mapping | None):
+            raise TypeError(f"formats must be a mapping from heads to formats; got {formats!r:.60}.")
         self._formats = dict(formats or {})
+        for head, form in self._formats.items():
+            try:
+                format(0.5, form)
+            except (TypeError, ValueError):
+                raise ValueError(
+                    f"the format for {head!r} must be one of numbers, as '.2f'; got {form!r:.60}."
+                ) from None
         if unknown := sorted(set(self._formats) - set(self._columns)):
             raise ValueError(f"there is a format for {unknown[0]!r}, and no such column: {', '.join(self._columns)}.")
 
@@ -70,7 +84,8 @@ def symbols(meanings: Mapping[Any, str]) -> Table:
         meanings: by symbol, its meaning in a few words.
 
     Raises:
-        TypeError: ``meanings`` is not a mapping.
+        TypeError: ``meanings`` is not a mapping from symbols to texts.
+        ValueError: it is empty.
 
     Example:
         >>> from sympy import Symbol
@@ -80,6 +95,11 @@ def symbols(meanings: Mapping[Any, str]) -> Table:
     """
     if not isinstance(meanings, Mapping):
         raise TypeError(f"meanings must be a mapping from symbols to texts; got {type(meanings).__name__}.")
+    if not meanings:
+        raise ValueError("meanings is empty: there is nothing to show.")
+    for symbol, meaning in meanings.items():
+        if isinstance(symbol, str) or not isinstance(meaning, str):
+            raise TypeError(f"meanings leads from SymPy's symbols to texts; got {symbol!r:.40}: {meaning!r:.40}.")
     return Table(
         {
             "symbol": list(meanings),
@@ -107,7 +127,11 @@ def _plain(entry: Any) -> Any:
 
 def _text(entry: Any, form: str, typeset: bool) -> str:
     if hasattr(entry, "_repr_latex_") or isinstance(entry, type):
-        return f"${_latex(entry)}$" if typeset else str(entry)
+        if not typeset:
+            return str(entry)
+        from ..check._proved import typeset as tex  # SymPy is loaded where there is something of it to show
+
+        return f"${tex(entry)}$"
     text = format(entry, form) if isinstance(entry, float) else str(entry)
     if entry == 0 and "e" in text:
         text = "0"  # and not 0e+00
@@ -116,12 +140,6 @@ def _text(entry: Any, form: str, typeset: bool) -> str:
         text = text.replace("inf", "\N{INFINITY}")
         return f"${digits}\\cdot10^{{{int(power)}}}$" if power else text.replace("-", "\N{MINUS SIGN}")
     return text
-
-
-def _latex(expression: Any) -> str:
-    import sympy as sp
-
-    return sp.latex(expression)
 
 
 def _escaped(cell: str) -> str:

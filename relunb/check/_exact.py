@@ -61,7 +61,7 @@ def exact(value: object, name: str) -> Any:
 
 def _explicit(expression: Any) -> bool:
     """Whether an unevaluated product, sum, power or inverse is one of matrices with explicit entries."""
-    return not expression.atoms(sp.MatrixSymbol) and isinstance(expression.doit(), sp.MatrixBase)
+    return not expression.atoms(sp.MatrixSymbol) and all(sp.sympify(n).is_Integer for n in expression.shape)
 
 
 def same_names(symbols: set[sp.Symbol]) -> None:

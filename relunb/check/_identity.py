@@ -10,7 +10,8 @@ from sympy.core.facts import InconsistentAssumptions
 from ._budget import Budget, OutOfTime
 from ._exact import UNEVALUATED, exact, same_names
 from ._pieces import SWITCHES, Domains, Point, allowed, kinks, switch_gaps, unproved, value_at
-from ._proved import Proved
+from ._proved import PIECES, ZERO, Proved
+from ._rational import is_zero_fraction
 from ._size import expanded
 from ._words import words
 
@@ -103,34 +104,36 @@ def identity(lhs: object, rhs: object, *, assume: object = None, name: str = "",
         raise ValueError(f"lhs is {_kind(left)} and rhs is {_kind(right)}: give two sides of the same shape.")
     conditions = _conditions(assume)
     stronger, domains = _domains(left.free_symbols | right.free_symbols, conditions)
-    pairs = list(zip(left, right, strict=True)) if shape else [(left, right)]
+    pairs = zip(left, right, strict=True) if shape else [(left, right)]
+    ways = set()
     for index, (one, other) in enumerate(pairs):
         entry = f"entry {list(divmod(index, shape[1]))}: " if shape else ""
-        _settle(one.xreplace(stronger), other.xreplace(stronger), domains, entry, budget)
-    in_pieces = any((one - other).has(*SWITCHES) for one, other in pairs)
-    return Proved(
-        sides[0], sides[1], tuple(conditions), "equal on every piece" if in_pieces else "simplified to zero", name
-    )
+        ways.add(_settle(one.xreplace(stronger), other.xreplace(stronger), domains, entry, budget))
+    return Proved(sides[0], sides[1], tuple(conditions), PIECES if PIECES in ways else ZERO, name)
 
 
 def _evaluated(side: Any, word: str, budget: Budget) -> Any:
-    """What a side stands for, with its integrals, sums and derivatives done."""
-    if not side.has(*UNEVALUATED) and not isinstance(side, sp.MatrixExpr):
+    """What a side stands for, with its integrals, sums, derivatives and products of matrices done."""
+    matrices = isinstance(side, sp.MatrixExpr)
+    if not side.has(*UNEVALUATED) and not matrices:
         return side
     try:
         done = budget.run(side.doit, budget.left() / 2)
+        done = done.as_explicit() if isinstance(done, sp.MatrixExpr) else done
     except OutOfTime:
         raise NotProved(f"not proved: {word} is {words(side)}, and SymPy did not evaluate it in time.") from None
-    except Exception:  # what SymPy cannot do stays as it is, and may cancel
-        return side
+    except Exception as error:
+        if matrices:
+            raise ValueError(f"{word} has no value: {words(side)}. SymPy says: {words(error)}") from None
+        return side  # what SymPy cannot do stays as it is, and may cancel
     return side if done is sp.nan else exact(done, word)
 
 
-def _settle(lhs: Any, rhs: Any, domains: Domains, entry: str, budget: Budget) -> None:
-    """Return if ``lhs = rhs`` is proved on ``domains``; raise otherwise."""
+def _settle(lhs: Any, rhs: Any, domains: Domains, entry: str, budget: Budget) -> str:
+    """Return how ``lhs = rhs`` was proved on ``domains``; raise if it was not."""
     difference = lhs - rhs
     if difference == 0:
-        return
+        return ZERO
     tried: list[str] = []
 
     def attempt(name: str, work: Callable[[], Any], share: float = 1.0) -> Any:
@@ -149,7 +152,7 @@ def _settle(lhs: Any, rhs: Any, domains: Domains, entry: str, budget: Budget) ->
 
     fractions = any(power.base.is_Add and power.exp.is_negative for power in difference.atoms(sp.Pow))
     if not fractions and attempt("expanding", lambda: expanded(difference) == 0, 1 / 4):
-        return
+        return ZERO
     if difference.has(*UNEVALUATED):
         text = words(difference)
         raise NotProved(f"{entry}not proved: {text} holds an operation that SymPy's doit leaves as it is.")
@@ -167,13 +170,14 @@ def _settle(lhs: Any, rhs: Any, domains: Domains, entry: str, budget: Budget) ->
     look("sample points", lambda: _samples(domains))
     doubtful = attempt("a proof piece by piece", lambda: unproved(difference, domains), 1 / 2)
     if doubtful == []:
-        return
+        plain = not difference.has(*SWITCHES) or attempt("algebra", lambda: is_zero_fraction(difference), 1 / 4)
+        return ZERO if plain else PIECES
     # A piece where the proof failed may be one that the sample points have missed.
     look("points of the pieces", lambda: _inside(doubtful or [], domains))
     look("points at kinks and between them", lambda: _near_kinks(difference, domains))
     simplified = attempt("simplifying", lambda: _simplified(difference))
     if simplified == 0:
-        return
+        return ZERO
     forms = [difference, *([simplified] if simplified is not None and simplified.is_number else [])]
     if attempt("many digits", lambda: any(map(compare.tiny, forms))):
         raise NotEqual(f"{entry}not equal: {compare.found}. lhs - rhs {_described(difference, budget)}.")

@@ -1,5 +1,6 @@
 """A proved identity, as a notebook typesets it and as print writes it."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,6 +9,7 @@ from sympy.core.function import AppliedUndef
 
 from ._words import written
 
+ZERO, PIECES = "simplified to zero", "equal on every piece"
 _WIDE = 64  # letters of both sides: beyond this the page of a phone has no room for one line
 _LINE = 110  # letters of a printed line
 
@@ -34,7 +36,7 @@ class Proved:
     lhs: Any
     rhs: Any
     conditions: tuple[Any, ...] = field(default=())
-    how: str = "simplified to zero"
+    how: str = ZERO
     name: str = ""
 
     def __repr__(self) -> str:
@@ -53,20 +55,25 @@ class Proved:
     def _typeset(self) -> str:
         end = rf"{{\color{{gray}}\small\text{{proved, {self.how}}}}}"
         if self.conditions:
-            end = rf"\text{{for }}{', '.join(map(_tex, self.conditions))}\text{{:}}\quad {end}"
+            end = rf"\text{{for }}{', '.join(map(typeset, self.conditions))}\text{{:}}\quad {end}"
         if self.name:
-            return rf"$\displaystyle \text{{{self.name}:}}\quad {end}$"
+            return rf"$\displaystyle \text{{{_as_text(self.name)}:}}\quad {end}$"
         if len(f"{written(self.lhs)}{written(self.rhs)}") <= _WIDE:
-            return rf"$\displaystyle {_tex(self.lhs)} = {_tex(self.rhs)}\qquad {end}$"
+            return rf"$\displaystyle {typeset(self.lhs)} = {typeset(self.rhs)}\qquad {end}$"
         first, *more = _rows(self.rhs)
         rows = [rf"&\phantom{{=}}\;{row}" for row in _rows(self.lhs)] + [rf"&= {first}"]
         rows += [rf"&\phantom{{=}}\;{row}" for row in more] + [rf"&\qquad {end}"]
         return "$$\\begin{aligned}\n" + " \\\\[4pt]\n".join(rows) + "\n\\end{aligned}$$"
 
 
-def _tex(expression: Any) -> str:
+def _as_text(name: str) -> str:
+    """A name inside of TeX's text; formulas between dollars stay formulas."""
+    return re.sub(r"(?<!\\)([%#&])", r"\\\1", name)
+
+
+def typeset(expression: Any) -> str:
     """As on paper: sin x, and a short factor before a long one in place of a tall fraction."""
-    fold = not expression.has(AppliedUndef)  # f(x) keeps its brackets
+    fold = isinstance(expression, sp.Basic) and not expression.has(AppliedUndef)  # f(x) keeps its brackets
     return sp.latex(expression, fold_func_brackets=fold, long_frac_ratio=2).replace(r"\int\limits", r"\int")
 
 
@@ -75,7 +82,7 @@ def _rows(side: Any) -> list[str]:
     terms = side.as_ordered_terms() if isinstance(side, sp.Add) else [side]
     rows, letters = [""], 0
     for term in terms:
-        tex, size = _tex(term), len(written(term))
+        tex, size = typeset(term), len(written(term))
         if letters and letters + size > _WIDE:
             rows.append("")
             letters = 0

@@ -178,6 +178,15 @@ def test_what_is_stored_is_the_notebook_that_ran(uses, execute):
         assert _run(uses).returncode == 0 and execute.executed(one) is not None
 
 
+def test_a_file_saved_while_a_chapter_runs_makes_it_old_at_once(uses, execute):
+    """What is noted is the file as it was when the chapter began, not as it is when it ends."""
+    one, deep = uses / "book" / "one.md", uses / "relunb" / "used" / "deep.py"
+    saves = f"open({str(deep)!r}, 'a').write('# saved meanwhile\\n');"
+    one.write_text(one.read_text().replace("used.deep.answer", f"{saves} used.deep.answer"))
+    assert _run(uses).returncode == 0 and "saved meanwhile" in deep.read_text()
+    assert execute.executed(one) is None
+
+
 def test_a_chapter_that_leaves_a_file_fails(project):
     (project / "book" / "one.md").write_text(HEADER + "# One\n\n```{code-cell}\nopen('out.txt', 'w').close()\n```\n")
     run = _run(project)

@@ -53,7 +53,7 @@ class Where(NamedTuple):
         parser.add_argument("--scheduler", default="", metavar="ADDRESS", help="of a dask cluster: tcp://host:8786")
         options = parser.parse_args()
         if options.jobs < 0:
-            parser.error("--jobs must be at least 1.")
+            parser.error("--jobs must be at least 1, or 0 for the number of cores.")
         if options.device == "cuda" and not options.scheduler and not torch.cuda.is_available():
             parser.error(
                 "torch finds no CUDA device: leave --device out, or give the --scheduler of a cluster with one."
@@ -94,30 +94,30 @@ def kept_as(name: str, settings: Settings) -> Path:
 
 
 def _make(name: str, todo: dict[str, tuple[Settings, Path]], total: int, where: Where, title: str) -> None:
-    from distributed import Client, LocalCluster, wait
+    try:
+        from distributed import Client, LocalCluster, wait
+    except ModuleNotFoundError:
+        raise SystemExit(f"{title}: studies need dask: pip install 'relunb[studies]'.") from None
     from tqdm import tqdm
 
     os.environ.update(_MEMORY)
     with contextlib.ExitStack() as stack:
-        try:
-            if where.scheduler:
+        if where.scheduler:
+            try:
                 client = stack.enter_context(Client(where.scheduler, timeout="30s"))
-            else:
-                jobs = where.jobs or (1 if where.device == "cuda" else os.cpu_count() or 1)
-                gpu = {"GPU": 1} if where.device == "cuda" else None
-                cluster = stack.enter_context(
-                    LocalCluster(
-                        n_workers=min(jobs, len(todo)),
-                        threads_per_worker=1,
-                        host="127.0.0.1",
-                        dashboard_address="127.0.0.1:0",
-                        resources=gpu,
-                        silence_logs=50,
-                    )
-                )
-                client = stack.enter_context(Client(cluster))
-        except OSError as error:
-            raise SystemExit(f"{title}: no scheduler answers at {where.scheduler}: {error}") from None
+            except (OSError, ValueError) as error:  # nobody there, or no address
+                raise SystemExit(f"{title}: no scheduler answers at {where.scheduler}: {error}") from None
+        else:
+            jobs = where.jobs or (1 if where.device == "cuda" else os.cpu_count() or 1)
+            cluster = LocalCluster(
+                n_workers=min(jobs, len(todo)),
+                threads_per_worker=1,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                resources={"GPU": 1} if where.device == "cuda" else None,
+                silence_logs=50,
+            )
+            client = stack.enter_context(Client(stack.enter_context(cluster)))
         bar = stack.enter_context(tqdm(total=total, initial=total - len(todo), desc=title, unit="case"))
         needs = {"GPU": 1} if where.device == "cuda" else None
         code = commit()
