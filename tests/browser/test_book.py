@@ -77,7 +77,7 @@ def test_a_solution_opens(visit, site):
     assert not inside.is_visible()
     solution.locator("button, summary, .toggle-button").first.click()
     inside.wait_for(state="visible")
-    assert solution.locator("text=holds:").first.is_visible(), "the output of the solution's cell"
+    assert solution.locator("text=proved").first.is_visible(), "the output of the solution's cell"
 
 
 def test_names_in_code_cells_link_to_the_reference(visit, site):
