@@ -14,14 +14,13 @@ this: there the product dies away at once on the real axis, and a sum over few p
 import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from .._tables import kept_table
-from ._bessel import bessel_j, ie, j_near_zero, ke, y_near_zero
+from ._factors import BesselFactor, BiasFactor, Factor, Parts, exp
 
 _RADIUS = 1.5  # of the quarter circle, in units of one over the scale below
 _ARC = 14  # points on it
@@ -65,10 +64,11 @@ def phase_mean_integral(amplitudes: Tensor, orders: Sequence[int], bias: Tensor 
     # The radius of the quarter circle is 1.5 in these units: no tone leaves the power series, all do not grow much.
     scale = weights.detach().amax(-1, keepdim=True).maximum(weights.detach().sum(-1, keepdim=True) / 3)
     weights = weights / scale
-    kinds: list[int | None] = list(orders) if bias is None else [*orders, None]
-    odd = sum(orders) % 2 == 1
+    factors: list[Factor] = [BesselFactor(order) for order in orders]
+    if bias is not None:
+        factors.append(BiasFactor(odd=sum(orders) % 2 == 1))
     split, possible = _tones_to_split(weights.detach())
-    points = _points_on_real_axis(weights.detach(), kinds)
+    points = _points_on_real_axis(weights.detach(), factors)
     rotate = possible & (points > (_LONG if weights.shape[-1] > _FEW else 0)) & (max(orders) <= HIGHEST_ROTATED)
     # Near zero a Hankel function of order k is as large as 1/a^k, and digits are lost when such parts cancel.
     for i, k in enumerate(orders):
@@ -78,10 +78,10 @@ def phase_mean_integral(amplitudes: Tensor, orders: Sequence[int], bias: Tensor 
     total = torch.zeros_like(weights[:, 0])
     terms = 2 ** min(weights.shape[-1], _MOST_SPLIT) * _PANEL * (len(_PANELS) - 1)
     for rows in _portions(rotate.nonzero()[:, 0], terms):
-        total = total.index_put((rows,), _rotated(weights[rows], split[rows], kinds, odd))
+        total = total.index_put((rows,), _rotated(weights[rows], split[rows], factors))
     for length in map(int, points[~rotate].unique()):  # tolist fails inside torch.func.hessian on 2.6
         for rows in _portions((~rotate & (points == length)).nonzero()[:, 0], length * weights.shape[-1]):
-            total = total.index_put((rows,), _sampled(weights[rows], kinds, odd, length))
+            total = total.index_put((rows,), _sampled(weights[rows], factors, length))
     return total * scale[:, 0]
 
 
@@ -125,7 +125,7 @@ def _signs(n: int) -> Tensor:
     return torch.from_numpy(1.0 - 2.0 * (rows & 1))
 
 
-def _rotated(weights: Tensor, split: Tensor, kinds: list[int | None], odd: bool) -> Tensor:
+def _rotated(weights: Tensor, split: Tensor, factors: list[Factor]) -> Tensor:
     device, tones = weights.device, weights.shape[-1]
     chosen, candidates, chosen_split = None, weights, split
     if tones > _MOST_SPLIT:  # only the largest can be multiplied out
@@ -136,7 +136,7 @@ def _rotated(weights: Tensor, split: Tensor, kinds: list[int | None], odd: bool)
     # +-a_1 +- a_2 ... of every term
     net = (torch.where(chosen_split, candidates, 0.0).unsqueeze(1) * signs).sum(-1)
     # A silent tone has no growth to take out. A bias has, by its derivative, even where it is zero.
-    is_bias = torch.tensor([kind is None for kind in kinds], device=device)
+    is_bias = torch.tensor([isinstance(factor, BiasFactor) for factor in factors], device=device)
     heard = torch.where((weights.detach() > 0) | is_bias, weights, 0.0)
     rest = heard.sum(-1, keepdim=True) - torch.where(chosen_split, candidates, 0.0).sum(-1, keepdim=True)
     # A tone that is left whole goes with its plus sign; the terms with its minus sign do not exist.
@@ -145,90 +145,54 @@ def _rotated(weights: Tensor, split: Tensor, kinds: list[int | None], odd: bool)
     on_axis, on_arc = upper * exists, (2 * upper - 1) * exists
 
     angle, angle_weight = (torch.from_numpy(v).to(device) for v in _gauss((0.0, math.pi / 2), _ARC))
-    terms = _multiply_out(_by_kind(weights, split, kinds, odd, partial(_near_zero, angle=angle)), chosen, chosen_split)
+    parts = _of_each(factors, weights, split, lambda factor, w, s: factor.near_zero(_RADIUS * w, s, angle))
+    terms = _multiply_out(parts, chosen, chosen_split)
     turn = torch.polar(angle_weight / _RADIUS, math.pi / 2 - angle)
     arc = ((terms * on_arc.unsqueeze(-1)).sum(1) * turn).sum(-1).real
 
     # A Hankel function of high order falls so fast at first that the first panel must be shorter.
-    panels = _PANELS if sum(kind or 0 for kind in kinds) <= 2 else (0.0, 0.7, *_PANELS[1:])
+    panels = _PANELS if sum(factor.order for factor in factors) <= 2 else (0.0, 0.7, *_PANELS[1:])
     log_t, log_weight = (torch.from_numpy(v).to(device) for v in _gauss(panels, _PANEL))
     t = _RADIUS * log_t.exp()
-    terms = _multiply_out(_by_kind(weights, split, kinds, odd, partial(_on_axis, t=t)), chosen, chosen_split)
+    parts = _of_each(factors, weights, split, lambda factor, w, s: factor.on_imaginary_axis(w, s, t))
+    terms = _multiply_out(parts, chosen, chosen_split)
     # Zero where tones and bias add up to zero, or less by a rounding: its slope counts there, and is 1.
     excess = net - rest
     excess = excess - excess.detach().clamp_max(0)
-    decay = _exp(-excess.unsqueeze(-1) * t)
+    decay = exp(-excess.unsqueeze(-1) * t)
     axis = ((terms.imag * decay * on_axis.unsqueeze(-1)).sum(1) * (log_weight / t)).sum(-1)
     return -arc - 2 * axis
 
 
-Factors = tuple[Tensor, Tensor, Tensor]  # (rows, tones, points) each: a tone left whole, its upper and its lower part
-
-
-def _by_kind(
-    weights: Tensor, split: Tensor, kinds: list[int | None], odd: bool, part: Callable[..., Factors]
-) -> Factors:
-    """``part`` of all tones, those of one kind at a time, in the tones' order.
-
-    A Hankel function has no value at zero, and a huge one near it: those of tones that are not split are not used.
-    """
+def _of_each(
+    factors: list[Factor], weights: Tensor, split: Tensor, part: Callable[[Factor, Tensor, Tensor], Parts]
+) -> Parts:
+    """``part`` of every factor, (rows, factors, points) each, equal ones at a time, in the factors' order."""
     places: list[int] = []
-    parts: list[Factors] = []
-    for kind in dict.fromkeys(kinds):
-        mine = [i for i, other in enumerate(kinds) if other == kind]
-        parts.append(part(kind, odd, weights[:, mine].unsqueeze(-1), split[:, mine].unsqueeze(-1)))
+    found: list[Parts] = []
+    for factor, mine in _equal_ones(factors):
+        found.append(part(factor, weights[:, mine].unsqueeze(-1), split[:, mine].unsqueeze(-1)))
         places += mine
-    whole, upper, lower = (torch.cat([p[i].to(torch.complex128) for p in parts], 1) for i in range(3))
-    if len(parts) > 1:
-        back = np.argsort(places).tolist()
-        whole, upper, lower = whole[:, back], upper[:, back], lower[:, back]
-    return whole, upper, lower
+    all_parts = (torch.cat([parts[i].to(torch.complex128) for parts in found], 1) for i in range(3))
+    back = np.argsort(places).tolist()
+    return Parts(*(parts[:, back] if len(found) > 1 else parts for parts in all_parts))
 
 
-def _near_zero(kind: int | None, odd: bool, weight: Tensor, split: Tensor, angle: Tensor) -> Factors:
-    """The factors on the quarter circle."""
-    size = weight * _RADIUS
-    if kind is None:
-        wave = torch.exp(1j * size * torch.polar(torch.ones_like(angle), angle))
-        upper, lower = (wave / 2j, -1 / wave / 2j) if odd else (wave / 2, 1 / wave / 2)
-        return upper + lower, upper, lower
-    y = y_near_zero(kind, torch.where(split, size, 1.0), angle)
-    whole = j_near_zero(kind, size, angle)
-    whole, y = whole * 0.5, y * 0.5j
-    return 2 * whole, whole + y, whole - y
+def _equal_ones(factors: list[Factor]) -> Iterator[tuple[Factor, list[int]]]:
+    """Every factor that differs from those before, and where it stands."""
+    for factor in dict.fromkeys(factors):
+        yield factor, [i for i, other in enumerate(factors) if other == factor]
 
 
-def _on_axis(kind: int | None, odd: bool, weight: Tensor, split: Tensor, t: Tensor) -> Factors:
-    """The factors at ``i t``: a whole tone and a lower part over ``exp(a t)``, an upper part over ``exp(-a t)``."""
-    x = weight * t
-    fall = _exp(-2 * x)
-    if kind is None:
-        upper = torch.full_like(x, 0.5) * (-1j if odd else 1)
-        lower = -upper if odd else upper
-        return lower + upper * fall, upper, lower
-    silent = weight.detach() == 0
-    upper = ke(kind, torch.where(split, x, 1.0)) * ((-1j) ** (kind + 1) / math.pi)
-    # A silent tone is 1, or 0, and has two derivatives: the first terms of its series carry them.
-    square = (x / 2).square()
-    series = {0: 1 + square, 1: x / 2, 2: square / 2}.get(kind, torch.zeros_like(x))
-    whole = torch.where(silent, series, ie(kind, torch.where(silent, 1.0, x))) * 1j**kind
-    return whole, upper, whole - upper * fall
-
-
-def _exp(x: Tensor) -> Tensor:
-    """exp(x). torch.exp wakes all threads from 2,048 numbers on, exp2 from 32,768 on."""
-    return torch.exp2(x * math.log2(math.e))
-
-
-def _multiply_out(factors: Factors, chosen: Tensor | None, split: Tensor) -> Tensor:
+def _multiply_out(parts: Parts, chosen: Tensor | None, split: Tensor) -> Tensor:
     """All terms of the product, (rows, 2^tones, points): those of the chosen tones, times the others left whole."""
-    whole, upper, lower = factors
+    whole, upper, lower = parts
     terms = torch.ones_like(whole[:, :1])
     if chosen is not None:
         others = torch.ones(whole.shape[:2], dtype=torch.bool, device=whole.device).scatter(1, chosen, False)
         terms = torch.where(others.unsqueeze(-1), whole, 1.0).prod(1, keepdim=True)
         index = chosen.unsqueeze(-1).expand(-1, -1, whole.shape[-1])
-        whole, upper, lower = (factor.gather(1, index) for factor in factors)
+        whole, upper, lower = (part.gather(1, index) for part in parts)
     is_split = split.unsqueeze(-1)
     upper, lower = torch.where(is_split, upper, whole), torch.where(is_split, lower, 0.0)
     for up, down in zip(upper.split(1, 1), lower.split(1, 1), strict=True):
@@ -236,25 +200,23 @@ def _multiply_out(factors: Factors, chosen: Tensor | None, split: Tensor) -> Ten
     return terms
 
 
-def _points_on_real_axis(weights: Tensor, kinds: list[int | None]) -> Tensor:
+def _points_on_real_axis(weights: Tensor, factors: list[Factor]) -> Tensor:
     """How many points of the real axis are enough: past the last one the product is below 1e-10 at every u."""
-    longest = _LONGEST // 4 if any(kinds) else _LONGEST
+    longest = _LONGEST // 4 if any(factor.order for factor in factors) else _LONGEST
     length = torch.full_like(weights[:, 0], longest, dtype=torch.int64)
-    order = torch.tensor([1.5 * (kind or 0) for kind in kinds], dtype=weights.dtype, device=weights.device)
-    still = torch.tensor([kind is None for kind in kinds], device=weights.device)
     total = weights.sum(-1, keepdim=True)
     points = longest
     while points >= 16:
         x = weights * (2 * points * math.pi / total)
-        square = torch.where(x < 1.5, _exp(-x.square() / 2), (2 / math.pi / x).clamp_max(0.33))
-        square = torch.where(order > 0, torch.where(x > order, (4 * square).clamp_max(1), 1), square)
-        bound = torch.where(still, 1, square).prod(-1)
+        bound = torch.ones_like(weights[:, 0])
+        for factor, mine in _equal_ones(factors):
+            bound = bound * factor.square_bound(x[:, mine]).prod(-1)
         length = torch.where(bound < 1e-20, points, length)
         points //= 2
     return length
 
 
-def _sampled(weights: Tensor, kinds: list[int | None], odd: bool, points: int) -> Tensor:
+def _sampled(weights: Tensor, factors: list[Factor], points: int) -> Tensor:
     """The Fourier series of ``|x|`` on ``|x| <= sum of the weights``, which the signal never leaves, cut where it ends.
 
     The integral is replaced by a sum over the odd multiples of ``pi / sum``, and that is exact.
@@ -263,11 +225,9 @@ def _sampled(weights: Tensor, kinds: list[int | None], odd: bool, points: int) -
     k = torch.arange(1, 2 * points, 2, dtype=weights.dtype, device=weights.device)
     u = k * (math.pi / reach)
     product = torch.ones_like(u)
-    for kind in dict.fromkeys(kinds):
-        mine = [i for i, other in enumerate(kinds) if other == kind]
-        x = weights[:, mine].unsqueeze(-1) * u.unsqueeze(1)
-        factors = bessel_j(kind, x) if kind is not None else torch.sin(x) if odd else torch.cos(x)
-        for factor in factors.unbind(1):
-            product = product * factor
-    constant = 0 if odd or any(kinds) else math.pi / 4
+    for factor, mine in _equal_ones(factors):
+        for values in factor.on_real_axis(weights[:, mine].unsqueeze(-1) * u.unsqueeze(1)).unbind(1):
+            product = product * values
+    level = not any(factor.order or factor == BiasFactor(odd=True) for factor in factors)
+    constant = math.pi / 4 if level else 0
     return reach[:, 0] * (constant - (product / k.square()).sum(-1) * (2 / math.pi))

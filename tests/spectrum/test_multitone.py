@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from relunb.spectrum import _phase_mean as phase_mean
 from relunb.spectrum import commensurate_dc, multitone_dc, tone_harmonics
+from relunb.spectrum._factors import BesselFactor
 from tests.tolerance import DEVICES
 
 RELATIVE = 1e-10  # ten times better than what the function has to hold
@@ -93,6 +94,7 @@ def test_all_routes_agree_where_they_meet():
     generator = torch.Generator().manual_seed(0)
     compared = 0
     for tones in (5, 6, 8, 9, 12):
+        factors = [BesselFactor(0)] * tones
         uniform = torch.rand(12, tones, dtype=torch.float64, generator=generator)
         pairs = uniform.clone()
         pairs[:, 1] = pairs[:, 0] * (1 + 1e-5)
@@ -101,11 +103,10 @@ def test_all_routes_agree_where_they_meet():
             scale = torch.maximum(rows.amax(-1, keepdim=True), rows.sum(-1, keepdim=True) / 3)
             weights = rows / scale
             split, possible = phase_mean._tones_to_split(weights)
-            both = possible & (phase_mean._points_on_real_axis(weights, [0] * tones) <= 16_384)
+            both = possible & (phase_mean._points_on_real_axis(weights, factors) <= 16_384)
             if both.any():
-                kinds = [0] * tones
-                rotated = phase_mean._rotated(weights[both], split[both], kinds, False)
-                summed = phase_mean._sampled(weights[both], kinds, False, 16_384)
+                rotated = phase_mean._rotated(weights[both], split[both], factors)
+                summed = phase_mean._sampled(weights[both], factors, 16_384)
                 torch.testing.assert_close(rotated, summed, rtol=1e-11, atol=0)
                 compared += int(both.sum())
     assert compared > 60
