@@ -341,7 +341,7 @@ def test_a_layer_that_is_validated_before_it_is_trained(name):
 
 
 CELLS = cut_cells(PWL(4), PWQ(4))
-TABLES = IAT(4, method="midpoint").double()._plan._make_tables(torch.device("cpu"), torch.float64)
+TABLES = IAT(4, method="midpoint").double()._plan.means.tables(torch.device("cpu"), torch.float64)
 TWO_ROUTES = {  # the definition in plain operations, and the form that large inputs take
     "bw_relu": (bw_relu_plain, bw_relu),
     "bw_relu of a scale": (lambda x: bw_relu_plain(x, 2.0), lambda x: bw_relu(x, 2.0)),

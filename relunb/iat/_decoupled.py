@@ -15,7 +15,7 @@ from .._scaling import power_of_two
 from ._bases import BASES
 from ._bases import basis as basis_of
 from ._basis import Basis
-from ._exact import by_rows, pulled, pushed, scaled_push
+from ._exact import by_rows, matvec, rmatvec, scaled_matvec
 from ._pattern import ActivationPattern, boundaries, bounding, in_blocks, one_sided, value_rows
 from ._transform import l1_norms_unless
 
@@ -114,7 +114,7 @@ class DecoupledIAT(nn.Module):
             raise TypeError(f"pattern_from must be a tensor or a pattern; got {type(pattern_from).__name__}.")
         shape = _together(good, edges)
         values, edges, active = (t.expand(*shape, t.shape[-1]) for t in (torch.where(good, values, 0), edges, active))
-        applied = scaled_push if nested_forward_mode() else _Decoupled.apply
+        applied = scaled_matvec if nested_forward_mode() else _Decoupled.apply
         y = applied(values, edges, active, self.input_basis, self.output_basis)
         y = torch.where(good, y, torch.nan)  # pyright: ignore[reportArgumentType]
         return (y if self._norms is None else y * self._norms.to(y)).to(x.dtype)
@@ -132,7 +132,7 @@ class _Decoupled(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis) -> Tensor:
-        return scaled_push(x, edges, active, p, q)
+        return scaled_matvec(x, edges, active, p, q)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, Basis, Basis], output: Tensor) -> None:
@@ -145,7 +145,7 @@ class _Decoupled(torch.autograd.Function):
         x, edges, active = ctx.saved_tensors
         grad_x = grad_edges = None
         if ctx.needs_input_grad[0]:
-            grad_x = by_rows(pulled, grad, edges, active, ctx.p, ctx.q)
+            grad_x = by_rows(rmatvec, grad, edges, active, ctx.p, ctx.q)
         if ctx.needs_input_grad[1]:
             rows = value_rows(edges, ctx.p, ctx.q)
             grad_edges = in_blocks(_speed_pull, rows, grad, x, edges, active, ctx.p, ctx.q)
@@ -156,7 +156,7 @@ class _Decoupled(torch.autograd.Function):
         x, edges, active = ctx.saved_tensors
         rows = value_rows(edges, ctx.p, ctx.q)
         moved = in_blocks(_speed_push, rows, edges_dot, x, edges, active, ctx.p, ctx.q)
-        return by_rows(pushed, x_dot, edges, active, ctx.p, ctx.q) + moved
+        return by_rows(matvec, x_dot, edges, active, ctx.p, ctx.q) + moved
 
     @staticmethod
     def vmap(

@@ -35,14 +35,14 @@ def exact_relu(x: Tensor, input_basis: Basis, output_basis: Basis) -> Tensor:
     return torch.where(good, y, torch.nan).to(x.dtype)  # pyright: ignore[reportArgumentType]
 
 
-def pushed(v: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis) -> Tensor:
+def matvec(v: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis) -> Tensor:
     """A(D) v: (..., output size)."""
     s, weight = active_nodes(edges, active, p, q)
     along = weight * (p(s) * v[..., None, :]).sum(-1)
     return (along[..., None, :] @ q(s)).squeeze(-2) / q.l1_norms.to(v)
 
 
-def pulled(g: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis) -> Tensor:
+def rmatvec(g: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis) -> Tensor:
     """A(D)^T g: (..., input size)."""
     s, weight = active_nodes(edges, active, p, q)
     along = weight * (q(s) * (g / q.l1_norms.to(g))[..., None, :]).sum(-1)
@@ -57,7 +57,7 @@ class _Apply(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis) -> Tensor:
-        return scaled_push(x, edges, active, p, q)
+        return scaled_matvec(x, edges, active, p, q)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, Basis, Basis], output: Tensor) -> None:
@@ -68,12 +68,12 @@ class _Apply(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         edges, active = ctx.saved_tensors
-        return by_rows(pulled, grad, edges, active, ctx.p, ctx.q), None, None, None, None
+        return by_rows(rmatvec, grad, edges, active, ctx.p, ctx.q), None, None, None, None
 
     @staticmethod
     def jvp(ctx: Any, x_dot: Tensor, *_: Any) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         edges, active = ctx.saved_tensors
-        return by_rows(pushed, x_dot, edges, active, ctx.p, ctx.q)
+        return by_rows(matvec, x_dot, edges, active, ctx.p, ctx.q)
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[Tensor, int]:
@@ -85,10 +85,10 @@ class _Apply(torch.autograd.Function):
         return _Apply.apply(*moved, p, q), 0  # pyright: ignore[reportReturnType]
 
 
-def scaled_push(x: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis) -> Tensor:
+def scaled_matvec(x: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis) -> Tensor:
     """A(D) x in blocks of samples, each in units of its own largest number: no sum of large numbers overflows."""
     unit = power_of_two(x, -1)
-    return by_rows(pushed, x / unit, edges, active, p, q) * unit
+    return by_rows(matvec, x / unit, edges, active, p, q) * unit
 
 
 def by_rows(function: Any, v: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis) -> Tensor:

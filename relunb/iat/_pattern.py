@@ -333,7 +333,7 @@ class _Boundaries(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor, basis: Basis) -> tuple[Tensor, Tensor, Tensor]:
-        found = find_roots(basis, x.reshape(-1, x.shape[-1]))
+        found = find_roots(x.reshape(-1, x.shape[-1]), basis)
         return tuple(t.reshape(*x.shape[:-1], t.shape[-1]) for t in found)  # pyright: ignore[reportReturnType]
 
     @staticmethod

@@ -23,10 +23,10 @@ from torch.nn.functional import pad
 from .._scaling import power_of_two
 from .._tables import kept_table
 from ._basis import Basis
+from ._chebyshev import chebyshev, crossings, end_values
 
 _TRIG_DEGREE = 13  # of a panel with a quarter wave of the highest harmonic: |J_14(pi/4)| = 2e-17
 _EPS = 2.0**-52
-_HALVINGS = 30  # of a panel: two roots closer than the square root of the rounding are one double root
 _HELD = 1 << 21  # Chebyshev coefficients of states that are held at a time: 16 MiB
 
 
@@ -76,24 +76,24 @@ def _panels(basis: Basis, device: torch.device) -> _Panels:
 
 
 @torch.no_grad()
-def roots(basis: Basis, x: Tensor) -> Roots:
+def roots(x: Tensor, basis: Basis) -> Roots:
     """Edges of the sign pattern of z for x (rows, size), float64, finite. In blocks of rows."""
     panels = _panels(basis, x.device)
     rows = max(1, _HELD // panels.coefficients[0].numel())
-    blocks = [_signs(panels, block) for block in x.split(rows)]
+    blocks = [_signs(block, panels) for block in x.split(rows)]
     most = max(block.edges.shape[1] for block in blocks)
     edges, active, moving = (torch.cat(parts) for parts in zip(*(_filled(b, most) for b in blocks), strict=True))
     return Roots(edges, active, moving)
 
 
-def _signs(panels: _Panels, x: Tensor) -> Roots:
+def _signs(x: Tensor, panels: _Panels) -> Roots:
     x = x / power_of_two(x, 1) * panels.units
     x = x / power_of_two(x, 1)
     c = torch.einsum("bi,ick->bck", x, panels.coefficients)
     # A bound of what z is rounded by: its sum, and the angles of its harmonics.
     noise = (x.abs() @ panels.bounds) * (_EPS * 8 * (len(panels.units) + 4))
-    edges, closing, opening = _edges(panels, c, noise)
-    active, sure = _inside(panels, c, noise / 16, edges)
+    edges, closing, opening = _edges(c, noise, panels)
+    active, sure = _inside(c, noise / 16, edges, panels)
     active = across_gaps(active, sure)
     left, right = pad(active, (1, 0)), pad(active, (0, 1))
     return Roots(edges, active, (left & ~right & closing) | (~left & right & opening))
@@ -116,13 +116,13 @@ def _filled(block: Roots, most: int) -> Roots:
     )
 
 
-def _edges(panels: _Panels, c: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _edges(c: Tensor, noise: Tensor, panels: _Panels) -> tuple[Tensor, Tensor, Tensor]:
     """Breakpoints, roots, and ends of panels that may be roots, sorted; and which ones can move.
 
     A breakpoint cannot where z jumps, or is flat on the positive side: on the left, or on the right.
     """
     rows = len(c)
-    number, u = _crossings(c.flatten(0, 1), noise.flatten())
+    number, u = crossings(c.flatten(0, 1), noise.flatten())
     row, panel = number // c.shape[1], number % c.shape[1]
     a, b = panels.ends[panel], panels.ends[panel + 1]
     s = torch.where(u == 1, b, torch.where(u == -1, a, ((a + b) / 2 + (b - a) / 2 * u).clamp(a, b)))
@@ -138,17 +138,17 @@ def _edges(panels: _Panels, c: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, T
     edges, order = torch.cat([table, breaks.expand(rows, -1)], 1).sort(dim=1)
     # Outside [-1, 1] z is zero.
     first, last = panels.breaks[:-1], panels.breaks[1:] - 1
-    at_left, at_right = _ends(c)
+    at_left, at_right = end_values(c)
     after, before = pad(at_left[:, first], (0, 1)), pad(at_right[:, last], (1, 0))
     jumps = (after - before).abs() > pad(noise[:, first], (0, 1)) + pad(noise[:, last], (1, 0))
     powers = torch.arange(c.shape[-1], dtype=c.dtype, device=c.device) ** 2
-    flat_right, flat_left = (slope.abs() <= noise * powers[-1] for slope in _ends(c * powers))
+    flat_right, flat_left = (slope.abs() <= noise * powers[-1] for slope in end_values(c * powers))
     cannot = jumps | pad(flat_left[:, last], (1, 0)), jumps | pad(flat_right[:, first], (0, 1))
     closing, opening = (~torch.cat([torch.zeros_like(table), held], 1).gather(1, order).bool() for held in cannot)
     return edges.clamp(max=1), closing, opening
 
 
-def _inside(panels: _Panels, c: Tensor, noise: Tensor, edges: Tensor) -> tuple[Tensor, Tensor]:
+def _inside(c: Tensor, noise: Tensor, edges: Tensor, panels: _Panels) -> tuple[Tensor, Tensor]:
     """Whether z is positive on each interval between edges, and whether that is sure."""
     panel = torch.searchsorted(panels.ends[1:-1].contiguous(), (edges[:, 1:] + edges[:, :-1]) / 2, right=True)
     a, b = panels.ends[panel], panels.ends[panel + 1]
@@ -161,87 +161,3 @@ def _inside(panels: _Panels, c: Tensor, noise: Tensor, edges: Tensor) -> tuple[T
         total += chebyshev(picked, ((start - a) + part * (stop - start)) / (b - a) * 2 - 1)
     sure = (total.abs() > 3 * noise[row, panel]) | (stop - start > (b - a) / 1024)
     return total > 0, sure & (edges[:, 1:] > edges[:, :-1])
-
-
-def _crossings(c: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-    """Number n and place u of every sign change of sum_k c[n, k] T_k(u) on [-1, 1], and of what may be one.
-
-    That is -1 or 1 where the value is noise, at most noise[n], and an end of a halved part with a simple root there.
-    """
-    degree = c.shape[1] - 1
-    whole, number, low = c, torch.arange(len(c), device=c.device), -torch.ones_like(c[:, 0])
-    numbers, places = [number[:0]], [low[:0]]
-    squares = torch.arange(degree + 1, dtype=c.dtype, device=c.device)[2:] ** 2
-    halves = [half.to(c) for half in _halves(degree)]
-    for turn in range(_HALVINGS if degree else 0):
-        high = low + 2.0 ** (1 - turn)
-        size = c.abs()
-        left, right = _ends(c)
-        monotone = size[:, 1] > size[:, 2:] @ squares
-        some = size.amax(1) > 0
-        if turn:  # what is noise beside -1 or 1 is a root there
-            some &= (size.sum(1) > noise[number]) | ((low > -1) & (high < 1))
-        for value, place in ((left, low), (right, high)):
-            zero = some & (value.abs() <= noise[number])
-            if turn:
-                zero &= monotone & (value.abs() * 1024 < size[:, 1])
-            numbers.append(number[zero])
-            places.append(place[zero])
-        several = some & ~monotone & (size[:, 0] <= size[:, 1:].sum(1))
-        last = several & (turn == _HALVINGS - 1)
-        single = some & (monotone | last) & (left.sign() * right.sign() < 0)
-        numbers.append(number[single])
-        places.append(_refined(whole[number[single]], low[single], high[single], left[single] > 0))
-        if not several.any():
-            break
-        c, number, low = c[several], number[several], low[several]
-        low = torch.cat([low, low + 2.0**-turn])
-        c, number = torch.cat([c @ half for half in halves]), number.repeat(2)
-    return torch.cat(numbers), torch.cat(places)
-
-
-def _ends(c: Tensor) -> tuple[Tensor, Tensor]:
-    """The values at u = -1 and u = 1."""
-    even, odd = c[..., ::2].sum(-1), c[..., 1::2].sum(-1)
-    return even - odd, even + odd
-
-
-@kept_table(16)
-def _halves(degree: int) -> tuple[Tensor, Tensor]:
-    """Maps of the coefficients on [-1, 1] to those on its left and on its right half: (degree + 1, degree + 1) each."""
-    angles = math.pi * (np.arange(degree + 1) + 0.5) / (degree + 1)
-    to_values = np.polynomial.chebyshev.chebvander(np.cos(angles), degree)
-    halves = [np.polynomial.chebyshev.chebvander((np.cos(angles) + side) / 2, degree) for side in (-1, 1)]
-    return tuple(torch.from_numpy(np.linalg.solve(to_values, half).T.copy()) for half in halves)  # pyright: ignore[reportReturnType]
-
-
-def chebyshev(c: Tensor, u: Tensor) -> Tensor:
-    """sum_k c[..., k] T_k(u) by Clenshaw's recurrence; c (..., degree + 1) and u broadcast."""
-    b1 = b2 = torch.zeros_like(u)
-    for k in range(c.shape[-1] - 1, 0, -1):
-        b1, b2 = torch.addcmul(c[..., k] - b2, u, b1, value=2), b1
-    return c[..., 0] + u * b1 - b2
-
-
-def _refined(c: Tensor, low: Tensor, high: Tensor, falling: Tensor) -> Tensor:
-    """The root between low and high, where z changes its sign once: Newton's steps, or halves where they leave it."""
-    slopes = torch.from_numpy(np.polynomial.chebyshev.chebder(np.eye(c.shape[-1]), axis=0).copy()).to(c)
-    derivative = c @ slopes.T
-    rounding = 4e-16 * c.abs().sum(-1)
-    u = (low + high) / 2
-    for turn in range(100):
-        value = chebyshev(c, u)
-        below = (value > 0) == falling  # the root lies above u
-        low, high = torch.where(below, u, low), torch.where(below, high, u)
-        step = u - value / chebyshev(derivative, u)
-        inside = (step > low) & (step < high)
-        if turn % 3 == 2:  # steps that crawl along one side
-            inside &= high - low < 1e-3
-        new = torch.where(inside, step, (low + high) / 2)
-        # A panel is at most half as long as [-1, 1], so this is the last digit of s.
-        noise = value.abs() <= rounding
-        done = ((new - u).abs() <= 4e-16) | noise
-        u = torch.where(noise, u, new)
-        if bool(done.all()):
-            break
-    return u

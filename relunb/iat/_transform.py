@@ -10,12 +10,10 @@ from torch import Tensor, nn
 from .._checks import count, dense, flag
 from .._scaling import power_of_two
 from .._tables import made_plainly
-from ..ops import LinearCells, MidpointTables, midpoint, midpoint_relu, midpoint_tables
+from ..ops import MidpointTables, midpoint, midpoint_relu, midpoint_tables
 from ._bases import basis as basis_of
 from ._basis import Basis, Harmonics, PiecewisePolynomial
 from ._cells import (
-    ConstantCells,
-    Sparse,
     constant_cells,
     constant_relu,
     cut_cells,
@@ -144,12 +142,12 @@ def transform(
 
 
 class _Plan:
-    """The route a pair of bases takes, and its tables for each device and precision."""
+    """A pair of bases with their route, for output functions scaled to unit L1 norm or as they are."""
 
     def __init__(
         self, p: Basis, q: Basis, activation: str | Activation, method: str, points: int | None, normalized: bool
     ) -> None:
-        self.p, self.q = p, q
+        self.size = p.size
         self.norms = l1_norms_unless(normalized, q)
         self.name, self.activation = _activation(activation)
         if method not in ("exact", "midpoint"):
@@ -159,56 +157,86 @@ class _Plan:
         if method == "exact" and points is not None:
             raise ValueError("points belongs to method='midpoint': the exact form has no nodes.")
         self.points = None if method == "exact" else _points(p, q, points)
-        self._tables: dict[Any, MidpointTables] = {}
-        self._constant: ConstantCells | None = None
-        self._linear: tuple[Tensor | Sparse | None, LinearCells] | None = None
         if self.points is not None:
-            _affordable("method='midpoint'", p, q, self.points * (p.size + q.size))
-            double = torch.get_default_dtype() == torch.float64
-            self._make_tables(torch.device("cpu"), torch.float64 if double else torch.float32)
+            self.means = _Midpoint(p, q, None if self.name == "relu" else self.activation, self.points)
         elif isinstance(p, PiecewisePolynomial) and p.degree == 0:
-            self._constant = made_plainly(constant_cells, p, q)
+            self.means = _Constant(p, q)
         elif _is_linear(p) and isinstance(q, PiecewisePolynomial) and q.degree <= 2:
-            self._linear = made_plainly(nodal_table, p), made_plainly(cut_cells, p, q)
+            self.means = _Linear(p, q)
         else:
-            panels = len(p.breakpoints) + 2 * p.harmonics
-            _affordable("method='exact'", p, q, p.size * panels * (max(p.degree, 13 if p.harmonics else 0) + 1))
+            self.means = _General(p, q)
 
     def __call__(self, x: Tensor) -> Tensor:
-        if _width(x) != self.p.size:
-            raise ValueError(f"x must be (..., {self.p.size}), a number for each input function; got {tuple(x.shape)}.")
-        y = self._means(x)
+        if _width(x) != self.size:
+            raise ValueError(f"x must be (..., {self.size}), a number for each input function; got {tuple(x.shape)}.")
+        y = self.means(x)
         return y if self.norms is None else y * self.norms.to(y)
 
-    def _means(self, x: Tensor) -> Tensor:
-        """The transform for q of unit L1 norms."""
-        if self.points is not None:
-            return self._midpoint(x)
-        if self._constant is not None:
-            return constant_relu(x, self._constant)
-        if self._linear is not None:
-            return linear_relu(x, *self._linear)
+
+# The routes: each takes x to the transform for q of unit L1 norms.
+
+
+class _Constant:
+    """Exact, for a state that is constant on each cell."""
+
+    def __init__(self, p: PiecewisePolynomial, q: Basis) -> None:
+        self.cells = made_plainly(constant_cells, p, q)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return constant_relu(x, self.cells)
+
+
+class _Linear:
+    """Exact, for a state that is linear between nodes, and an output of degree 2 at most."""
+
+    def __init__(self, p: PiecewisePolynomial, q: PiecewisePolynomial) -> None:
+        self.table, self.cells = made_plainly(nodal_table, p), made_plainly(cut_cells, p, q)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return linear_relu(x, self.table, self.cells)
+
+
+class _General:
+    """Exact, for any pair of bases."""
+
+    def __init__(self, p: Basis, q: Basis) -> None:
+        panels = len(p.breakpoints) + 2 * p.harmonics
+        _affordable("method='exact'", p, q, p.size * panels * (max(p.degree, 13 if p.harmonics else 0) + 1))
+        self.p, self.q = p, q
+
+    def __call__(self, x: Tensor) -> Tensor:
         return exact_relu(x, self.p, self.q)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_tables": {}}  # made again where they are needed
 
-    def _midpoint(self, x: Tensor) -> Tensor:
+class _Midpoint:
+    """The midpoint rule, with tables for each device and precision. ``activation`` None: ReLU."""
+
+    def __init__(self, p: Basis, q: Basis, activation: Activation | None, points: int) -> None:
+        self.p, self.q, self.activation, self.points = p, q, activation, points
+        self._tables: dict[Any, MidpointTables] = {}
+        _affordable("method='midpoint'", p, q, points * (p.size + q.size))
+        double = torch.get_default_dtype() == torch.float64
+        self.tables(torch.device("cpu"), torch.float64 if double else torch.float32)
+
+    def __call__(self, x: Tensor) -> Tensor:
         dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
         device = torch.device("cpu") if x.is_meta else x.device
-        tables = self._tables.get((device, dtype)) or self._make_tables(device, dtype)
-        if self.name != "relu":
+        tables = self._tables.get((device, dtype)) or self.tables(device, dtype)
+        if self.activation is not None:
             return finite_or_nan(midpoint(x, tables, self.activation), x)
         # In a unit in which no sum of large numbers overflows; those of half precision do not in float32.
         unit = self._unit if x.dtype in (torch.float32, torch.float64) else 1.0
         return finite_or_nan(midpoint_relu(x / unit, tables) * unit, x)
 
-    def _make_tables(self, device: torch.device, dtype: torch.dtype) -> MidpointTables:
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_tables": {}}  # made again where they are needed
+
+    def tables(self, device: torch.device, dtype: torch.dtype) -> MidpointTables:
+        """Made, and kept."""
         self._tables[device, dtype] = made_plainly(self._made, device, dtype)
         return self._tables[device, dtype]
 
     def _made(self, device: torch.device, dtype: torch.dtype) -> MidpointTables:
-        assert self.points is not None
         s = (torch.arange(self.points, dtype=torch.float64) * 2 + 1) / self.points - 1
         p, q = self.p(s).T, (self.q(s) / self.q.l1_norms).T * (2 / self.points)
         fourier = isinstance(self.p, Harmonics)
