@@ -33,7 +33,7 @@ from tqdm import tqdm
 from benchmarks.measure import report
 from relunb.book.data import photograph
 from relunb.inr import CoordinateNetwork, ImageProblem, fit
-from relunb.inr._fit import _Run
+from relunb.inr._run import Run
 from relunb.ops import kept_memory
 
 REFERENCE = "seven ReLUs, jit, loop"
@@ -92,7 +92,7 @@ def fitted(
     net: nn.Module, what: ImageProblem, fused: bool | None = None, precision: str = "float32", compiled: bool = False
 ) -> Step:
     """One step of ``fit``."""
-    run = _Run(net, what, 1000, RATE, 0.1)
+    run = Run(net, what, 1000, RATE, 0.1)
     run.choose_route(fused, precision, compiled)
 
     def step() -> float:

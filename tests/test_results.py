@@ -12,7 +12,7 @@ from relunb.book import studies
 from relunb.book.studies import imaging
 from relunb.book.studies.features import VARIANTS, experiment
 from relunb.inr import psnr
-from relunb.inr._fit import _Run
+from relunb.inr._run import Run
 
 
 @pytest.mark.parametrize("name", studies.NAMES)
@@ -81,7 +81,7 @@ def test_the_first_steps_of_a_comparison_come_out_again(task, method):
     what = imaging.problem(task, size)
     case = imaging.compared_case(task, method, seed, size, factor)
     network, training = imaging.built(method, seed, case["network"], imaging._shape(what)), case["training"]
-    run = _Run(network, what, training["steps"], training["lr"], training["decay"])
+    run = Run(network, what, training["steps"], training["lr"], training["decay"])
     run.choose_route(None, "float32", False)
     for step in range(3):
         run.note(*run.evaluate(last=False))

@@ -1,16 +1,18 @@
 """Pictures, scans and sounds as users have them, and the sentences that they get where a number would be wrong."""
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .._checks import positive, readable, shown, tensor
+from .._checks import finite, known, positive, readable, shown, tensor
 
 Data = Tensor | np.ndarray
 
-_WIDE = torch.float64, torch.float32
+WIDE = torch.float64, torch.float32
 _HALF = torch.bfloat16, torch.float16
 # What integers are called, and the numbers that they are divided by: a picture's, to [0, 1], and a sound's, to [-1, 1].
 _INTEGERS = {
@@ -30,7 +32,7 @@ def floating(name: str, value: Any, *, half: bool = False, divide: bool = True, 
     Integers are refused with the hint that makes floating-point numbers of them, as many as their type: divided by the
     largest of them with ``divide``, and centered for a ``sound``.
     """
-    allowed = (*_WIDE, *_HALF) if half else _WIDE
+    allowed = (*WIDE, *_HALF) if half else WIDE
     if isinstance(value, Tensor) and value.dtype in allowed and value.layout == torch.strided:
         return value
     if not isinstance(value, Tensor | list | tuple) and not hasattr(value, "__array__"):
@@ -65,7 +67,7 @@ def floating(name: str, value: Any, *, half: bool = False, divide: bool = True, 
 
 def check_dtype(dtype: Any) -> None:
     """Refuse a dtype that does not tell pixels apart."""
-    if not isinstance(dtype, torch.dtype) or dtype not in _WIDE:
+    if not isinstance(dtype, torch.dtype) or dtype not in WIDE:
         raise TypeError(f"dtype must be torch.float32 or torch.float64; got {shown(dtype)}.")
 
 
@@ -128,3 +130,69 @@ def channels_last(name: str, value: Tensor) -> str:
                 f"picture: {name}.transpose(0, 1)."
             )
     return ""
+
+
+def check_counts(name: str, value: Tensor, hint: str = "") -> None:
+    """Refuse what a mean squared error cannot be taken of, or has nothing to learn from."""
+    try:
+        finite(name, value)
+    except ValueError as error:
+        raise ValueError(f"{error}{hint}") from None
+    limits = spread(value)
+    if limits is None:
+        return
+    low, high = limits
+    if low == high:
+        raise ValueError(f"{name} is {low:g} everywhere: there is nothing to fit.")
+    info = torch.finfo(value.dtype)
+    least, most = 1e4 * math.sqrt(info.tiny), 1e-4 * math.sqrt(info.max)  # squares of errors have room of 1e8
+    if high - low < least or max(abs(low), abs(high)) > most:
+        more = "" if value.dtype == torch.float64 else ", or take float64"
+        raise ValueError(
+            f"{name} goes from {low:.4g} to {high:.4g}, and squares of that leave the range of {value.dtype}: "
+            f"divide it by its largest value{more}."
+        )
+
+
+def check_picture(name: str, image: Any, data_range: Any) -> Tensor:
+    """A picture of a shape that makes sense; its values are looked at by others."""
+    image = floating(name, image, divide=positive("data_range", data_range) == 1)
+    turned = channels_last(name, image)
+    if turned or image.ndim not in (2, 3) or min(image.shape[:2]) < 2 or image[0, 0].numel() == 0:
+        raise ValueError(
+            f"{name} must be (height, width) or (height, width, channels), at least two pixels a side; "
+            f"got {tuple(image.shape)}.{turned}"
+        )
+    return image.detach()
+
+
+def check_mask(mask: Any, image: Tensor) -> Tensor:
+    """Which pixels count, (height, width), on the device of the picture."""
+    found = tensor("mask", mask) if hasattr(mask, "dtype") else None
+    if found is None or found.dtype != torch.bool:
+        kind = mask.dtype if hasattr(mask, "dtype") else type(mask).__name__
+        hint = "np.array(mask) > 0" if found is None else "mask > 0"
+        raise TypeError(f"mask must be a boolean tensor or array, true where a pixel counts; got {kind}. Use {hint}.")
+    if found.shape != image.shape[:2]:
+        flat = " Use mask.all(-1)." if found.shape == image.shape else ""
+        raise ValueError(f"mask must be {tuple(image.shape[:2])} as the image is; got {tuple(found.shape)}.{flat}")
+    if readable(found) and not found.any():
+        raise ValueError("mask is false everywhere: no pixel counts.")
+    if not image.is_meta:
+        known(mask=found)
+    return found.detach().to(image.device)
+
+
+def check_reference(reference: Any, shape: Sequence[int], like: Tensor, data_range: Any) -> tuple[Tensor | None, float]:
+    """The true picture in the precision of the data, and its range."""
+    most = positive("data_range", data_range)
+    if reference is None:
+        return None, most
+    found = floating("reference", reference, divide=most == 1)
+    if tuple(found.shape) != tuple(shape):
+        turned = channels_last("reference", found)
+        raise ValueError(f"reference must be {tuple(shape)}; got {tuple(found.shape)}.{turned}")
+    finite("reference", found)
+    if found.is_meta and not like.is_meta:
+        raise ValueError(f"reference is on the device meta, without numbers, and the data on {like.device}.")
+    return found.detach().to(like), checked_range("reference", found, most)

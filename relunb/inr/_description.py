@@ -29,6 +29,8 @@ _HOLDERS = (
     *(list, dict, set, frozenset, collections.deque, types.MappingProxyType, types.SimpleNamespace, argparse.Namespace),
     *(Tensor, np.ndarray, np.generic, nn.Module, functools.partial, numbers.Number),
 )
+# Where checkpoints of before know our parts from that have moved to another file.
+_BEFORE = {"relunb.inr._problem": "relunb.inr._problems", "relunb.inr._coordinates": "relunb.inr._problems"}
 _UNTOLD = {"__dict__", "__weakref__", "__doc__", "__module__", "__annotations__", "__firstlineno__", "__qualname__"}
 
 
@@ -115,6 +117,11 @@ def _of_a_library(module: str | None) -> bool:
     return file is not None and _SITE in Path(file).parents
 
 
+def _home(value: Any) -> str | None:
+    """The module that a class or a function is of."""
+    return _BEFORE.get(value.__module__, value.__module__)
+
+
 def _feed(hasher: Any, value: Any, seen: _Seen) -> None:
     """Put a value into a digest, with all that it is made of, the same in every process."""
 
@@ -167,7 +174,7 @@ def _feed(hasher: Any, value: Any, seen: _Seen) -> None:
         case types.ModuleType():
             put(value.__name__)
         case type():
-            put(value.__module__, value.__qualname__)
+            put(_home(value), value.__qualname__)
             if not _of_a_library(value.__module__):
                 for key, v in vars(value).items():
                     if key not in _UNTOLD:
@@ -182,7 +189,7 @@ def _feed(hasher: Any, value: Any, seen: _Seen) -> None:
 
 def _feed_code(put: Any, within: Any, function: types.FunctionType, beside: dict[str, Any] | None) -> None:
     """A function of the user's by its code and by what it uses of its own module and of the user's other ones."""
-    put(function.__module__, function.__qualname__)
+    put(_home(function), function.__qualname__)
     if _of_a_library(function.__module__):
         return
     within((function.__code__, function.__defaults__, function.__kwdefaults__))

@@ -1,4 +1,4 @@
-"""Peak signal-to-noise ratio, without a hidden normalisation."""
+"""Peak signal-to-noise ratio, without a hidden normalisation: of two pictures, and of an error that is known."""
 
 import math
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .._checks import finite, positive, same_place
+from .._checks import finite, positive, same_place, single
 from ._data import Data, checked_range, floating
 
 
@@ -53,6 +53,16 @@ def psnr(estimate: Data, reference: Data, data_range: float = 1.0) -> Tensor:
     mean = (error / torch.where(equal, 1.0, size)).square().mean() + equal  # a logarithm of 1 and not of 0
     decibels = 20 * (math.log10(most) - size.log10() + part.log10()) - 10 * mean.log10()
     return torch.where(equal, math.inf, decibels)
+
+
+def decibels(error: float, data_range: float) -> float:
+    """PSNR of a mean squared error that is known already: infinite of zero, NaN of NaN."""
+    error = single("error", error)
+    if math.isnan(error):
+        return math.nan
+    if error < 0:
+        raise ValueError(f"a mean squared error is not negative; got {error:g}.")
+    return 20 * math.log10(data_range) - 10 * math.log10(error) if error > 0 else math.inf
 
 
 def _largest(image: Tensor) -> Tensor:

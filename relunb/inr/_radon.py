@@ -1,6 +1,5 @@
 """The Radon transform as a sparse matrix: what a parallel-beam CT scanner sees of an image, and its exact adjoint."""
 
-import math
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +10,8 @@ from torch import Tensor, nn
 
 from .._checks import count, flag, real, same_place
 from .._functorch import recorded, valueless
-from ._data import Data, check_dtype, floating
+from ._data import WIDE, Data, check_dtype, floating
+from ._radon_matrix import frame, matrices, turn
 
 
 class Radon(nn.Module):
@@ -73,14 +73,14 @@ class Radon(nn.Module):
                 f"pixels times angles must be at most {_MOST:.0e}. Give each part of the angles a transform of its own."
             )
         self.circle = flag("circle", circle)
-        self.detectors, self._corner = _frame(*self.size, self.circle)
+        self.detectors, self._corner = frame(*self.size, self.circle)
         self._make(dtype, torch.empty(0).device)
 
     @torch.inference_mode(False)  # a tensor that is made for inference alone cannot be trained with later
     def _make(self, dtype: torch.dtype, device: torch.device) -> None:
         kind = np.float64 if dtype == torch.float64 else np.float32
-        turns = [_turn(angle) for angle in self.angles.tolist()]
-        matrix, adjoint = _matrices(self.size, self.detectors, self._corner, turns, kind)
+        turns = [turn(angle) for angle in self.angles.tolist()]
+        matrix, adjoint = matrices(self.size, self.detectors, self._corner, turns, kind)
         for name, parts in (("", matrix), ("adjoint_", adjoint)):
             for part, array in zip(("crow", "columns", "values"), parts, strict=True):
                 # Size and angles say it all: no part of a saved network.
@@ -94,8 +94,8 @@ class Radon(nn.Module):
         if self.values.is_meta:
             return self
         if before[0].is_meta or (kept, found) == (torch.float32, torch.float64):
-            self._make(found if found in _DTYPES else kept, self.values.device)
-        elif found not in _DTYPES:
+            self._make(found if found in WIDE else kept, self.values.device)
+        elif found not in WIDE:
             self.values, self.adjoint_values = (weights.to(self.values.device) for weights in before)
         return self
 
@@ -166,10 +166,7 @@ class Radon(nn.Module):
 
 
 Matrix = tuple[Tensor, Tensor, Tensor]
-Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
-_DTYPES = torch.float32, torch.float64
 _MOST = 7 * 10**8  # pixels times angles: three numbers each at most, whose places have 32 bits
-_BLOCK = 2**14  # pixels at a time: their numbers stay in the cache
 
 
 def _product(x: Tensor, matrix: Matrix, transpose: Matrix) -> Tensor:
@@ -217,7 +214,7 @@ class _SparseProduct(torch.autograd.Function):
 
 def sinogram_shape(size: Any, angles: Any, circle: bool) -> tuple[int, int]:
     """Detectors and angles of a transform, without making it."""
-    return _frame(*_size(size), flag("circle", circle))[0], len(_angles(angles))
+    return frame(*_size(size), flag("circle", circle))[0], len(_angles(angles))
 
 
 def _size(size: Any) -> tuple[int, int]:
@@ -238,99 +235,3 @@ def _angles(angles: Any) -> Tensor:
     if degrees.ndim != 1:
         raise ValueError(f"angles must be a list, (angles,); got the shape {tuple(degrees.shape)}.")
     return degrees.double().cpu()
-
-
-def _turn(degrees: float) -> tuple[float, float]:
-    """Cosine and sine, exact at multiples of 90 degrees and equal at those of 45."""
-    rest = math.remainder(degrees, 90.0)
-    quarters = round((math.fmod(degrees, 360.0) - rest) / 90.0) % 4
-    cosine, sine = math.cos(math.radians(rest)), math.sin(math.radians(rest))
-    if abs(rest) == 45.0:
-        cosine, sine = math.sqrt(0.5), math.copysign(math.sqrt(0.5), rest)
-    for _ in range(quarters):
-        cosine, sine = -sine, cosine
-    return cosine, sine
-
-
-def _frame(height: int, width: int, circle: bool) -> tuple[int, tuple[int, int]]:
-    """Side of the square that is rotated, and where its corner lies in the image, as scikit-image places it."""
-    if circle:
-        side = min(height, width)
-        return side, (math.ceil((height - side) / 2), math.ceil((width - side) / 2))
-    diagonal = math.sqrt(2) * max(height, width)
-    side = height + math.ceil(diagonal - height)
-    return side, (height // 2 - side // 2, width // 2 - side // 2)
-
-
-def _matrices(
-    size: tuple[int, int], side: int, corner: tuple[int, int], turns: list[tuple[float, float]], kind: type
-) -> tuple[Arrays, Arrays]:
-    """The transform and its adjoint as sparse matrices: starts of the rows, columns and values.
-
-    Each angle is sorted by its detectors for the first, and lies in the order of the pixels for the second.
-    """
-    pixels = size[0] * size[1]
-    parts = [_footprints(size, side, corner, turn, kind) for turn in turns]
-    total = sum(len(detector) for detector, _, _ in parts)
-    columns, values = np.empty(total, np.int32), np.empty(total, kind)
-    adjoint_columns, adjoint_values = np.empty(total, np.int32), np.empty(total, kind)
-    rays, ends = np.zeros(len(turns) * side + 1, np.int32), np.zeros(pixels + 1, np.int64)
-    for _, _, reached in parts:
-        ends[1:] += reached
-    np.cumsum(ends, out=ends)
-    place, done = ends[:-1].copy(), 0
-    for index in range(len(turns)):
-        detector, weight, reached = parts[index]
-        parts[index] = (detector[:0], weight[:0], reached[:0])  # its memory is free from here on
-        stop = done + len(detector)
-        order = np.argsort(detector, kind="stable")
-        columns[done:stop] = np.repeat(np.arange(pixels, dtype=np.int32), reached)[order]
-        values[done:stop] = weight[order]
-        rays[1 + index * side : 1 + (index + 1) * side] = np.bincount(detector, minlength=side)
-        before = np.cumsum(reached, dtype=np.int64) - reached
-        into = np.repeat(place - before, reached) + np.arange(len(detector))
-        adjoint_columns[into] = detector.astype(np.int32) + index * side
-        adjoint_values[into] = weight
-        place += reached
-        done = stop
-    return (
-        (np.cumsum(rays, dtype=np.int32), columns, values),
-        (ends.astype(np.int32), adjoint_columns, adjoint_values),
-    )
-
-
-def _footprints(
-    size: tuple[int, int], side: int, corner: tuple[int, int], turn: tuple[float, float], kind: type
-) -> Arrays:
-    """What each pixel gives to the detectors that it reaches: their numbers, the weights, and how many a pixel has.
-
-    A pixel is a pyramid of linear interpolation, two pixels wide; rotated, it reaches less than sqrt(2) from its
-    center, so three detectors at most. Its weight at a detector is the sum of its values at the points of that ray,
-    three at most.
-    """
-    height, width = size
-    center, (cosine, sine) = side // 2, turn
-    x = np.arange(width, dtype=np.float64) - corner[1] - center
-    short = np.uint16 if side < 2**16 else np.int32  # NumPy sorts 16 bits by counting
-    found: list[Arrays] = []
-    rows = max(1, _BLOCK // width)
-    for top in range(0, height, rows):
-        y = np.arange(top, min(top + rows, height), dtype=np.float64)[:, None] - corner[0] - center
-        across, along = cosine * x - sine * y, sine * x + cosine * y  # where the pixel is for the rotated observer
-        first, start = (np.floor(z - math.sqrt(2)) + 1 for z in (across, along))
-        d, a = first - across, start - along
-        p, q = cosine * d + sine * a, cosine * a - sine * d  # the ray's point seen from the pixel's center
-        inside = (x >= -center) & (x < side - center) & (y >= -center) & (y < side - center)
-        on_ray = [inside & (start + k >= -center) & (start + k < side - center) for k in range(3)]
-        weights = np.zeros((*across.shape, 3))
-        for i in range(3):
-            for k in range(3):
-                near = np.maximum(1 - np.abs(p + (i * cosine + k * sine)), 0)
-                near *= np.maximum(1 - np.abs(q + (k * cosine - i * sine)), 0)
-                near *= on_ray[k]
-                weights[..., i] += near
-        detector = (first + center)[..., None] + np.arange(3)
-        seen = (weights > 0) & (detector >= 0) & (detector < side)
-        found.append((detector[seen].astype(short), weights[seen].astype(kind), seen.sum(-1, dtype=np.uint8).ravel()))
-    detector, weight, reached = (np.concatenate(part) for part in zip(*found, strict=True))
-    return detector, weight, reached

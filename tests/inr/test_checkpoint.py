@@ -16,12 +16,21 @@ import pytest
 import torch
 from torch import nn
 
-from relunb.inr import AudioProblem, CoordinateNetwork, CTProblem, ImageProblem, Problem, SuperResolutionProblem, fit
+from relunb.inr import (
+    AudioProblem,
+    CoordinateNetwork,
+    CTProblem,
+    ImageProblem,
+    Problem,
+    SuperResolutionProblem,
+    fit,
+    pixel_grid,
+)
 from relunb.inr._checkpoint import Checkpoint
 from relunb.inr._description import describe, digest
-from relunb.inr._fit import _Run
+from relunb.inr._run import Run
 
-STEP = _Run.step
+STEP = Run.step
 IMAGE = torch.rand(8, 8, generator=torch.Generator().manual_seed(2))
 MASK = torch.arange(64).reshape(8, 8) % 3 > 0
 LAMBDA = 0.1
@@ -213,14 +222,23 @@ def test_a_description_is_the_same_in_every_process():
     assert found.stdout.strip() == digest(describe(network(octaves=1), Plain(a={"b", "c"})))
 
 
+@pytest.mark.parametrize("moved", [Problem, pixel_grid])
+def test_what_moved_to_another_file_is_told_as_before(moved):
+    """A checkpoint of a user's own problem, whose code names them, was made when both lay in one file."""
+    before = type("Stub", (), {}) if isinstance(moved, type) else types.FunctionType(moved.__code__, {})
+    before.__module__, before.__qualname__ = "relunb.inr._problems", moved.__qualname__
+    assert digest(moved) == digest(before)
+
+
 def test_other_weights_at_the_start_are_said(tmp_path):
     """The run goes on, with its own weights: a job that starts again without a seed must not lose it."""
     whole = run(network(), image(), checkpoint=tmp_path / "run")
     other = network()
     with torch.no_grad():
         other.layers[0].weight.mul_(2)
-    with pytest.warns(UserWarning, match="began with other weights than this network has.*name another file"):
+    with pytest.warns(UserWarning, match="began with other weights than this network has.*name another file") as said:
         assert run(other, image(), checkpoint=tmp_path / "run").loss == whole.loss
+    assert [warning.filename for warning in said] == [__file__], "where fit is called"
     assert run(other, image(), checkpoint=tmp_path / "run").loss == whole.loss, "these weights are the run's own"
 
 
@@ -238,7 +256,7 @@ def test_what_training_changes_is_kept_in_buffers_or_said(tmp_path, monkeypatch)
 
     whole = run(network(), Counting(), steps=6)
     with monkeypatch.context() as patch:
-        patch.setattr(_Run, "step", lambda self: 1 / 0 if self.done == 3 else STEP(self))
+        patch.setattr(Run, "step", lambda self: 1 / 0 if self.done == 3 else STEP(self))
         with (
             pytest.warns(UserWarning, match="the problem's calls changes while training, and a checkpoint does not"),
             pytest.raises(ZeroDivisionError),
@@ -410,7 +428,7 @@ def test_a_link_stays_a_link(tmp_path):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/sys refuses files to everyone")
 def test_a_folder_that_takes_no_file_is_noticed_before_the_first_step(monkeypatch):
-    monkeypatch.setattr(_Run, "step", lambda self: pytest.fail("a step was made"))
+    monkeypatch.setattr(Run, "step", lambda self: pytest.fail("a step was made"))
     with pytest.raises(OSError, match="no checkpoint can be written in /sys .*name a file in another folder"):
         run(network(), image(), checkpoint="/sys/run")
 
@@ -423,7 +441,7 @@ def test_a_state_that_cannot_be_kept_is_noticed_before_the_first_step(tmp_path, 
         def set_extra_state(self, state):
             pass
 
-    monkeypatch.setattr(_Run, "step", lambda self: pytest.fail("a step was made"))
+    monkeypatch.setattr(Run, "step", lambda self: pytest.fail("a step was made"))
     with pytest.raises(ValueError, match="state_dict holds something that a checkpoint cannot keep"):
         run(Odd(2, 1, 6, 2), image(), checkpoint=tmp_path / "run")
 
@@ -495,8 +513,9 @@ class Logged(Plain):
 
 def test_a_list_that_a_loss_fills_hides_no_other_change(tmp_path):
     file = tmp_path / "run"
-    with pytest.warns(UserWarning, match=r"test_checkpoint\.LOG changes while training"):
+    with pytest.warns(UserWarning, match=r"test_checkpoint\.LOG changes while training") as said:
         run(network(), Logged(), checkpoint=file)
+    assert [warning.filename for warning in said] == [__file__], "where fit is called"
     run(network(), Logged(), checkpoint=file)
     with pytest.raises(ValueError, match=r"the problem's attributes is"):
         run(network(), Logged(attributes={"weight": 2.0}), checkpoint=file)
@@ -518,10 +537,10 @@ def test_a_broken_run_draws_the_numbers_of_a_whole_one(tmp_path, monkeypatch):
     whole = run(net, Drawn()).loss
     net = network()
     seeded(0)
-    monkeypatch.setattr(_Run, "step", lambda self: STEP(self) if self.done < 2 else sys.exit(3))
+    monkeypatch.setattr(Run, "step", lambda self: STEP(self) if self.done < 2 else sys.exit(3))
     with pytest.raises(SystemExit):
         run(net, Drawn(), checkpoint=tmp_path / "run", checkpoint_every=1)
-    monkeypatch.setattr(_Run, "step", STEP)
+    monkeypatch.setattr(Run, "step", STEP)
     net = network()
     seeded(9)
     assert run(net, Drawn(), checkpoint=tmp_path / "run").loss == whole

@@ -17,10 +17,10 @@ from torch import nn
 from relunb.book.data import photograph
 from relunb.inr import CoordinateNetwork, CTProblem, Grid, ImageProblem, Problem, SuperResolutionProblem, fit
 from relunb.inr._checkpoint import Checkpoint
-from relunb.inr._fit import _Run
+from relunb.inr._run import Run
 from tests.tolerance import DEVICES
 
-STEP = _Run.step
+STEP = Run.step
 PHOTO = photograph("camera", window=(0, 64, 384), shrink=16)  # 24 x 24
 ROUTES = {"bw_relu": "fused", "siren": "fused", "gauss": "fused", "relu": "fused", "wire": "autograd"}
 
@@ -192,7 +192,7 @@ def test_a_learned_scale_that_a_step_takes_below_zero_is_said(fused, monkeypatch
         with torch.no_grad():
             self.network.layers[3].scale.fill_(-1)
 
-    monkeypatch.setattr(_Run, "step", too_far)
+    monkeypatch.setattr(Run, "step", too_far)
     with pytest.raises(ValueError, match="scale must be positive and finite; got -1.* a step took it there"):
         run(network(learnable_scale=True), problems()["image"], fused=fused)
     assert made == [1], "at once, and not when the run ends"
@@ -227,13 +227,13 @@ def test_a_run_that_was_cut_goes_on_with_the_same_numbers(activation, problem, e
         STEP(self)
 
     with monkeypatch.context() as patch:
-        patch.setattr(_Run, "step", killed)
+        patch.setattr(Run, "step", killed)
         with pytest.raises(RuntimeError, match="the machine is gone"):
             run(network(activation, learnable_scale=True), what, checkpoint=file, checkpoint_every=every)
     resumed_network = network(activation, learnable_scale=True)
     seen = []
     with monkeypatch.context() as patch:
-        patch.setattr(_Run, "step", lambda self: (seen.append(self.done), STEP(self)))
+        patch.setattr(Run, "step", lambda self: (seen.append(self.done), STEP(self)))
         resumed = run(resumed_network, what, checkpoint=file)
     assert seen[0] == 17 // every * every, "from the last checkpoint"
     assert resumed.loss == whole.loss and close(resumed.psnr, whole.psnr, 0)
@@ -316,7 +316,7 @@ def test_a_full_disk_is_said_and_the_checkpoint_before_survives(tmp_path, full_d
         run(network(), what, checkpoint=file, checkpoint_every=5)
     assert list(tmp_path.iterdir()) == []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_Run, "step", lambda self: 1 / 0 if self.done == 12 else STEP(self))
+        patch.setattr(Run, "step", lambda self: 1 / 0 if self.done == 12 else STEP(self))
         with pytest.raises(ZeroDivisionError):
             run(network(), what, checkpoint=file, checkpoint_every=5)
     kept = file.read_bytes()

@@ -740,6 +740,24 @@ def test_a_problem_of_ones_own_may_call_its_data_measured():
     assert Own().loss(torch.zeros(4, 1)) == 1
 
 
+def test_a_subclass_may_call_its_own_what_problems_are_made_of():
+    """A plain name that the library took would refuse such a buffer, or hide such a module."""
+
+    class Own(CTProblem):
+        def __init__(self):
+            super().__init__(CTProblem.from_image(PHOTO, ANGLES).sinogram, ANGLES, 24)
+            for name in ("weight", "target", "known", "measurements"):
+                self.register_buffer(name, torch.ones(()))
+            self.operator = torch.nn.Softplus()
+
+        def loss(self, values):
+            return self.operator(super().loss(values)) * self.weight
+
+    values = noise(24 * 24, 1)
+    plain = CTProblem.from_image(PHOTO, ANGLES).loss(values)
+    assert Own().loss(values) == torch.nn.functional.softplus(plain)
+
+
 def test_a_range_that_is_too_small_for_values_from_0_to_1_is_told_so():
     with pytest.raises(ValueError, match=r"For values in \[0, 1\] use data_range=1\.0"):
         ImageProblem(torch.eye(4), data_range=0.1)

@@ -179,7 +179,7 @@ def test_the_two_matrices_hold_the_same_numbers_sorted_by_ray_and_by_pixel():
 @pytest.mark.parametrize("size", [(300, 2), (2, 300), (130, 130)])
 def test_a_picture_in_several_blocks_is_the_same(size, monkeypatch):
     whole = Radon(size, ANGLES)
-    monkeypatch.setattr("relunb.inr._radon._BLOCK", 64)
+    monkeypatch.setattr("relunb.inr._radon_matrix._BLOCK", 64)
     parts = Radon(size, ANGLES)
     for name, buffer in whole.named_buffers():
         assert torch.equal(buffer, parts.get_buffer(name)), name

@@ -1,0 +1,124 @@
+"""A training run: the weights on their way, the rate at each step, and the history of both."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from ._match import check_start
+from ._network import CoordinateNetwork
+from ._problem import Problem, found_error
+from ._steps import Autograd, Blocks, LossAndError, why_not_blocks
+
+
+@dataclass
+class History:
+    """What :func:`relunb.inr.fit` saw.
+
+    Attributes:
+        loss: after 0, 1, ..., n steps; the last one belongs to the weights as they are.
+        psnr: at the same moments, in decibels; NaN where the problem has no reference.
+        seconds: spent training, over all parts of a run that was resumed.
+        route: "fused", by blocks without autograd, or "autograd".
+        stopped: whether ``stop_loss`` was reached.
+
+    Example:
+        >>> History(loss=[0.5, 0.1], psnr=[3.0, 10.0], route="fused").loss[-1]
+        0.1
+    """
+
+    loss: list[float] = field(default_factory=list)
+    psnr: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+    route: str = "autograd"
+    stopped: bool = False
+
+
+class Run:
+    """Where a run is, and how it makes a step.
+
+    Attributes:
+        done: steps so far.
+        gradients: finds loss, error and gradients; see ``_steps.py``.
+        precision: in words, as a checkpoint tells it.
+    """
+
+    def __init__(self, network: nn.Module, problem: Problem, steps: int, lr: float, decay: float) -> None:
+        self.network, self.problem, self.steps, self.lr, self.decay = network, problem, steps, lr, decay
+        check_start(network, problem)
+        self.parameters = [p for p in network.parameters() if p.requires_grad]
+        if not self.parameters:
+            raise ValueError("the network has no parameters to train.")
+        # PyTorch's fused step refuses complex numbers, and takes strided weights for dense ones.
+        plain = all(p.is_floating_point() and p.is_contiguous() for p in self.parameters)
+        fused = plain and all(p.device.type in ("cpu", "cuda") for p in self.parameters)
+        self.optimizer = torch.optim.Adam(self.parameters, lr=lr, fused=fused)
+        self.optimizer.zero_grad()
+        self.history, self.done, self.first = History(), 0, True
+        self.unread: list[LossAndError] = []
+        self.started = time.perf_counter()
+
+    def choose_route(self, fused: bool | None, precision: str, compile: bool) -> None:
+        reason = why_not_blocks(self.network, self.problem, precision, compile)
+        if fused and reason:
+            raise ValueError(f"the fused step does not apply: {reason}.")
+        self.gradients: Callable[[], LossAndError]
+        if fused is not False and reason is None:
+            assert isinstance(self.network, CoordinateNetwork)
+            self.gradients = Blocks(self.network, self.problem, self.parameters)
+            self.history.route = Blocks.route
+        else:
+            self.gradients = Autograd(self.network, self.problem, self.parameters, precision, compile)
+        outer = torch.is_autocast_enabled(self.problem.coordinates.device.type)
+        self.precision = f"{precision}, under autocast" if outer else precision
+
+    def evaluate(self, last: bool) -> LossAndError:
+        """Loss and mean squared error of the weights as they are, and gradients unless it is the last time."""
+        if not last:
+            return self.gradients()
+        values = self.problem.values(self.network)
+        return self.problem.loss(values).detach(), found_error(self.problem, values)
+
+    def note(self, loss: Tensor, error: Tensor | None) -> None:
+        self.unread.append((loss, error))
+
+    def read(self) -> None:
+        """Move what was noted into the history, and look whether it is sound."""
+        for loss, error in self.unread:
+            value = float(loss)
+            if not math.isfinite(value):
+                raise FloatingPointError(f"the loss is {value} {self._why_not_finite()}.")
+            self.history.loss.append(value)
+            self.history.psnr.append(math.nan if error is None else self.problem.decibels(float(error)))
+        self.unread.clear()
+        self.first = False
+        now = time.perf_counter()
+        self.history.seconds += now - self.started
+        self.started = now
+
+    def _why_not_finite(self) -> str:
+        """Where the first infinite loss comes from: before the first step it is no fault of the learning rate."""
+        if self.history.loss:
+            return f"after {len(self.history.loss)} steps: use a lower lr than {self.lr:g}, or a lower scale"
+        for name, parameter in self.network.named_parameters():
+            if not parameter.isfinite().all():
+                return f"before the first step: the network's {name} has values that are not finite"
+        with torch.no_grad():
+            values = self.problem.values(self.network)
+        if not values.isfinite().all():
+            return "before the first step: the network's values are not all finite; its weights or scale are too large"
+        data = [tensor for name, tensor in self.problem.named_buffers() if name != "coordinates"]
+        largest = max((float(t.abs().max()) for t in data if t.is_floating_point() and t.numel()), default=0.0)
+        return (
+            f"before the first step, though the network's values are finite. The problem's data reach {largest:g}, and "
+            f"squares overflow in {values.dtype}: rescale the data, or look at {type(self.problem).__name__}.loss"
+        )
+
+    def step(self) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.lr * self.decay ** (self.done / self.steps)
+        self.optimizer.step()
+        self.done += 1
