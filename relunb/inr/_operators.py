@@ -15,8 +15,9 @@ class BlockMean(nn.Module):
         factor: pixels along a side of a block.
 
     Example:
-        >>> BlockMean(2)(torch.arange(8.0).reshape(2, 4))
-        tensor([[2.5000, 4.5000]])
+        >>> import torch
+        >>> BlockMean(2)(torch.arange(8.0).reshape(2, 4)).tolist()
+        [[2.5, 4.5]]
     """
 
     def __init__(self, factor: int) -> None:
