@@ -7,26 +7,34 @@ import torch
 from relunb import plot
 from relunb.book.figures import seven_relus
 from relunb.book.figures.introduction import three_lenses
-from relunb.wavelet import KNOTS, VALUES
+from relunb.wavelet import KNOTS, VALUES, WEIGHTS
+from tests.cells import shown
 
 pytestmark = pytest.mark.usefixtures("no_window")
 
 
+def seven(name):
+    """A picture of the chapter on seven ReLUs, with the wavelet as the package has it."""
+    values = dict(zip(KNOTS, VALUES, strict=True))
+    names = {"knots": KNOTS, "weights": WEIGHTS, "psi": values.get, "half": 0.5}
+    return shown("wavelet/seven-relus", name, figures=seven_relus, **names)
+
+
 def test_the_wavelet_picture_draws_psi_and_seven_half_lines():
-    ax = seven_relus.with_its_terms().axes[0]
+    ax = seven("fig-seven-relus").axes[0]
     half_lines = [line for line in ax.lines if line.get_color() == plot.ORANGE and len(line.get_xdata())]
     assert [line.get_xdata()[0] for line in half_lines] == [float(k) for k in KNOTS]
     psi = next(line for line in ax.lines if line.get_label() == r"$\psi$")
-    np.testing.assert_allclose(psi.get_ydata()[1:-1], [float(v) for v in VALUES])
+    np.testing.assert_allclose(np.asarray(psi.get_ydata(), dtype=float)[1:-1], [float(v) for v in VALUES])
 
 
 def test_the_network_picture_has_fourteen_relus():
-    texts = [text.get_text() for text in seven_relus.fourteen_relus().axes[0].texts]
+    texts = [text.get_text() for text in seven_relus.fourteen_relus(KNOTS, WEIGHTS).axes[0].texts]
     assert sum(r"\sigma(u_" in text for text in texts) == 14
 
 
 def test_the_slider_ends_on_psi_and_starts_on_a_visible_sum():
-    figure = seven_relus.one_by_one().figure
+    figure = seven("fig-one-by-one").figure
     assert [trace.visible for trace in figure.data].count(False) == 7
     x, y = np.asarray(figure.data[-1].x), np.asarray(figure.data[-1].y)
     np.testing.assert_allclose(y, np.interp(x, [float(k) for k in KNOTS], [float(v) for v in VALUES]), atol=1e-12)
@@ -34,11 +42,12 @@ def test_the_slider_ends_on_psi_and_starts_on_a_visible_sum():
 
 def test_an_interactive_figure_asks_nobody_in_the_book_and_has_alt_text(monkeypatch):
     monkeypatch.setenv("RELUNB_BOOK", "1")
-    bundle = seven_relus.one_by_one()._repr_mimebundle_()
+    picture = seven("fig-one-by-one")
+    bundle = picture._repr_mimebundle_()
     assert "slider for n from 0 to 7" in bundle["text/html"]
     assert "cdn" not in bundle["text/html"] and "<script src" not in bundle["text/html"]
     monkeypatch.delenv("RELUNB_BOOK")
-    assert "application/vnd.plotly.v1+json" in seven_relus.one_by_one()._repr_mimebundle_()
+    assert "application/vnd.plotly.v1+json" in picture._repr_mimebundle_()
 
 
 @pytest.mark.parametrize("columns", [2, 3, 4])

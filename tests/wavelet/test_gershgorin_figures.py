@@ -1,15 +1,50 @@
 """The pictures of the chapter on Gershgorin's discs show what they say."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
 import torch
+from matplotlib import pyplot as plt
 
 from relunb.book.figures import gershgorin
-from relunb.wavelet import toeplitz_symbol, wavelet_condition_number, wavelet_gram
+from relunb.wavelet import (
+    dyadic_system,
+    gershgorin_interval,
+    inner_product,
+    toeplitz_symbol,
+    wavelet_condition_number,
+    wavelet_gram,
+)
+from tests.cells import cell, shown
 
 pytestmark = pytest.mark.usefixtures("no_window")
+
+
+NAMES = {
+    "figures": gershgorin,
+    "torch": torch,
+    "math": math,
+    "plt": plt,
+    "inf": math.inf,
+    "system": dyadic_system(4),
+    "bottom": Fraction(8, 81),
+    "top": Fraction(2, 9),
+    "gershgorin_interval": gershgorin_interval,
+    "inner_product": inner_product,
+    "toeplitz_symbol": toeplitz_symbol,
+    "wavelet_condition_number": wavelet_condition_number,
+    "wavelet_gram": wavelet_gram,
+}
+
+
+def picture(name):
+    if name == "fig-gg-spacing":  # it uses what the cell of the other slider defines
+        names = dict(NAMES)
+        exec(cell("wavelet/gershgorin", "fig-gg-factor"), names)
+        return shown("wavelet/gershgorin", name, **names)
+    return shown("wavelet/gershgorin", name, **NAMES)
 
 
 def _points(line):
@@ -41,9 +76,9 @@ def _circles(x, y):
     return found
 
 
-@pytest.mark.parametrize("picture", [gershgorin.discs_over_factor, gershgorin.discs_over_spacing])
-def test_every_eigenvalue_lies_in_a_disc_that_is_drawn(picture):
-    for label, groups, eigenvalues, title in _steps(picture()):
+@pytest.mark.parametrize("name", ["fig-gg-factor", "fig-gg-spacing"])
+def test_every_eigenvalue_lies_in_a_disc_that_is_drawn(name):
+    for label, groups, eigenvalues, title in _steps(picture(name)):
         discs = [disc for group in groups for disc in group]
         for value in eigenvalues:
             assert any(abs(value - center) <= radius + 1e-4 for center, radius in discs), label
@@ -57,7 +92,7 @@ def test_every_eigenvalue_lies_in_a_disc_that_is_drawn(picture):
 
 def test_discs_of_all_levels_meet_at_the_factor_of_the_theorem():
     """A level's center is 2^((2p - 1) j) / 6: one point for p = 1/2, so that only there kappa is the theorem's."""
-    places = {label: (groups, title) for label, groups, _, title in _steps(gershgorin.discs_over_factor())}
+    places = {label: (groups, title) for label, groups, _, title in _steps(picture("fig-gg-factor"))}
     for label, (groups, _) in places.items():
         for j, group in enumerate(groups):
             center = 2 ** ((2 * float(label) - 1) * j) / 6
@@ -70,9 +105,7 @@ def test_discs_of_all_levels_meet_at_the_factor_of_the_theorem():
 
 
 def test_spacing_one_is_a_block_of_the_theorem_and_three_is_orthogonal():
-    places = {
-        label: (groups, values, title) for label, groups, values, title in _steps(gershgorin.discs_over_spacing())
-    }
+    places = {label: (groups, values, title) for label, groups, values, title in _steps(picture("fig-gg-spacing"))}
     (discs,), values, _ = places["1"]
     np.testing.assert_allclose([radius for _, radius in discs], np.array([11, 21, 22]) / 324, atol=1e-4)
     block = torch.linalg.eigvalsh(wavelet_gram(5)[-16:, -16:])
@@ -85,19 +118,19 @@ def test_spacing_one_is_a_block_of_the_theorem_and_three_is_orthogonal():
 
 
 def test_sliders_start_where_the_figures_stand():
-    for picture in (gershgorin.discs_over_factor(), gershgorin.discs_over_spacing()):
-        slider = picture.figure.layout.sliders[0]
+    for interactive in (picture("fig-gg-factor"), picture("fig-gg-spacing")):
+        slider = interactive.figure.layout.sliders[0]
         moved, title = slider.steps[slider.active].args
-        assert picture.figure.layout.title.text == title["title.text"]
-        for trace, x, y in zip(picture.figure.data, moved["x"], moved["y"], strict=True):
+        assert interactive.figure.layout.title.text == title["title.text"]
+        for trace, x, y in zip(interactive.figure.data, moved["x"], moved["y"], strict=True):
             assert list(trace.x) == list(x) and list(trace.y) == list(y)
-        window = picture.figure.layout.xaxis.range
-        for _, _, eigenvalues, _ in _steps(picture):
+        window = interactive.figure.layout.xaxis.range
+        for _, _, eigenvalues, _ in _steps(interactive):
             assert window[0] < eigenvalues.min() and eigenvalues.max() < window[1]
 
 
 def test_eigenvalues_lie_on_the_symbol_between_the_discs_ends():
-    curve, gap = gershgorin.symbol(neurons=8, levels=12).axes
+    curve, gap = picture("fig-gg-symbol").axes
     angles, values = _points(curve.lines[1])
     np.testing.assert_allclose(values, toeplitz_symbol(torch.from_numpy(angles)), rtol=1e-12)
     np.testing.assert_allclose(values, torch.linalg.eigvalsh(wavelet_gram(4)[-8:, -8:]), rtol=1e-12)
@@ -111,7 +144,7 @@ def test_eigenvalues_lie_on_the_symbol_between_the_discs_ends():
 
 
 def test_the_copies_add_up_to_the_symbol():
-    ax = gershgorin.copies(most=3).axes[0]
+    ax = picture("fig-gg-copies").axes[0]
     *copies, total = (_heights(line) for line in ax.lines[:8])
     theta, _ = _points(ax.lines[0])
     near = np.abs(theta) <= math.pi

@@ -9,8 +9,19 @@ import torch
 
 from relunb.book.figures import ill_conditioned as figures
 from relunb.wavelet import relu_condition_number, relu_gram
+from tests.cells import cell, shown
 
 pytestmark = pytest.mark.usefixtures("no_window")
+
+
+def beam_root(n):
+    return mpmath.findroot(lambda t: mpmath.cos(t) + mpmath.sech(t), (n - 0.5) * mpmath.pi)
+
+
+def picture(name, **names):
+    names |= {"figures": figures, "torch": torch, "mpmath": mpmath, "beam_root": beam_root, "biases": evenly_spaced}
+    names |= {"relu_condition_number": relu_condition_number, "relu_gram": relu_gram}
+    return shown("wavelet/ill-conditioned", name, **names)
 
 
 def evenly_spaced(k):
@@ -18,7 +29,7 @@ def evenly_spaced(k):
 
 
 def test_three_neighbours_leave_a_hat_as_high_as_their_distance():
-    left, right = figures.three_neighbours(k=16, first=5).axes
+    left, right = shown("wavelet/ill-conditioned", "fig-ill-neighbours", figures=figures).axes
     x = np.asarray(left.lines[0].get_xdata())
     assert len(left.lines) == 16 + 3
     for line, bias in zip(left.lines[16:], evenly_spaced(16)[5:8].tolist(), strict=True):
@@ -30,7 +41,7 @@ def test_three_neighbours_leave_a_hat_as_high_as_their_distance():
 
 def test_the_line_is_the_condition_number_between_its_bounds():
     exact = {8: 17971.36253162683, 64: 67039034.4760447}
-    above, below = figures.growth(exact, 48 / figures.beam_root(1) ** 4).axes
+    above, below = picture("fig-ill-growth", exact=exact, limit=48 / beam_root(1) ** 4).axes
     curve, dots, cube = above.lines
     widths, kappa = np.asarray(curve.get_xdata()), np.asarray(curve.get_ydata())
     assert dict(zip(*map(np.asarray, dots.get_data()), strict=True)) == exact
@@ -42,15 +53,17 @@ def test_the_line_is_the_condition_number_between_its_bounds():
     np.testing.assert_allclose(ratio, kappa / widths.astype(float) ** 4)
     np.testing.assert_allclose(exact_ratio, [4.38754, 3.99584], rtol=1e-5)
     assert (lower < ratio).all() and (ratio < upper).all(), "the chapter's theorem on both sides"
-    np.testing.assert_allclose(limit, 48 / figures.beam_root(1) ** 4, atol=1e-12)
+    np.testing.assert_allclose(limit, float(48 / beam_root(1) ** 4), atol=1e-12)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 10, 24, 40])
 def test_a_mode_of_the_beam_solves_its_equation_with_its_ends(n):
-    b = figures.beam_root(n)
+    names = {"mpmath": mpmath, "beam_root": beam_root}
+    source = cell("wavelet/ill-conditioned", "fig-ill-modes")
+    exec(source[: source.index("values, vectors")], names)
     with mpmath.workdps(120):
-        exact = mpmath.findroot(lambda t: mpmath.cos(t) + mpmath.sech(t), b)
-        assert abs(exact - b) < 1e-12 and abs(b - (n - 0.5) * math.pi) < 0.31, "the n-th root, none left out"
+        exact = beam_root(n)
+        assert abs(exact - (n - 0.5) * math.pi) < 0.31, "the n-th root, none left out"
         ratio = (mpmath.cosh(exact) + mpmath.cos(exact)) / (mpmath.sinh(exact) + mpmath.sin(exact))
 
         def shape(y):
@@ -60,12 +73,12 @@ def test_a_mode_of_the_beam_solves_its_equation_with_its_ends(n):
         assert all(abs(mpmath.diff(shape, y, k)) < 1e-20 for y, k in ((0, 0), (0, 1), (1, 2), (1, 3)))
         x = np.linspace(-1, 1, 33)
         expected = [float(shape((mpmath.mpf(point) + 1) / 2)) for point in x.tolist()]
-    np.testing.assert_allclose(figures.beam_mode(n, x), expected, atol=1e-11)
+    np.testing.assert_allclose(names["beam_mode"](n, x.tolist()), expected, atol=1e-15)
 
 
 def test_the_slider_shows_every_eigenvector_and_its_network():
-    values, eigenvectors = torch.linalg.eigh(relu_gram(evenly_spaced(24)))
-    figure = figures.modes(evenly_spaced(24), values.flip(0), eigenvectors.flip(1)).figure
+    _, eigenvectors = torch.linalg.eigh(relu_gram(evenly_spaced(24)))
+    figure = picture("fig-ill-modes").figure
     steps = figure.layout.sliders[0].steps
     mesh = torch.cat([evenly_spaced(24), torch.ones(1, dtype=torch.float64)])
     features = torch.relu(mesh[:, None] - evenly_spaced(24))

@@ -1,17 +1,21 @@
 """The pictures of the chapter on the variation norm show what they say."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
+import sympy as sp
 import torch
 
 from relunb.book.figures import variation_norm as figures
-from relunb.wavelet import KNOTS, VALUES, WEIGHTS
+from relunb.wavelet import KNOTS, VALUES, WEIGHTS, variation_norm
+from tests.cells import shown
 
 pytestmark = pytest.mark.usefixtures("no_window")
 
 
 def test_jumps_stand_at_the_kinks_and_add_up_to_sixteen():
-    above, below = figures.jumps().axes
+    above, below = figures.jumps(KNOTS, VALUES, WEIGHTS).axes
     np.testing.assert_allclose(above.lines[1].get_xdata(), [float(k) for k in KNOTS])
     np.testing.assert_allclose(above.lines[1].get_ydata(), [float(v) for v in VALUES])
     slopes = np.diff(above.lines[0].get_ydata()) / np.diff(above.lines[0].get_xdata())
@@ -23,7 +27,12 @@ def test_jumps_stand_at_the_kinks_and_add_up_to_sixteen():
 
 
 def test_the_slider_shows_the_sum_and_its_total_variation():
-    figure = figures.shifted_pair().figure
+    def total_variation(neurons):
+        vs, ws, bs = zip(*neurons, strict=True)
+        return variation_norm(vs, ws, bias=list(map(Fraction, bs)), exact=True)
+
+    names = {"figures": figures, "sp": sp, "KNOTS": KNOTS, "total_variation": total_variation}
+    figure = shown("wavelet/variation-norm", "fig-vn-shift", **names).figure
     slider = figure.layout.sliders[0]
     first = np.asarray(figure.data[0].y)
     lower = {}

@@ -1,6 +1,6 @@
 """Pictures of the chapter "Coverage of the domain"."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -9,31 +9,24 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ...plot._base import BLUE, GRAY, GREEN, ORANGE, WIDTH
-from ...wavelet import dyadic_system
 
 _COLORS = (ORANGE, BLUE, GREEN, GRAY)
 _INFINITE = 1e7  # where a condition number without a place on the axis is drawn
 
 
-def where_they_live(levels: int = 5) -> Figure:
-    """The support of every neuron, scale by scale: the theorem's, all that fit, and all that meet [-1, 1]."""
+def where_they_live(panels: Mapping[str, Sequence[Tensor]]) -> Figure:
+    """The support of every neuron, scale by scale: a panel has level, shift, left and right end, one a neuron."""
     figure, axes = plt.subplots(3, 1, figsize=(WIDTH, 5.6), sharex=True)
     gap = 0.012  # so that a neuron is seen to end where the next of its row begins
-    systems = {
-        "the theorem's": dyadic_system(levels, "paper"),
-        "all that fit inside": dyadic_system(levels, "interior"),
-        "all that reach inside": dyadic_system(levels, "all"),
-    }
-    for ax, (title, system) in zip(axes, systems.items(), strict=True):
-        level, shift = (part.numpy() for part in system)
-        left = 2 / 3 * shift / 2.0**level - 1
-        right = left + 2 / 2.0**level
+    for ax, (title, parts) in zip(axes, panels.items(), strict=True):
+        level, shift, left, right = (part.numpy() for part in parts)
         height = level + 0.24 * (shift % 3 - 1)  # neighbours overlap: three rows a level
         sticks_out = (left < -1 - 1e-9) | (right > 1 + 1e-9)
         for chosen, color in ((~sticks_out, BLUE), (sticks_out, ORANGE)):
             ax.hlines(height[chosen], left[chosen] + gap, right[chosen] - gap, color=color, linewidth=2)
         ax.axvspan(-1, 1, color=GRAY, alpha=0.12, linewidth=0)
-        ax.set(ylim=(levels - 0.4, -0.6), yticks=range(levels), xlim=(-2.4, 2.4), ylabel="level $j$")
+        last = level.max()
+        ax.set(ylim=(last + 0.6, -0.6), yticks=range(last + 1), xlim=(-2.4, 2.4), ylabel="level $j$")
         ax.grid(axis="y", visible=False)
         ax.set_title(f"{title}: {len(level)}", fontsize=10, loc="left", color=GRAY)
     axes[-1].set_xlabel("$x$")
@@ -62,17 +55,3 @@ def _band(ax: Axes, every: int, values: Tensor, color: str, name: str) -> None:
     ordered = values.sort(dim=1).values.numpy()
     ax.fill_between(steps, ordered[:, 0], ordered[:, -1], color=color, alpha=0.2, linewidth=0)
     ax.plot(steps, ordered[:, ordered.shape[1] // 2], color=color, label=name)
-
-
-def exchanged(every: int, panels: Mapping[str, Mapping[str, Tensor]]) -> Figure:
-    """Median losses of networks with their own singular values (solid) and with each other's (dashed), a panel each."""
-    figure, axes = plt.subplots(len(panels), 1, figsize=(WIDTH, 2.5 * len(panels)), sharex=True)
-    for ax, (title, losses) in zip(axes, panels.items(), strict=True):
-        for index, (name, loss) in enumerate(losses.items()):
-            style = {"color": _COLORS[index // 2], "linestyle": ("-", "--")[index % 2]}
-            ax.semilogy(every * np.arange(len(loss)), loss.median(1).values, label=name, **style)
-        ax.set(ylabel="mean squared error", ylim=(1e-9, 1))
-        ax.set_title(title, fontsize=10, loc="left", color=GRAY)
-    axes[0].legend(fontsize=9, loc="lower left")
-    axes[-1].set_xlabel("step of Adam")
-    return figure

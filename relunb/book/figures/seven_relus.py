@@ -1,42 +1,23 @@
 """Pictures of the chapter "The B-spline wavelet activation"."""
 
-from fractions import Fraction
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
-import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ...plot._base import BLUE, GRAY, GRID, ORANGE, WIDTH, Interactive, slider
-from ...wavelet import KNOTS, VALUES, WEIGHTS
 
 
-def with_its_terms() -> Figure:
-    """The wavelet and the seven scaled ReLUs that it is the sum of (the left half of the paper's Figure 1)."""
-    figure, ax = plt.subplots(figsize=(WIDTH, 3.4))
-    x = np.linspace(-0.5, 4, 10)
-    for knot, weight in zip(KNOTS, WEIGHTS, strict=True):
-        y = float(weight) * np.maximum(x - float(knot), 0)
-        right = x >= float(knot)
-        start = np.concatenate([[float(knot)], x[right]]), np.concatenate([[0.0], y[right]])
-        ax.plot(*start, color=ORANGE, linewidth=1, alpha=0.8)
-    ax.plot([], [], color=ORANGE, linewidth=1, label="the seven scaled ReLUs")
-    ax.plot([-0.5, *map(float, KNOTS), 4], [0, *map(float, VALUES), 0], color=BLUE, linewidth=2.5, label=r"$\psi$")
-    ax.plot([float(k) for k in KNOTS], [float(v) for v in VALUES], "o", color=BLUE, markersize=4)
-    ax.set(xlim=(-0.5, 4), ylim=(-1.6, 1.6), xlabel="$x$")
-    ax.legend(loc="lower left")
-    return figure
-
-
-def fourteen_relus() -> Figure:
+def fourteen_relus(knots: Sequence[Any], weights: Sequence[Any]) -> Figure:
     """A network of two BW-ReLU neurons, drawn as fourteen ReLUs that share weights seven by seven (Figure 1, right)."""
     figure, ax = plt.subplots(figsize=(WIDTH, 4.6))
     node: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 10}
     ax.text(0, 7, "$x$", bbox={"boxstyle": "circle", "fc": "none", "ec": GRAY}, **node)
     ax.text(10, 7, "$g(x)$", bbox={"boxstyle": "circle", "fc": "none", "ec": GRAY}, **node)
     for group, (color, top) in enumerate([(BLUE, 13.6), (ORANGE, 6.4)], start=1):
-        for row, (knot, weight) in enumerate(zip(KNOTS, WEIGHTS, strict=True)):
+        for row, (knot, weight) in enumerate(zip(knots, weights, strict=True)):
             y = top - row * 0.95
             ax.plot([0.5, 3.1], [7, y], color=color, linewidth=1, alpha=0.7)
             ax.plot([6.6, 9.3], [y, 7], color=color, linewidth=1, alpha=0.7)
@@ -54,20 +35,17 @@ def fourteen_relus() -> Figure:
     return figure
 
 
-def _fraction(value: Fraction) -> str:
+def _fraction(value: Any) -> str:
     if value.denominator == 1:
         return str(value.numerator)
     sign = "-" if value < 0 else ""
     return rf"{sign}{abs(value.numerator)}/{value.denominator}"
 
 
-def one_by_one() -> Interactive:
-    """The sum of the first n of the seven ReLUs, with a slider for n."""
+def one_by_one(x: Any, sums: Any) -> Interactive:
+    """The sums (8, x) of the first n of the seven ReLUs, with a slider for n."""
     import plotly.graph_objects as go
 
-    x = np.linspace(-0.5, 4.5, 301)
-    terms = [float(w) * np.maximum(x - float(k), 0) for k, w in zip(KNOTS, WEIGHTS, strict=True)]
-    sums = np.cumsum([np.zeros_like(x), *terms], axis=0)
     figure = go.Figure()
     figure.add_scatter(x=x, y=sums[7], line={"color": GRAY, "dash": "dot", "width": 1.5}, name="ψ")
     start = 3

@@ -1,7 +1,7 @@
 """Pictures of the chapter "The variation norm"."""
 
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,48 +10,41 @@ from matplotlib.ticker import NullFormatter, ScalarFormatter
 from torch import Tensor
 
 from ...plot._base import BLUE, GRAY, GREEN, GRID, ORANGE, WIDTH, Interactive, slider
-from ...wavelet import KNOTS, VALUES, WEIGHTS, variation_norm
 
 
-def jumps() -> Figure:
-    """The wavelet with its kinks, and below by how much its slope jumps at each of them."""
-    knots, weights = np.array(KNOTS, dtype=float), np.array(WEIGHTS, dtype=float)
+def jumps(knots: Sequence[Any], values: Sequence[Any], exact: Sequence[Any]) -> Figure:
+    """The wavelet with its values at its kinks, and below by how much its slope jumps at each of them, exactly."""
+    places, heights, weights = (np.array(row, dtype=float) for row in (knots, values, exact))
     figure, (above, below) = plt.subplots(2, 1, figsize=(WIDTH, 4.4), sharex=True)
-    above.plot([-0.5, *knots, 3.5], [0, *map(float, VALUES), 0], color=BLUE)
-    above.plot(knots, np.array(VALUES, dtype=float), "o", color=BLUE, markersize=5)
+    above.plot([-0.5, *places, 3.5], [0, *heights, 0], color=BLUE)
+    above.plot(places, heights, "o", color=BLUE, markersize=5)
     above.set_ylabel(r"$\psi(x)$")
     for sign, color in ((1, GREEN), (-1, ORANGE)):
         chosen = weights * sign > 0
-        below.vlines(knots[chosen], 0, weights[chosen], color=color, linewidth=2)
-        below.plot(knots[chosen], weights[chosen], "o", color=color, markersize=5)
-    for knot, exact, weight in zip(knots, WEIGHTS, weights, strict=True):
+        below.vlines(places[chosen], 0, weights[chosen], color=color, linewidth=2)
+        below.plot(places[chosen], weights[chosen], "o", color=color, markersize=5)
+    for place, name, weight in zip(places, exact, weights, strict=True):
         side = 6 if weight > 0 else -6
-        place = {"ha": "center", "va": "bottom" if weight > 0 else "top"}
-        below.annotate(str(exact), (knot, weight), (0, side), textcoords="offset points", fontsize=9, **place)
+        aligned = {"ha": "center", "va": "bottom" if weight > 0 else "top"}
+        below.annotate(str(name), (place, weight), (0, side), textcoords="offset points", fontsize=9, **aligned)
     below.axhline(0, color=GRAY, linewidth=0.8)
     below.set(xlabel="$x$", ylabel="jump of the slope", ylim=(-7.2, 5.4))
     return figure
 
 
-def shifted_pair() -> Interactive:
-    """Two wavelets, a slider for the shift between them, and the exact total variation of the slope of their sum."""
+def shifted_pair(x: Any, first: Any, pairs: Mapping[float, tuple[Any, Any]], totals: Sequence[float]) -> Interactive:
+    """Two wavelets, a slider for the shift of the second, and the total variation of the slope of their sum.
+
+    ``pairs`` has the second and the sum for each shift, over ``x``; ``totals`` has the total variation.
+    """
     from plotly.subplots import make_subplots
 
-    shifts = [Fraction(n, 8) for n in range(29)]
-    totals = [float(variation_norm([1, 1], [1, 1], bias=[0, s], exact=True)) for s in shifts]
-    x = np.arange(-8, 57) / 8  # every kink of both is one of these points
-    knots, values = np.array(KNOTS, dtype=float), np.array(VALUES, dtype=float)
-    first = np.interp(x, knots, values)
-    start = 4
+    start, places = 4, list(pairs)
     figure = make_subplots(rows=2, cols=1, row_heights=[0.6, 0.4], vertical_spacing=0.16)
     figure.add_scatter(x=x, y=first, line={"color": GRAY, "dash": "dot", "width": 1.5}, name="first", row=1, col=1)
-    drawn = []
-    for shift in shifts:
-        second = np.round(np.interp(x - float(shift), knots, values), 6)
-        drawn.append([second.tolist(), np.round(first + second, 6).tolist()])
+    drawn = [[np.round(curve, 6).tolist() for curve in pair] for pair in pairs.values()]
     figure.add_scatter(x=x, y=drawn[start][0], line={"color": GRAY, "width": 1.5}, name="second", row=1, col=1)
     figure.add_scatter(x=x, y=drawn[start][1], line={"color": BLUE, "width": 3}, name="sum", row=1, col=1)
-    places = [float(s) for s in shifts]
     figure.add_scatter(
         x=places, y=totals, mode="markers", marker={"color": GRAY, "size": 5}, showlegend=False, row=2, col=1
     )
