@@ -6,7 +6,6 @@ import torch
 
 from relunb import plot
 from relunb.book.figures import seven_relus
-from relunb.book.figures.introduction import three_lenses
 from relunb.wavelet import KNOTS, VALUES, WEIGHTS
 from tests.cells import shown
 
@@ -71,7 +70,7 @@ def test_pictures_are_shown_with_their_true_gray_values():
 
 
 def test_the_spectrum_of_the_three_lenses_is_that_of_a_rectified_tone():
-    figure = three_lenses()
+    figure = shown("intro", "fig-three-lenses")
     segments = figure.axes[0].collections[1].get_segments()
     heights = [segment[1][1] for segment in segments]
     np.testing.assert_allclose(heights[:4], [1 / np.pi, 1 / 2, 2 / (3 * np.pi), 0], atol=1e-4)

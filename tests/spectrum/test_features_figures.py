@@ -1,12 +1,16 @@
 """The pictures of the chapter on the added constant show what they say."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
+from matplotlib import pyplot as plt
 
 from relunb.book import studies
 from relunb.book.figures import features as figures
 from relunb.book.studies.features import VARIANTS
+from tests.cells import shown
 
 pytestmark = pytest.mark.usefixtures("no_window")
 
@@ -37,5 +41,8 @@ def test_the_controls_stand_at_their_medians(runs):
 
 
 def test_every_mean_is_drawn_by_class():
-    figure = figures.leak({"a": torch.zeros(3, 5), "b": torch.ones(3, 5)})
-    assert [len(ax.lines) for ax in figure.axes] == [3, 3]
+    data = SimpleNamespace(signals=torch.zeros(15, 4))
+    added = {"a": torch.arange(15.0), "b": torch.ones(15)}
+    figure = shown("spectrum/features", "fig-features-leak", figures=figures, plt=plt, data=data, added=added)
+    first, second = ([list(line.get_xdata()) for line in ax.lines] for ax in figure.axes)
+    assert first == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9], [10, 11, 12, 13, 14]] and second == [[1] * 5] * 3

@@ -4,14 +4,23 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
-from relunb.book.figures import intermodulation
+from relunb.book.figures import intermodulation as figures
+from relunb.spectrum import intermodulation
+from tests.cells import shown
 
 pytestmark = pytest.mark.usefixtures("no_window")
 
 
-def test_the_amplitude_slider_starts_with_the_lines_of_the_table():
-    figure = intermodulation.lines_over_ratio().figure
+@pytest.fixture
+def picture():
+    names = {"figures": figures, "torch": torch, "math": math, "intermodulation": intermodulation}
+    return shown("spectrum/intermodulation", "fig-many-lines", **names)
+
+
+def test_the_amplitude_slider_starts_with_the_lines_of_the_table(picture):
+    figure = picture.figure
     new, own, none = figure.data
     slider = figure.layout.sliders[0]
     assert slider.steps[slider.active].label == "0.5"
@@ -24,8 +33,8 @@ def test_the_amplitude_slider_starts_with_the_lines_of_the_table():
     assert len(none.text) == len(set(none.text)) == 6 + 10
 
 
-def test_without_a_second_tone_only_even_harmonics_are_left():
-    figure = intermodulation.lines_over_ratio().figure
+def test_without_a_second_tone_only_even_harmonics_are_left(picture):
+    figure = picture.figure
     step = figure.layout.sliders[0].steps[0]
     assert step.label == "0"
     heights = dict(zip(figure.data[0].text, step.args[0]["y"][0], strict=True))

@@ -1,17 +1,26 @@
 """The pictures of the chapter on one tone show what they say."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
+from matplotlib import pyplot as plt
 
 from relunb.book.figures import one_tone
-from relunb.spectrum import amplitude_spectrum
+from relunb.spectrum import amplitude_spectrum, tone_harmonics
+from tests.cells import shown
 
 pytestmark = pytest.mark.usefixtures("no_window")
 
 
+def picture(name, **names):
+    names |= {"figures": one_tone, "torch": torch, "math": math, "plt": plt, "tone_harmonics": tone_harmonics}
+    return shown("spectrum/one-tone", name, **names)
+
+
 def test_the_sums_of_lines_approach_the_rectified_tone():
-    wave, lines = one_tone.lines_of_a_tone().axes
+    wave, lines = picture("fig-tone-lines").axes
     tone, rectified, *sums = (np.asarray(line.get_ydata()) for line in wave.lines)
     np.testing.assert_allclose(rectified, np.maximum(tone, 0))
     # Cut after harmonic 2K, the worst error is 1 / (pi (2K + 1)), at the kinks.
@@ -23,7 +32,7 @@ def test_the_sums_of_lines_approach_the_rectified_tone():
 
 
 def test_the_bias_slider_starts_without_a_bias_and_ends_linear():
-    figure = one_tone.lines_over_bias().figure
+    figure = picture("fig-tone-bias").figure
     slider = figure.layout.sliders[0]
     steps = {step.label: step.args[0]["y"][0] for step in slider.steps}
     assert slider.steps[slider.active].label == "0"
@@ -35,7 +44,7 @@ def test_the_bias_slider_starts_without_a_bias_and_ends_linear():
 
 
 def test_the_series_ends_and_the_relu_does_not():
-    ax = one_tone.decay().axes[0]
+    ax = picture("fig-tone-decay").axes[0]
     lines = {line.get_label(): line for line in ax.lines}
     assert [lines[f"series, {n} terms"].get_xdata()[-1] for n in (8, 50)] == [14, 98]
     relu = lines["ReLU"]
@@ -45,7 +54,8 @@ def test_the_series_ends_and_the_relu_does_not():
 
 def test_folded_harmonics_have_their_own_colour():
     time = torch.arange(256, dtype=torch.float64) / 32
-    spectrum = amplitude_spectrum(torch.cos(2 * torch.pi * 5 * time).relu(), 32)
-    own, folded = one_tone.folding(*spectrum, 5).axes[0].collections
+    frequencies, measured = amplitude_spectrum(torch.cos(2 * torch.pi * 5 * time).relu(), 32)
+    ax = picture("fig-tone-folding", frequencies=frequencies, measured=measured, hertz=5).axes[0]
+    own, folded = ax.collections
     assert [segment[0][0] for segment in own.get_segments()] == [0, 5, 10]
     assert [segment[0][0] for segment in folded.get_segments()] == [2, 4, 6, 8, 12, 14, 16]

@@ -8,12 +8,24 @@ import torch
 
 from relunb.book.figures import zero_training as figures
 from relunb.spectrum import filtered_dc, tone_classes
+from tests.cells import cell, shown
 
 pytestmark = pytest.mark.usefixtures("no_window")
 
 
+PAGE = "spectrum/zero-training"
+
+
+def gain(taps, angle):
+    """By its definition, as a sum of two arrows."""
+    return (taps[..., 0] * torch.exp(1j * angle) + taps[..., 1]).abs()
+
+
+NAMES = {"figures": figures, "torch": torch, "math": math, "gain": gain}
+
+
 def test_the_slider_shows_one_pair_of_taps_at_a_time_with_its_dc():
-    figure = figures.turning_taps().figure
+    figure = shown(PAGE, "fig-zero-turning", **NAMES).figure
     steps = figure.layout.sliders[0].steps
     assert len(figure.data) == 2 * len(steps)
     for number, step in enumerate(steps):
@@ -26,10 +38,13 @@ def test_the_slider_shows_one_pair_of_taps_at_a_time_with_its_dc():
 
 def test_random_filters_have_a_response_and_a_cloud_each():
     data = tone_classes(10, generator=torch.Generator().manual_seed(0))
-    taps = torch.tensor([[0.5, 1.0], [-1.0, 0.5]])
+    taps = torch.tensor([[0.5, 1.0], [-1.0, 0.5], [0.02, 1.0]])  # one falls, one rises, one is nearly flat
+    names = {**NAMES, "data": data, "kernels": taps, "filtered_dc": filtered_dc}
+    exec(cell(PAGE, "fig-zero-turning"), names)
+    figure = shown(PAGE, "fig-zero-filters", **names)
     dc = filtered_dc(data.signals, taps.flip(-1), mode="zero")
-    above, below = np.array(figures.random_filters(taps, dc, data.frequencies).axes).reshape(2, 2)
-    for column in range(2):
+    above, below = np.array(figure.axes).reshape(2, 3)
+    for column in range(3):
         marks = [line for line in above[column].lines if line.get_marker() == "o"]
         for line, f in zip(marks, (3, 5, 10), strict=True):
             w0, w1 = taps[column].tolist()
@@ -53,6 +68,6 @@ def test_the_square_marks_failures_inside_the_lines():
 
 
 def test_the_bars_span_the_factor_of_amplitudes():
-    ax = figures.dc_ranges([1.2, 4.0], [0.5, 0.9, 1.6]).axes[0]
+    ax = shown(PAGE, "fig-zero-amplitudes", gains=[0.5, 0.9, 1.6], **NAMES).axes[0]
     bars = [line.get_xdata() for line in ax.lines if len(line.get_xdata()) == 2]
-    assert [high / low for low, high in bars] == pytest.approx([1.2] * 3 + [4.0] * 3)
+    assert [high / low for low, high in bars] == pytest.approx([1.2] * 3 + [1.6] * 3 + [2.0] * 3 + [4.0] * 3)

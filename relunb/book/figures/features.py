@@ -7,7 +7,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from torch import Tensor
 
 from ...plot._base import BLUE, GRAY, GREEN, ORANGE, WIDTH
 
@@ -22,21 +21,6 @@ NETWORKS = {  # what the stored result calls them: what a reader does, and how t
     "shuffled": ("linear + shuffled constant", GRAY, "-"),
     "louder": ("linear, 100 times louder", ORANGE, "--"),
 }
-
-
-def leak(means: Mapping[str, Sequence[Tensor]]) -> Figure:
-    """The mean of every sample, by kind of constant and class."""
-    figure, axes = plt.subplots(len(means), 1, figsize=(WIDTH, 0.95 * len(means) + 0.5))
-    draw = np.random.default_rng(0)
-    for ax, (name, classes) in zip(axes, means.items(), strict=True):
-        for level, (values, (label, color)) in enumerate(zip(classes, CLASSES.items(), strict=True)):
-            height = level + draw.uniform(-0.3, 0.3, len(values))
-            ax.plot(values, height, ".", color=color, markersize=2, label=label, rasterized=True)
-        ax.set(yticks=[])
-        ax.set_title(name, fontsize=9.5, color=GRAY, loc="left")
-    axes[-1].set_xlabel("mean of the sample")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=3, fontsize=8.5, markerscale=4)
-    return figure
 
 
 def training(stored: Mapping[str, Any], names: Sequence[str], *, band: str = "std") -> Figure:

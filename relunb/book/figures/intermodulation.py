@@ -1,48 +1,35 @@
 """Pictures of the chapter "Intermodulation and phases"."""
 
 import math
+from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from ...plot._base import BLUE, GRAY, GRID, ORANGE, WIDTH, Interactive, slider
-from ...spectrum import intermodulation
 
-OWN = [(1, 0), (0, 1)]
-
-
-def _orders(highest: int) -> list[tuple[int, int]]:
-    """One of k and -k, for two tones, by their order |k1| + |k2|."""
-    half = [
-        (k1, k2)
-        for k1 in range(highest + 1)
-        for k2 in range(-highest, highest + 1)
-        if k1 + abs(k2) <= highest and (k1 > 0 or k2 >= 0)
-    ]
-    return sorted(half, key=lambda k: (k[0] + abs(k[1]), -k[0], -k[1]))
+Order = tuple[int, int]
 
 
-def lines_over_ratio(highest: int = 6) -> Interactive:
-    """The lines of ReLU of two tones, the second sqrt(2) as fast, with a slider for its amplitude."""
+def lines_over_ratio(ratio: Tensor, places: Mapping[Order, float], heights: Mapping[Order, Tensor]) -> Interactive:
+    """The lines of ReLU of two tones at their places, with a slider for the ratio of the amplitudes.
+
+    Heights, one a ratio, of the orders that have a line; those of the other orders are zero.
+    """
     import plotly.graph_objects as go
 
-    ratio = torch.linspace(0, 1.5, 16, dtype=torch.float64)
-    amplitudes = torch.stack([torch.ones_like(ratio), ratio], -1)
     groups = {
-        "even order: new": (BLUE, [k for k in _orders(highest) if sum(map(abs, k)) % 2 == 0]),
-        "order 1: the input's, halved": (ORANGE, OWN),
-        "odd order from 3 on: zero": (GRAY, [k for k in _orders(highest) if sum(map(abs, k)) % 2 and k not in OWN]),
+        "even order: new": (BLUE, [k for k in heights if sum(map(abs, k)) % 2 == 0]),
+        "order 1: the input's, halved": (ORANGE, [k for k in heights if sum(map(abs, k)) == 1]),
+        "odd order from 3 on: zero": (GRAY, [k for k in places if k not in heights]),
     }
-    floor = 1e-4
-    sizes: dict[tuple[int, int], np.ndarray] = {}
+    floor, start = 1e-4, 5
     figure = go.Figure()
-    heights = []
-    start = 5
+    tables = []
     for name, (color, orders) in groups.items():
-        place = [round(abs(k1 + math.sqrt(2) * k2), 4) for k1, k2 in orders]
+        place = [round(places[k], 4) for k in orders]
         if color == GRAY:
             figure.add_scatter(
                 x=place,
@@ -54,13 +41,9 @@ def lines_over_ratio(highest: int = 6) -> Interactive:
                 name=name,
             )
             continue
-        rows = []
-        for k1, k2 in orders:  # a sum and a difference tone are equally high
-            if (k1, abs(k2)) not in sizes:
-                sizes[k1, abs(k2)] = intermodulation(amplitudes, (k1, abs(k2))).abs().numpy()
-            rows.append(sizes[k1, abs(k2)])
-        table = [[float(f"{h:.4g}") if h > 1e-9 else 0 for h in column] for column in np.stack(rows, 1)]
-        heights.append(table)
+        columns = np.stack([heights[k].numpy() for k in orders], 1)
+        table = [[float(f"{h:.4g}") if h > 1e-9 else 0 for h in column] for column in columns]
+        tables.append(table)
         figure.add_bar(
             x=place,
             y=table[start],
@@ -72,7 +55,7 @@ def lines_over_ratio(highest: int = 6) -> Interactive:
             name=name,
         )
     steps = [
-        {"method": "restyle", "label": f"{value:g}", "args": [{"y": [table[i] for table in heights]}, [0, 1]]}
+        {"method": "restyle", "label": f"{value:g}", "args": [{"y": [table[i] for table in tables]}, [0, 1]]}
         for i, value in enumerate(round(v, 3) for v in ratio.tolist())
     ]
     figure.update_layout(

@@ -1,7 +1,6 @@
 """Pictures of the chapter "Classification without training"."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,32 +10,30 @@ from torch import Tensor
 from ...plot._base import BLUE, GRAY, GREEN, GRID, ORANGE, WIDTH, Interactive, slider
 
 CLASSES = {3.0: BLUE, 5.0: ORANGE, 10.0: GREEN}  # Hz
-RATE = 32.0
 
 
-def gain(w0: float, w1: float, frequency: Any) -> Any:
-    """|H(f)| of two taps."""
-    return np.sqrt(np.maximum(w0**2 + w1**2 + 2 * w0 * w1 * np.cos(2 * np.pi * frequency / RATE), 0))
-
-
-def random_filters(taps: Tensor, dc: Tensor, frequencies: Tensor) -> Figure:
+def random_filters(
+    taps: Tensor, gains: tuple[Tensor, Tensor], marks: Tensor, dc: Tensor, frequencies: Tensor
+) -> Figure:
     """Figure 5: the responses of a few random filters, and the DC of every sample against its frequency.
 
     Args:
         taps: (filters, 2).
+        gains: frequencies in Hz, and the gain at each, (filters, frequencies).
+        marks: the gain at the classes, (filters, 3).
         dc: (samples, filters).
         frequencies: (samples,) in Hz.
     """
     figure, axes = plt.subplots(2, len(taps), figsize=(WIDTH, 4.4), sharey="row", squeeze=False)
-    f = np.linspace(0, RATE / 2, 200)
+    f, responses = gains
     for column, (w0, w1) in enumerate(taps.tolist()):
         above, below = axes[0, column], axes[1, column]
-        above.plot(f, gain(w0, w1, f), color=GRAY)
+        above.plot(f, responses[column], color=GRAY)
         above.set_title(f"({w0:.2f}, {w1:.2f})", fontsize=9, color=GRAY)
         above.set(xlabel="$f$ (Hz)", xticks=[0, 5, 10, 15])
-        for class_frequency, color in CLASSES.items():
+        for (class_frequency, color), mark in zip(CLASSES.items(), marks[column], strict=True):
             above.axvline(class_frequency, color=color, linewidth=1.2, linestyle="--")
-            above.plot([class_frequency], [gain(w0, w1, class_frequency)], "o", color=color, markersize=5)
+            above.plot([class_frequency], [mark], "o", color=color, markersize=5)
             near = (frequencies - class_frequency).abs() < 1
             below.plot(dc[near, column], frequencies[near], ".", color=color, markersize=2, rasterized=True)
         below.set(xlabel="DC", yticks=[3, 5, 10])
@@ -45,23 +42,20 @@ def random_filters(taps: Tensor, dc: Tensor, frequencies: Tensor) -> Figure:
     return figure
 
 
-def turning_taps() -> Interactive:
-    """|H(f)| of the taps (cos, sin) of an angle, with a slider for the angle and the three classes marked."""
+def turning_taps(taps: Tensor, gains: tuple[Tensor, Tensor], marks: Tensor, dc: Tensor) -> Interactive:
+    """|H(f)| with a slider over pairs of taps, (pairs, frequencies), and the three classes marked, with their DC."""
     import plotly.graph_objects as go
 
-    f = np.linspace(0, RATE / 2, 65)
-    classes = np.array(list(CLASSES))
-    angles = np.arange(0, 181, 7.5)
+    f, responses = (part.numpy() for part in gains)
     start = 5
     figure = go.Figure()
-    for number, angle in enumerate(angles):
-        w0, w1 = np.cos(np.radians(angle)), np.sin(np.radians(angle))
-        line, text = {"color": GRAY, "width": 3}, [f"{value:.2f}" for value in gain(w0, w1, classes) / np.pi]
+    for number, (response, mark, means) in enumerate(zip(responses, marks.numpy(), dc.tolist(), strict=True)):
+        line, text = {"color": GRAY, "width": 3}, [f"{mean:.2f}" for mean in means]
         shown = number == start
-        figure.add_scatter(x=f, y=gain(w0, w1, f), line=line, name="|H(f)|", visible=shown, hoverinfo="skip")
+        figure.add_scatter(x=f, y=response, line=line, name="|H(f)|", visible=shown, hoverinfo="skip")
         figure.add_scatter(
-            x=classes,
-            y=gain(w0, w1, classes),
+            x=np.array(list(CLASSES)),
+            y=mark,
             mode="markers+text",
             marker={"size": 13, "color": list(CLASSES.values())},
             text=text,
@@ -70,9 +64,8 @@ def turning_taps() -> Interactive:
             visible=shown,
         )
     steps = []
-    for number, angle in enumerate(angles):
-        w0, w1 = np.cos(np.radians(angle)), np.sin(np.radians(angle))
-        visible = [k // 2 == number for k in range(2 * len(angles))]
+    for number, (w0, w1) in enumerate(taps.tolist()):
+        visible = [k // 2 == number for k in range(2 * len(taps))]
         steps.append({"method": "update", "label": f"({w0:.2f}, {w1:.2f})", "args": [{"visible": visible}]})
     figure.update_layout(
         sliders=slider(steps, start, "taps (w0, w1) = ", pad=45),
@@ -105,18 +98,15 @@ def square_of_taps(taps: Tensor, perfect: Tensor, critical: float) -> Figure:
     return figure
 
 
-def dc_ranges(spreads: Sequence[float], gains: Sequence[float]) -> Figure:
+def dc_ranges(intervals: Mapping[float, Sequence[tuple[float, float]]]) -> Figure:
     """For each spread of amplitudes, the interval of DC that each class covers."""
     figure, ax = plt.subplots(figsize=(WIDTH, 2.9))
-    for row, spread in enumerate(spreads):
-        for level, (value, color) in enumerate(zip(gains, CLASSES.values(), strict=True)):
-            low, high = value / spread**0.5 / np.pi, value * spread**0.5 / np.pi
-            ax.plot([low, high], [row + 0.18 * (level - 1)] * 2, color=color, linewidth=5, solid_capstyle="butt")
+    for row, ends in enumerate(intervals.values()):
+        for level, (interval, color) in enumerate(zip(ends, CLASSES.values(), strict=True)):
+            ax.plot(interval, [row + 0.18 * (level - 1)] * 2, color=color, linewidth=5, solid_capstyle="butt")
     for frequency, color in CLASSES.items():
         ax.plot([], [], color=color, linewidth=5, label=f"{frequency:g} Hz")
-    ax.set(
-        xlabel="DC", ylabel="$a_{\\max}/a_{\\min}$", yticks=range(len(spreads)), yticklabels=[f"{s:g}" for s in spreads]
-    )
-    ax.set_ylim(-0.6, len(spreads) - 0.4)
+    ax.set_yticks(range(len(intervals)), [f"{spread:g}" for spread in intervals])
+    ax.set(xlabel="DC", ylabel="$a_{\\max}/a_{\\min}$", ylim=(-0.6, len(intervals) - 0.4))
     ax.legend(loc="lower right", fontsize=9)
     return figure
