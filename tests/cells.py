@@ -21,11 +21,12 @@ def cell(page: str, figure: str) -> str:
     return source
 
 
-def shown(page: str, figure: str, **names: Any) -> Any:
-    """The figure of this cell, run with names that the cells before it define.."""
+def shown(page: str, figure: str, names: dict[str, Any] | None = None, **more: Any) -> Any:
+    """The figure of this cell, run with names that the cells before it define; ``names`` takes up those of its own."""
+    names = {} if names is None else names
+    names |= {"plot": plot, **more}
     *before, last = ast.parse(cell(page, figure)).body
     assert isinstance(last, ast.Expr), "the last line shows the figure"
-    names.setdefault("plot", plot)
     code = compile(ast.Module(before, []), figure, "exec")
     exec(code, names)
     value = eval(compile(ast.Expression(last.value), figure, "eval"), names)

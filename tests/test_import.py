@@ -1,10 +1,12 @@
 """What an import brings along, and what stands where: the doors of the house."""
 
+import ast
 import json
 import os
 import re
 import subprocess
 import sys
+from importlib.util import resolve_name
 from pathlib import Path
 
 import pytest
@@ -83,6 +85,36 @@ def test_the_library_never_opens_to_the_book():
         assert not rooms, file
     added, _ = loaded("from relunb import check, iat, inr, plot, spectrum, wavelet")
     assert not {name for name in added if name.startswith("relunb.book")}
+
+
+def opened(source: str, package: str) -> set[str]:
+    """What a module of this package imports, as ``relunb.plot._base.BLUE`` or ``torch.Tensor``."""
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            room = resolve_name("." * node.level + (node.module or ""), package)
+            names |= {f"{room}.{alias.name}" for alias in node.names}
+    return names
+
+
+FIGURES = sorted((ROOT / "book" / "figures").glob("*.py"))
+
+
+@pytest.mark.parametrize("file", FIGURES, ids=lambda file: file.stem)
+def test_a_figure_draws_and_computes_nothing(file):
+    """It imports of the library the plots alone, of torch a type, and no mathematics: the chapter hands it numbers."""
+    names = opened(file.read_text(), "relunb.book.figures")
+    assert all(name.startswith("relunb.plot") for name in names if name.startswith("relunb"))
+    assert {name for name in names if name.startswith("torch")} <= {"torch.Tensor"}
+    assert not {name.split(".")[0] for name in names} & {"sympy", "mpmath", "scipy"}
+
+
+def test_the_look_at_a_figure_sees_each_way_to_import():
+    source = "from ...iat import Basis\nimport torch\ndef f():\n    from relunb import spectrum\nfrom . import one_tone"
+    wanted = {"relunb.iat.Basis", "torch", "relunb.spectrum", "relunb.book.figures.one_tone"}
+    assert opened(source, "relunb.book.figures") == wanted
 
 
 @pytest.mark.parametrize(

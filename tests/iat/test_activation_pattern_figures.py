@@ -6,6 +6,7 @@ import torch
 
 from relunb.book.figures import activation_pattern as figures
 from relunb.iat import PWL, Fourier, Rect, activation_matrix, activation_pattern
+from tests.cells import shown
 
 pytestmark = pytest.mark.usefixtures("no_window")
 
@@ -15,21 +16,35 @@ Y = torch.tensor([-0.3, 0.8, 0.6, -0.7, 0.9, 0.4], dtype=torch.float64)
 
 @pytest.mark.parametrize("basis", [Fourier(6), PWL(6)])
 def test_bars_and_dots_are_the_pattern_and_the_image_its_matrix(basis):
-    left, right, *_ = figures.state(X, basis).axes
+    pattern = activation_pattern(X, basis)
+    expected = activation_matrix(pattern, basis, basis, normalized=False)
+    s = torch.linspace(-1, 1, 401, dtype=torch.float64)
+    drawn = figures.state(s, basis(s) @ X, pattern.roots, pattern.intervals, expected)
+    left, right, *_ = drawn.axes
     curve, _, *bars, dots = left.lines
     np.testing.assert_allclose(curve.get_ydata(), basis(torch.as_tensor(curve.get_xdata())) @ X)
-    pattern = activation_pattern(X, basis)
     np.testing.assert_allclose([bar.get_xdata() for bar in bars], pattern.intervals)
     np.testing.assert_allclose(dots.get_xdata(), pattern.roots)
     assert not np.any(dots.get_ydata())
-    expected = activation_matrix(pattern, basis, basis, normalized=False)
     np.testing.assert_allclose(right.images[0].get_array(), expected)
     assert [text.get_text() for text in right.get_xticklabels()] == list("123456")
 
 
-def test_the_slider_turns_the_input():
-    figure = figures.turning(X, Y, Fourier(6)).figure
-    slider = figure.layout.sliders[0]
+def test_the_chapters_state_is_the_one_of_its_six_numbers():
+    left, right, *_ = shown("iat/activation-pattern", "fig-ap-state", figures=figures).axes
+    np.testing.assert_allclose(left.lines[-1].get_xdata(), activation_pattern(X, "fourier").roots)
+    expected = activation_matrix(activation_pattern(X, "fourier"), Fourier(6), Fourier(6), normalized=False)
+    np.testing.assert_allclose(right.images[0].get_array(), expected)
+
+
+@pytest.fixture
+def turning():
+    names = {"figures": figures, "torch": torch, "first": X, "activation_pattern": activation_pattern}
+    return shown("iat/activation-pattern", "fig-ap-turn", Fourier=Fourier, **names).figure
+
+
+def test_the_slider_turns_the_input(turning):
+    figure, slider = turning, turning.layout.sliders[0]
     assert [step.label for step in slider.steps] == [str(n) for n in range(0, 361, 10)]
     place = torch.linspace(-1, 1, 121, dtype=torch.float64)
     np.testing.assert_allclose(figure.data[1].x, place, atol=1e-4)
@@ -53,8 +68,8 @@ def test_the_slider_turns_the_input():
         np.testing.assert_allclose(figure.data[trace].y, y)
 
 
-def test_the_map_below_the_slider_is_where_the_state_is_positive():
-    heat = figures.turning(X, Y, Fourier(6)).figure.data[3]
+def test_the_map_below_the_slider_is_where_the_state_is_positive(turning):
+    heat = turning.data[3]
     angle = np.deg2rad(np.asarray(heat.y, dtype=float))[:, None]
     x = torch.as_tensor(np.cos(angle) * X.numpy() + np.sin(angle) * Y.numpy())
     z = x @ Fourier(6)(torch.as_tensor(np.asarray(heat.x), dtype=torch.float64)).T
@@ -67,7 +82,9 @@ def test_columns_are_the_patterns_in_time():
     times = torch.arange(20) / 10
     x = torch.randn(20, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     patterns = {"rect": activation_pattern(x, Rect(4)), "hats": activation_pattern(x, PWL(4))}
-    above, *below = figures.along(times, x[:, 0], patterns).axes
+    middles = (torch.arange(320, dtype=torch.float64) + 0.5) / 160 - 1
+    inside = {name: pattern.contains(middles) for name, pattern in patterns.items()}
+    above, *below = figures.along(times, x[:, 0], inside).axes
     np.testing.assert_allclose(above.lines[0].get_ydata(), x[:, 0])
     for ax, (name, pattern) in zip(below, patterns.items(), strict=True):
         shown = np.asarray(ax.images[0].get_array(), dtype=bool)

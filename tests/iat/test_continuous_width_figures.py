@@ -8,8 +8,10 @@ import torch
 
 from relunb.book.figures import continuous_width as figures
 from relunb.iat import ContinuousWidthNetwork
+from tests.cells import shown
 
 pytestmark = pytest.mark.usefixtures("no_window")
+PAGE = "iat/continuous-width"
 
 
 def network(kind, widths=(5, 6)):
@@ -23,8 +25,9 @@ def midpoints(points):
 
 @torch.no_grad()
 def test_both_columns_show_weight_function_bias_and_kernel():
-    constant, continuous = network("rect", (5, 5)), network("fourier")
-    axes = np.reshape(figures.kernels(constant, continuous, 7).axes, (3, 2))
+    names = {"figures": figures}
+    axes = np.reshape(shown(PAGE, "fig-cw-kernels", names).axes, (3, 2))
+    constant, continuous = names["steps"], names["waves"]
     assert [ax.get_title() for ax in axes[0]] == ["piecewise constant", "continuous"]
     for drawn, net in zip(axes.T, (constant, continuous), strict=True):
         functions = (lambda s, net=net: net.kernel(0)(s)[..., 0], net.bias(0))
@@ -32,11 +35,11 @@ def test_both_columns_show_weight_function_bias_and_kernel():
             x, y = ax.lines[1].get_data()
             np.testing.assert_allclose(y, function(torch.as_tensor(x)))
             if net is constant:
-                assert len(x) == 10 and (y[::2] == y[1::2]).all(), "each step is flat"
+                assert len(x) == 12 and (y[::2] == y[1::2]).all(), "each step is flat"
                 continue
             (steps,) = ax.patches
-            np.testing.assert_allclose(steps.get_data().values, function(midpoints(7)))
-            np.testing.assert_allclose(steps.get_data().edges, np.linspace(-1, 1, 8))
+            np.testing.assert_allclose(steps.get_data().values, function(midpoints(16)))
+            np.testing.assert_allclose(steps.get_data().edges, np.linspace(-1, 1, 17))
         (image,) = drawn[2].images
         values = image.get_array()
         places = midpoints(len(values))
@@ -45,15 +48,16 @@ def test_both_columns_show_weight_function_bias_and_kernel():
         low, high = image.get_clim()
         assert low == -high and np.isclose(high, np.abs(values).max())
     weight: Any = constant.layers[2].weight
-    np.testing.assert_allclose(axes[2, 0].images[0].get_array(), 2.5 * weight)
+    np.testing.assert_allclose(axes[2, 0].images[0].get_array(), 3 * weight)
 
 
 @torch.no_grad()
 def test_the_slider_shows_the_same_functions_in_m_steps():
-    net, sizes = network("fourier"), [3, 4, 8]
-    figure = figures.sampled_kernel(net, sizes, 1).figure
+    net, sizes = network("fourier"), [4, 6, 8, 12, 16, 24, 32, 48]
+    names = {"figures": figures, "torch": torch, "waves": net, "midpoints": midpoints}
+    figure = shown(PAGE, "fig-cw-slider", names).figure
     slider = figure.layout.sliders[0]
-    assert [step.label for step in slider.steps] == ["3", "4", "8"]
+    assert [step.label for step in slider.steps] == [str(size) for size in sizes]
     dotted = figure.data[0]
     np.testing.assert_allclose(dotted.y, net.bias(0)(torch.tensor(dotted.x, dtype=torch.float64)), atol=1e-3)
     for size, step in zip(sizes, slider.steps, strict=True):

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from matplotlib import pyplot as plt
 
 from relunb.book.figures import decoupling as figures
+from tests.cells import shown
 
 pytestmark = pytest.mark.usefixtures("no_window")
 
@@ -36,12 +38,16 @@ def test_a_picture_stands_the_right_way_up_with_its_points():
 
 
 def test_each_fit_has_a_panel_with_the_same_samples():
-    t = torch.linspace(0, 1, 9)
-    fits = {"one": t**2, "two": t**3}
-    for ax, (name, fit) in zip(figures.fits(t, t, fits).axes, fits.items(), strict=True):
+    place = torch.linspace(-1, 1, 9)[:, None]
+    kinds = ("coupled, width 10", "pattern held", "pattern free")
+    powers = {name: [lambda x, n=n, k=k: k * x**n for k in range(8)] for n, name in enumerate(kinds)}
+    names = {"plt": plt, "place": place, "pulse": place, "trained": powers}
+    by_error = torch.tensor([7.0, 6, 5, 4, 3, 2, 1, 0])  # the fourth best is number 4
+    figure = shown("iat/decoupling", "fig-de-fits", errors=lambda nets: by_error, **names)
+    for n, (ax, name) in enumerate(zip(figure.axes, kinds, strict=True)):
         truth, drawn = ax.lines
-        np.testing.assert_allclose(truth.get_ydata(), t)
-        np.testing.assert_allclose(drawn.get_ydata(), fit)
+        np.testing.assert_allclose(truth.get_ydata(), place[:, 0])
+        np.testing.assert_allclose(drawn.get_ydata(), 4 * place[:, 0] ** n)
         assert ax.get_title() == name
 
 

@@ -7,15 +7,21 @@ import pytest
 import torch
 
 from relunb.book.figures import smoothness as figures
-from relunb.iat import Fourier
+from relunb.iat import Fourier, activation_pattern
+from tests.cells import shown
 
 pytestmark = pytest.mark.usefixtures("no_window")
 
 
 def test_the_bars_are_the_pattern_and_the_curve_is_given():
-    entries = torch.linspace(0.6, 1.4, 81, dtype=torch.float64)
-    inputs = {entry: torch.tensor([1, 0, entry, 0], dtype=torch.float64) for entry in (0.8, 1.0, 1.2)}
-    left, right = figures.double_root(inputs, entries, entries**2, Fourier(4)).axes
+    names = {"figures": figures, "torch": torch, "Fourier": Fourier, "activation_pattern": activation_pattern}
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)  # as the chapter does
+    try:
+        left, right = shown("iat/smoothness", "fig-sm-double", names).axes
+    finally:
+        torch.set_default_dtype(before)
+    entries = names["fine"]
     lines = [line for line in left.lines if len(line.get_xdata()) == 401]
     bars = [line for line in left.lines if line.get_linewidth() == 4]
     for c, line in zip((0.8, 1.0, 1.2), lines, strict=True):
@@ -28,7 +34,9 @@ def test_the_bars_are_the_pattern_and_the_curve_is_given():
         np.testing.assert_array_equal(inside[clear], z[clear] > 0)
     drawn, length = right.lines[0].get_data()
     np.testing.assert_allclose(drawn, entries)
-    np.testing.assert_allclose(length, entries**2)
+    inside = np.arccos(np.clip((np.sqrt(1 + 8 * drawn**2) - 1) / (4 * drawn), -1, 1))  # z = 0, by the quadratic in cos
+    outside = np.arccos(np.clip((-np.sqrt(1 + 8 * drawn**2) - 1) / (4 * drawn), -1, 1))
+    np.testing.assert_allclose(length, 2 * (inside + math.pi - outside) / math.pi, atol=1e-6)
 
 
 def test_each_basis_has_its_line_and_the_dotted_ones_their_slopes():

@@ -6,14 +6,16 @@ import torch
 
 from relunb.book.figures import transform as figures
 from relunb.iat import PWL, Fourier, Rect, RectWavelet, activation_pattern, transform
+from tests.cells import cell, shown
 
 pytestmark = pytest.mark.usefixtures("no_window")
 
+PAGE = "iat/transform"
 X = torch.tensor([0.9, -0.7, 1.1, -0.2, -0.8, 0.6], dtype=torch.float64)
 
 
 def test_three_steps_are_a_state_its_positive_part_and_means_of_that():
-    top, middle, bottom = figures.three_steps(X, Fourier(6)).axes
+    top, middle, bottom = shown(PAGE, "fig-tr-steps", figures=figures).axes
     *terms, state, dots, _ = (line.get_ydata() for line in top.lines)
     s = top.lines[0].get_xdata()
     np.testing.assert_allclose(np.array(terms).T, Fourier(6)(torch.as_tensor(s)) * X)
@@ -33,7 +35,10 @@ def test_three_steps_are_a_state_its_positive_part_and_means_of_that():
 
 def test_each_function_is_drawn_and_a_jump_is_a_vertical_line():
     families = {"waves": Fourier(3), "hats": PWL(4), "jumps": RectWavelet(5), "rectangles": Rect(3)}
-    for ax, (name, family) in zip(figures.bases(families).axes, families.items(), strict=True):
+    names = {"figures": figures, "torch": torch, "Fourier": Fourier}
+    exec(cell(PAGE, "fig-tr-bases"), names)
+    curves = {name: names["drawn"](family) for name, family in families.items()}
+    for ax, (name, family) in zip(figures.bases(curves).axes, families.items(), strict=True):
         assert ax.get_title() == name and len(ax.lines) == family.size
         drawn = []
         for line in ax.lines:
@@ -42,13 +47,14 @@ def test_each_function_is_drawn_and_a_jump_is_a_vertical_line():
             fits = [bool((values[..., i] - y).abs().amin(0).max() < 1e-12) for i in range(family.size)]
             drawn.append(fits.index(True))
         assert sorted(drawn) == list(range(family.size)) and drawn[-2:] == [2, 1]
-    s, y = figures.bases({"jumps": RectWavelet(5)}, columns=1).axes[0].lines[-1].get_data()
+    s, y = figures.bases({"jumps": curves["jumps"]}, columns=1).axes[0].lines[-1].get_data()
     assert set(np.asarray(y)[np.isclose(s, -0.2)]) == {1.0, -1.0}
 
 
 def test_the_slider_shows_nodes_and_the_error_of_their_sum():
-    points = [4, 5, 8, 16]
-    figure = figures.bars(X, Fourier(6), points, 1).figure
+    points = [*range(4, 25), 28, 32, 40, 48, 64, 96, 128]
+    names = {"figures": figures, "torch": torch, "six": X, "Fourier": Fourier, "Rect": Rect, "transform": transform}
+    figure = shown(PAGE, "fig-tr-bars", **names).figure
     truth = transform(X, "fourier", Rect(1)).item()
     steps = figure.layout.sliders[0].steps
     for m, step in zip(points, steps, strict=True):

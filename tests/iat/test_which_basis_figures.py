@@ -53,8 +53,8 @@ def test_a_table_shows_its_numbers_and_the_better_one_stronger(task):
 
 def test_the_mesh_is_drawn_with_its_errors():
     mean, error = torch.tensor([2.5, 3.0, 3.5]).double(), torch.tensor([0.1, 0.2, 0.1]).double()
-    lines = {"pwl": (mean, error), "rect-w": (mean - 0.5, error)}
-    right = {"pwl": (30 * mean, error), "rect-w": (30 * mean, error)}
+    lines = {"pwl": [10**-edge for edge in (mean, mean - error, mean + error)], "rect-w": [10**-mean] * 3}
+    right = dict.fromkeys(lines, [30 * mean, 30 * mean - error, 30 * mean + error])
     above, below = figures.by_mesh([1, 2, 4], {"fit": lines, "memorise": right}, [1e-3, 1e-4, 1e-5]).axes
     np.testing.assert_allclose(above.lines[0].get_ydata(), 10**-mean)
     np.testing.assert_allclose(above.lines[2].get_ydata(), [1e-3, 1e-4, 1e-5])

@@ -2,18 +2,22 @@
 
 import numpy as np
 import pytest
+import sympy as sp
 
 from relunb.book.figures import low_norm as figures
+from tests.cells import shown
 
 pytestmark = pytest.mark.usefixtures("no_window")
 
 
 def test_the_price_is_drawn_with_its_bound_and_its_two_minima():
-    periods = np.geomspace(0.3, 10, 50)
-    (ax,) = figures.price_of_a_tone(periods, periods**2, periods).axes
+    s = sp.Symbol("s", positive=True)
+    (ax,) = shown("inr/low-norm", "fig-ln-price", sp=sp, s=s, price=(2 * sp.pi / s) ** 2).axes
     price, bound, minima = ax.lines
-    np.testing.assert_allclose(price.get_xydata(), np.stack([periods, periods**2], 1))
-    np.testing.assert_allclose(bound.get_xydata(), np.stack([periods, periods], 1))
+    periods = np.asarray(price.get_xdata())
+    np.testing.assert_allclose(price.get_ydata(), periods**2)
+    np.testing.assert_allclose(bound.get_xdata(), periods)
+    np.testing.assert_allclose(bound.get_ydata(), np.maximum(1, np.pi / 4 * periods**2))
     np.testing.assert_allclose(minima.get_xydata(), [[1, 1], [1 / 3, 1]])
     assert ax.get_xscale() == ax.get_yscale() == "log"
 

@@ -2,14 +2,18 @@
 
 import numpy as np
 import pytest
+import sympy as sp
 
 from relunb.book.figures import super_resolution as figures
+from tests.cells import shown
 
 pytestmark = pytest.mark.usefixtures("no_window")
 
 
 def test_both_waves_of_every_step_have_the_means_that_are_drawn():
-    figure = figures.waves().figure
+    w = sp.Symbol("omega", real=True)
+    names = {"sp": sp, "w": w, "transfer": lambda omega: sp.cos(omega) * sp.cos(omega / 2)}
+    figure = shown("inr/super-resolution", "fig-sr-waves", figures=figures, **names).figure
     slider = figure.layout.sliders[0]
     assert len(slider.steps) == 17
     for k, step in enumerate(slider.steps):
@@ -30,7 +34,8 @@ def test_both_waves_of_every_step_have_the_means_that_are_drawn():
     for trace, x, y in zip(figure.data, start["x"], start["y"], strict=False):
         np.testing.assert_allclose(trace.x, x)
         np.testing.assert_allclose(trace.y, y)
-    np.testing.assert_allclose(figure.data[5].y, figures.transfer(np.asarray(figure.data[5].x)))
+    turns = np.asarray(figure.data[5].x)[:, None] * (np.arange(4) - 1.5)
+    np.testing.assert_allclose(figure.data[5].y, np.cos(turns).mean(1), atol=1e-14)
 
 
 def test_losses_and_quality_have_one_look_a_network():

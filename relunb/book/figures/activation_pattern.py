@@ -5,37 +5,31 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ...iat import ActivationPattern, Basis, activation_matrix, activation_pattern
 from ...plot._base import BLUE, GRAY, GREEN, GRID, ORANGE, WIDTH, Interactive, slider
 
 _ON = ListedColormap(["#1f5fa800", "#1f5fa866"])  # off, on
 
 
-def state(x: Tensor, basis: Basis) -> Figure:
-    """The state function of x with its roots and its pattern, and the activation matrix for q = p."""
-    s = torch.linspace(-1, 1, 401, dtype=x.dtype)
-    z = basis(s) @ x
-    pattern = activation_pattern(x, basis)
-    matrix = activation_matrix(pattern, basis, basis, normalized=False)
+def state(s: Tensor, z: Tensor, roots: Tensor, intervals: Tensor, matrix: Tensor) -> Figure:
+    """A state function with its roots and its pattern, and the activation matrix."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 2.8), width_ratios=[1.55, 1])
     left.plot(s, z, color=BLUE)
     left.fill_between(s, 0, z.clamp_min(0), color=BLUE, alpha=0.25, linewidth=0)
     left.axhline(0, color=GRAY, linewidth=0.8)
     low = float(z.min()) - 0.18 * float(z.max() - z.min())
-    for start, end in pattern.intervals.tolist():
+    for start, end in intervals.tolist():
         left.plot([start, end], [low, low], color=ORANGE, linewidth=5, solid_capstyle="butt")
-    left.plot(pattern.roots, torch.zeros_like(pattern.roots), "o", color=ORANGE, markersize=5)
+    left.plot(roots, [0] * len(roots), "o", color=ORANGE, markersize=5)
     left.set(xlabel="$s$", title="state function $z(s)$")
     size = float(matrix.abs().max())
     shown = right.imshow(matrix.numpy(), cmap="PuOr_r", vmin=-size, vmax=size)
-    right.set(xticks=range(basis.size), yticks=range(basis.size), title="$A(D)$")
-    right.set_xticklabels(range(1, basis.size + 1))
-    right.set_yticklabels(range(1, basis.size + 1))
+    right.set_title("$A(D)$")
+    right.set_xticks(range(len(matrix)), range(1, len(matrix) + 1))
+    right.set_yticks(range(len(matrix)), range(1, len(matrix) + 1))
     right.grid(False)
     figure.colorbar(shown, ax=right, shrink=0.75)
     for ax in (left, right):
@@ -43,24 +37,16 @@ def state(x: Tensor, basis: Basis) -> Figure:
     return figure
 
 
-def turning(first: Tensor, second: Tensor, basis: Basis) -> Interactive:
-    """x = first cos(angle) + second sin(angle), with a slider for the angle: state function, roots, pattern."""
+def turning(s: Tensor, degrees: Tensor, states: Tensor, roots: Tensor, every: Tensor, on: Tensor) -> Interactive:
+    """An input that turns, with a slider for the angle in degrees: state function and roots, and every pattern.
+
+    States (degrees, s) and roots, NaN where there are less; ``on`` says where each pattern (every, s) is on.
+    """
     from plotly.subplots import make_subplots
 
-    s = torch.linspace(-1, 1, 121, dtype=first.dtype)
-    degrees = np.arange(0, 361, 10)
     start = 4
-    every = torch.arange(0, 361, 3, dtype=first.dtype)
-
-    def inputs(angles: Tensor) -> Tensor:
-        turn = torch.deg2rad(angles)[:, None]
-        return turn.cos() * first + turn.sin() * second
-
-    frames = inputs(torch.from_numpy(degrees).to(first.dtype))
-    z = np.round((frames @ basis(s).T).numpy(), 4)
-    patterns = activation_pattern(frames, basis)
-    roots = [[round(r, 5) for r in row if r == r] for row in patterns.roots.tolist()]
-    on = activation_pattern(inputs(every), basis).contains(s).int().numpy()
+    z = np.round(states.numpy(), 4)
+    rows = [[round(r, 5) for r in row if r == r] for row in roots.tolist()]
     place = s.numpy().round(4)
     figure = make_subplots(rows=2, cols=1, row_heights=[0.5, 0.5], vertical_spacing=0.13, shared_xaxes=True)
     figure.add_scatter(
@@ -68,8 +54,8 @@ def turning(first: Tensor, second: Tensor, basis: Basis) -> Interactive:
     )
     figure.add_scatter(x=place, y=z[start], line={"color": BLUE, "width": 3}, name="state function", row=1, col=1)
     figure.add_scatter(
-        x=roots[start],
-        y=[0] * len(roots[start]),
+        x=rows[start],
+        y=[0] * len(rows[start]),
         mode="markers",
         marker={"color": ORANGE, "size": 10},
         name="roots",
@@ -79,7 +65,7 @@ def turning(first: Tensor, second: Tensor, basis: Basis) -> Interactive:
     figure.add_heatmap(
         x=place,
         y=every.numpy(),
-        z=on,
+        z=on.int().numpy(),
         colorscale=[[0, "rgba(0,0,0,0)"], [1, "rgba(31,95,168,.4)"]],
         showscale=False,
         hoverinfo="skip",
@@ -89,8 +75,8 @@ def turning(first: Tensor, second: Tensor, basis: Basis) -> Interactive:
     level = [int(degrees[start])] * 2
     figure.add_scatter(x=[-1, 1], y=level, mode="lines", line={"color": GRAY}, showlegend=False, row=2, col=1)
     figure.add_scatter(
-        x=roots[start],
-        y=[level[0]] * len(roots[start]),
+        x=rows[start],
+        y=[level[0]] * len(rows[start]),
         mode="markers",
         marker={"color": ORANGE, "size": 8},
         showlegend=False,
@@ -98,7 +84,7 @@ def turning(first: Tensor, second: Tensor, basis: Basis) -> Interactive:
         col=1,
     )
     steps = []
-    for degree, curve, row in zip(degrees.tolist(), z, roots, strict=True):
+    for degree, curve, row in zip(map(int, degrees), z, rows, strict=True):
         xs = [place.tolist(), place.tolist(), row, [-1, 1], row]
         ys = [curve.clip(0).tolist(), curve.tolist(), [0] * len(row), [degree] * 2, [degree] * len(row)]
         steps.append({"method": "restyle", "label": str(degree), "args": [{"x": xs, "y": ys}, [0, 1, 2, 4, 5]]})
@@ -117,21 +103,25 @@ def turning(first: Tensor, second: Tensor, basis: Basis) -> Interactive:
     return Interactive(figure, "A state function, its roots and the activation pattern, with a slider to turn x.")
 
 
-def along(seconds: Tensor, signal: Tensor, patterns: Mapping[str, ActivationPattern]) -> Figure:
-    """A signal, and below it the patterns of networks that read it: time to the right, the interval upwards."""
+def along(seconds: Tensor, signal: Tensor, patterns: Mapping[str, Tensor]) -> Figure:
+    """A signal, and below it where patterns (time, cell) are on: time to the right, the interval upwards."""
     figure, axes = plt.subplots(
         1 + len(patterns), 1, figsize=(WIDTH, 1.3 + 1.9 * len(patterns)), sharex=True,
         height_ratios=[0.7] + [1] * len(patterns),
     )  # fmt: skip
     axes[0].plot(seconds, signal, color=GREEN, linewidth=1.6)
     axes[0].set_ylabel("pulse")
-    s = torch.linspace(-1, 1, 321, dtype=torch.float64)
-    middles = (s[1:] + s[:-1]) / 2
     extent: Any = (float(seconds[0]), float(seconds[-1]), -1, 1)
-    for ax, (name, pattern) in zip(axes[1:], patterns.items(), strict=True):
-        on = pattern.contains(middles).T
+    for ax, (name, on) in zip(axes[1:], patterns.items(), strict=True):
         ax.imshow(
-            on.numpy(), cmap=_ON, vmin=0, vmax=1, extent=extent, aspect="auto", origin="lower", interpolation="nearest"
+            on.T.numpy(),
+            cmap=_ON,
+            vmin=0,
+            vmax=1,
+            extent=extent,
+            aspect="auto",
+            origin="lower",
+            interpolation="nearest",
         )
         ax.set_title(name, fontsize=10, color=GRAY)
         ax.set(ylabel="$s$", yticks=[-1, 0, 1])

@@ -1,17 +1,15 @@
 """Pictures of the chapter "Continuous-width networks"."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ...iat import ContinuousWidthNetwork
 from ...plot._base import BLUE, GRAY, GREEN, GRID, ORANGE, WIDTH, Interactive, slider
 
 _MIDDLE = "#bdbdbd"  # of a kernel's colors: zero, a gray that reads on white and on black
@@ -24,31 +22,27 @@ _LINES: list[dict[str, Any]] = [
 ]
 
 
-def kernels(constant: ContinuousWidthNetwork, continuous: ContinuousWidthNetwork, points: int) -> Figure:
-    """The first weight function, the first bias and the kernel of two networks of one input, side by side (Figure 1).
+class Column(NamedTuple):
+    """What is drawn of a network of continuous width."""
 
-    Args:
-        constant: one with rectangles.
-        continuous: another, drawn with the steps that ``points`` midpoints make of its functions.
-        points: how many.
-    """
+    s: Tensor
+    functions: Sequence[Tensor]  # the first weight function and the first bias over s
+    steps: Sequence[Tensor]  # the same in so many equal cells, or none
+    kernel: Tensor  # s down, s' to the right
+
+
+def kernels(columns: Mapping[str, Column]) -> Figure:
+    """The first weight function, the first bias and the kernel of two networks, each a column (Figure 1)."""
     figure, axes = plt.subplots(3, 2, figsize=(WIDTH, 5.7), height_ratios=[1, 1, 1.9], sharex=True)
-    for column, (name, network) in enumerate({"piecewise constant": constant, "continuous": continuous}.items()):
-        width = network.widths[0]
-        s = _between(width) if network is constant else torch.linspace(-1, 1, 401, dtype=torch.float64)
-        for row, function in enumerate((lambda u, n=network: n.kernel(0)(u)[..., 0], network.bias(0))):
-            ax = axes[row, column]
+    for (*rows, picture), (name, column) in zip(axes.T, columns.items(), strict=True):
+        for ax, function in zip(rows, column.functions, strict=True):
             ax.axhline(0, color=GRAY, linewidth=0.8)
-            with torch.no_grad():
-                ax.plot(s, function(s), color=BLUE, linewidth=1.6)
-                if network is continuous:
-                    ax.stairs(function(_midpoints(points)), np.linspace(-1, 1, points + 1), color=ORANGE, baseline=None)
-        axes[0, column].set_title(name, fontsize=10, color=GRAY)
-        places = _midpoints(width if network is constant else 200)
-        with torch.no_grad():
-            values = network.kernel(1)(places[:, None], places)
-        _picture(axes[2, column], values)
-        axes[2, column].set_xlabel("$s'$")
+            ax.plot(column.s, function, color=BLUE, linewidth=1.6)
+        for ax, values in zip(rows, column.steps, strict=False):
+            ax.stairs(values, np.linspace(-1, 1, len(values) + 1), color=ORANGE, baseline=None)
+        rows[0].set_title(name, fontsize=10, color=GRAY)
+        _picture(picture, column.kernel)
+        picture.set_xlabel("$s'$")
     for ax, label in zip(axes[:, 0], ("$w_1(s)$", "$b_1(s)$", "$s$,  for $w_2(s,s')$"), strict=True):
         ax.set_ylabel(label)
     for row in axes[:2]:
@@ -61,21 +55,18 @@ def kernels(constant: ContinuousWidthNetwork, continuous: ContinuousWidthNetwork
     return figure
 
 
-def sampled_kernel(network: ContinuousWidthNetwork, sizes: Sequence[int], start: int) -> Interactive:
-    """A bias and the kernel, sampled at M midpoints: a slider for M. Every cell has the value at its middle."""
+def sampled_kernel(s: Tensor, curve: Tensor, samples: Mapping[int, tuple[Tensor, Tensor, Tensor]]) -> Interactive:
+    """A bias and the kernel, sampled at M midpoints: a slider for M. Every cell has the value at its middle.
+
+    For each M the midpoints, the bias there, and the kernel.
+    """
     from plotly.subplots import make_subplots
 
-    s = torch.linspace(-1, 1, 201, dtype=torch.float64)
-    drawn, values = [], []
-    with torch.no_grad():
-        curve = network.bias(0)(s)
-        for size in sizes:
-            places = _midpoints(size)
-            edges = np.repeat(np.linspace(-1, 1, size + 1), 2)[1:-1]
-            steps = network.bias(0)(places).repeat_interleave(2)
-            values.append(network.kernel(1)(places[:, None], places))
-            drawn.append([_short(edges), _short(steps), _short(places), _short(values[-1])])
-    bound = max(float(z.abs().max()) for z in values)
+    start, drawn = 3, []
+    for size, (places, bias, kernel) in samples.items():
+        edges = np.repeat(np.linspace(-1, 1, size + 1), 2)[1:-1]
+        drawn.append([_short(edges), _short(bias.repeat_interleave(2)), _short(places), _short(kernel)])
+    bound = max(float(z.abs().max()) for *_, z in samples.values())
     figure = make_subplots(rows=2, cols=1, row_heights=[0.32, 0.68], vertical_spacing=0.13)
     figure.add_scatter(x=_short(s), y=_short(curve), line={"color": GRAY, "width": 1.5, "dash": "dot"}, row=1, col=1)
     edges, steps, places, z = drawn[start]
@@ -86,7 +77,7 @@ def sampled_kernel(network: ContinuousWidthNetwork, sizes: Sequence[int], start:
     )  # fmt: skip
     choices = [
         {"method": "restyle", "label": str(size), "args": [{"x": [e, m], "y": [v, m], "z": [None, z]}, [1, 2]]}
-        for size, (e, v, m, z) in zip(sizes, drawn, strict=True)
+        for size, (e, v, m, z) in zip(samples, drawn, strict=True)
     ]
     figure.update_layout(
         sliders=slider(choices, start, "M = ", pad=45),
@@ -121,16 +112,6 @@ def rates(mesh: Sequence[int], errors: Mapping[str, Sequence[float]], orders: Ma
     ax.minorticks_off()
     ax.legend(fontsize=9, loc="lower left")
     return figure
-
-
-def _midpoints(points: int) -> Tensor:
-    return (2 * torch.arange(points, dtype=torch.float64) + 1) / points - 1
-
-
-def _between(cells: int) -> Tensor:
-    """Both ends of every cell, a hair inside: a step is then a vertical line."""
-    edges = torch.linspace(-1, 1, cells + 1, dtype=torch.float64)
-    return torch.stack([edges[:-1] + 1e-9, edges[1:] - 1e-9], -1).flatten()
 
 
 def _picture(ax: Axes, values: Tensor) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
-import torch
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 from torch import Tensor
@@ -16,7 +16,7 @@ def halves(t: Tensor, functions: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
     figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 4.1), sharex=True, sharey=True)
     for ax, (name, (coupled, decoupled)) in zip(axes.flat, functions.items(), strict=True):
         y = decoupled.detach().clone()
-        y[1:][y.diff().abs() > 0.01 * (y.max() - y.min())] = torch.nan
+        y[1:][y.diff().abs() > 0.01 * (y.max() - y.min())] = np.nan
         ax.plot(t, coupled.detach(), color=GRAY, linewidth=1.2, linestyle="--", label="coupled")
         ax.plot(t, y, color=BLUE, linewidth=1.8, label="decoupled")
         ax.set_title(name, fontsize=10, color=GRAY)
@@ -44,26 +44,12 @@ def planes(functions: Mapping[str, Tensor], points: Sequence[Sequence[float]]) -
     return figure
 
 
-def fits(seconds: Tensor, truth: Tensor, functions: Mapping[str, Tensor]) -> Figure:
-    """A recording, and what each network made of it."""
-    figure, axes = plt.subplots(len(functions), 1, figsize=(WIDTH, 0.5 + 1.35 * len(functions)), sharex=True)
-    for ax, (name, fit) in zip(axes, functions.items(), strict=True):
-        ax.plot(seconds, truth, ".", color=ORANGE, markersize=4, label="samples")
-        ax.plot(seconds, fit.detach(), color=BLUE, linewidth=1.7, label="network")
-        ax.set_title(name, fontsize=10, color=GRAY)
-        ax.set_ylim(float(truth.min()) - 0.5, float(truth.max()) + 0.5)
-        ax.tick_params(labelsize=9)
-    axes[-1].set_xlabel("seconds")
-    figure.legend(*axes[0].get_legend_handles_labels(), fontsize=9, ncols=2, loc="outside upper center")
-    return figure
-
-
 def transfers(widths: Sequence[int], errors: Mapping[str, Tensor]) -> Figure:
     """Errors (widths, seeds) by origin of the pattern, over the width of the values: dots, and a line of medians."""
     figure, ax = plt.subplots(figsize=(WIDTH, 3.3))
     styles = zip((GRAY, ORANGE, BLUE, GREEN), ("s", "^", "o", "D"), (-0.24, -0.08, 0.08, 0.24), strict=True)
     for (name, error), (color, marker, shift) in zip(errors.items(), styles, strict=False):
-        places = torch.arange(len(widths)) + shift
+        places = np.arange(len(widths)) + shift
         ax.plot(places, error, marker, color=color, markersize=4, alpha=0.5)
         ax.plot(places, error.median(1).values, color=color, marker=marker, markersize=7, label=name)
     ax.set(yscale="log", xlabel="width of the values", ylabel="mean squared error")

@@ -22,21 +22,6 @@ Path = Sequence[tuple[float, float, float]]  # loss, norm, PSNR
 Case = Mapping[float, Sequence[tuple[float, float]]]  # by scale: norm and PSNR of each run
 
 
-def price_of_a_tone(periods: Any, price: Any, lower: Any) -> Figure:
-    """Price of a tone in wavelets over how many scales c make its frequency, and the least any weights can pay."""
-    figure, ax = plt.subplots(figsize=(WIDTH, 3.2))
-    ax.plot(periods, price, color=BLUE, label="price of these weights")
-    ax.plot(periods, lower, color=ORANGE, linestyle="--", linewidth=1.5, label="no weights pay less")
-    ax.plot([1, 1 / 3], [1, 1], "o", color=BLUE, markersize=6)
-    ax.set(xscale="log", yscale="log", xlabel="scale $c$, in periods of the tone per unit", ylabel="norm / bends")
-    ax.set(ylim=(0.6, 3e4), xlim=(min(periods), max(periods)))
-    ax.set_xticks([1 / 3, 0.5, 1, 2, 3, 5, 10])
-    ax.xaxis.set_major_formatter(lambda value, _: "1/3" if value < 0.4 else f"{value:g}")
-    ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.legend(fontsize=9, loc="upper center")
-    return figure
-
-
 def along_training(paths: Mapping[float, Path]) -> Figure:
     """Norm over the training loss, a line a scale; training goes from left to right, and lines begin untrained."""
     figure, ax = plt.subplots(figsize=(WIDTH, 3.4))

@@ -4,27 +4,24 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 from torch import Tensor
 
-from ...iat import Basis, activation_pattern
 from ...plot._base import BLUE, GRAY, GREEN, ORANGE, WIDTH
 
 COLORS = (ORANGE, GRAY, GREEN, BLUE)
 
 
-def double_root(inputs: Mapping[float, Tensor], c: Tensor, lengths: Tensor, basis: Basis) -> Figure:
-    """States by their entry c around a double root, with their patterns, and the length of D over c."""
+def double_root(s: Tensor, states: Mapping[float, tuple[Tensor, Tensor]], c: Tensor, lengths: Tensor) -> Figure:
+    """States by their entry c around a double root, with the intervals of D, and the length of D over c."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 2.9), width_ratios=(1.25, 1))
-    s = torch.linspace(-1, 1, 401, dtype=torch.float64)
     floor = -1.85
-    for row, ((entry, x), color, style) in enumerate(
-        zip(inputs.items(), (GREEN, GRAY, ORANGE), ("--", "-", "-"), strict=True)
+    for row, ((entry, (z, intervals)), color, style) in enumerate(
+        zip(states.items(), (GREEN, GRAY, ORANGE), ("--", "-", "-"), strict=True)
     ):
-        left.plot(s, basis(s) @ x, style, color=color, linewidth=1.8)
-        for start, end in activation_pattern(x, basis).intervals.tolist():
+        left.plot(s, z, style, color=color, linewidth=1.8)
+        for start, end in intervals.tolist():
             left.plot([start, end], [floor - 0.22 * row] * 2, color=color, linewidth=4, solid_capstyle="butt")
         left.plot([], [], style, color=color, label=f"$c={entry:g}$")
     left.axhline(0, color=GRAY, linewidth=0.8)
@@ -63,7 +60,7 @@ def three(t: Tensor, functions: Mapping[str, Sequence[Tensor]]) -> Figure:
         for ax, curves in zip(row, functions.values(), strict=True):
             y = curves[i].detach().clone()
             jumps = y.diff().abs() > 0.02 * (y.max() - y.min())
-            y[1:][jumps] = torch.nan  # a jump is a gap, not a steep line
+            y[1:][jumps] = np.nan  # a jump is a gap, not a steep line
             ax.plot(t, y, color=color, linewidth=1.7)
             ax.tick_params(labelsize=8)
     for ax, name in zip(axes[0], functions, strict=True):

@@ -1,49 +1,44 @@
 """Pictures of the chapter "Spectral bias"."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from ...plot._base import BLUE, GRAY, GREEN, GRID, ORANGE, WIDTH, Interactive, slider
-from ...wavelet import wavelet_fourier
-
-PEAK = 0.485977974  # of the wavelet's transform
-SCALES = [2 ** (n / 2) for n in range(13)]
 
 
-def rates_by_frequency() -> Interactive:
-    """How fast fixed features learn each frequency, relative to the fastest one, with a slider for the scale c."""
+def rates_by_frequency(
+    periods: Tensor, relu: Tensor, by_scale: Mapping[float, tuple[Tensor, Tensor, float]]
+) -> Interactive:
+    """How fast fixed features learn each frequency, relative to the fastest one, with a slider for the scale c.
+
+    Periods are those on a picture. For each scale the rates of the wavelet and the Gaussian, and the sine's place.
+    """
     import plotly.graph_objects as go
 
-    periods = np.geomspace(0.5, 64, 141)  # on a picture, whose side is 2
-    omega = torch.from_numpy(math.pi * periods)
-
     def drawn(scale: float) -> tuple[list[list[float]], list[list[float]]]:
-        wavelet = (wavelet_fourier(omega / scale).abs() / PEAK).square()
-        gaussian = torch.exp(-((omega / scale) ** 2) / 2)
-        x = [periods.tolist(), periods.tolist(), [scale / math.pi] * 2]
+        wavelet, gaussian, sine = by_scale[scale]
+        x = [periods.tolist(), periods.tolist(), [sine] * 2]
         y = [wavelet.clamp(min=1e-9).tolist(), gaussian.clamp(min=1e-9).tolist(), [1e-9, 1.0]]
         return x, [[float(f"{n:.4g}") for n in line] for line in y]
 
-    start = SCALES.index(8.0)
+    scales = list(by_scale)
+    start = scales.index(8.0)
     figure: Any = go.Figure()
-    relu = (periods / periods[0]) ** -4.0
-    figure.add_scatter(x=periods, y=relu, name="ReLU", line={"color": GRAY, "width": 2})
-    x, y = drawn(SCALES[start])
+    figure.add_scatter(x=periods.numpy(), y=relu.numpy(), name="ReLU", line={"color": GRAY, "width": 2})
+    x, y = drawn(scales[start])
     for name, color, one, other in zip(("ψ", "Gaussian", "sine"), (BLUE, GREEN, ORANGE), x, y, strict=True):
         figure.add_scatter(x=one, y=other, name=name, line={"color": color, "width": 3}, mode="lines")
     octaves = [2.0**n for n in range(7)]
     marks = {"color": GRAY, "size": 9, "symbol": "diamond-open"}
     figure.add_scatter(x=octaves, y=[1.0] * 7, name="octaves", mode="markers", marker=marks)
     steps = []
-    for scale in SCALES:
+    for scale in scales:
         x, y = drawn(scale)
         steps.append({"method": "restyle", "label": f"{scale:.3g}", "args": [{"x": x, "y": y}, [1, 2, 3]]})
     figure.update_layout(

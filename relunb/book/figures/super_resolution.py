@@ -9,38 +9,30 @@ from matplotlib.figure import Figure
 
 from ...plot._base import BLUE, GRAY, GREEN, GRID, ORANGE, WIDTH, Interactive, slider
 
-FACTOR = 4
 LOOKS = ((BLUE, "-"), (BLUE, "--"), (ORANGE, "-"), (ORANGE, "--"), (GREEN, "-"), (GRAY, "-"))
 
 
-def transfer(omega: Any) -> Any:
-    """What the mean of four neighbours multiplies a wave by."""
-    return np.cos(omega) * np.cos(omega / 2)
+def waves(
+    places: tuple[Any, Any, Any], frames: Mapping[float, tuple[Any, Any, Any, Any, float]], gain: tuple[Any, Any]
+) -> Interactive:
+    """A wave, the means of its blocks, and the slow wave that has the same means; below, the factor of the means.
 
-
-def waves(start: int = 5) -> Interactive:
-    """A wave, the means of its blocks, and the slow wave that has the same means; below, the factor of the means."""
+    Args:
+        places: of curves, of pixels, and of the middles of blocks.
+        frames: for each frequency the wave, its pixels, the slow wave, the means of both, and the factor.
+        gain: frequencies and the factor at each.
+    """
     from plotly.subplots import make_subplots
 
-    fast = [k * np.pi / 16 for k in range(17)]
-    place, block = np.arange(0, 32.01, 0.25), np.arange(8)
-    pixel, middle = np.arange(32), FACTOR * block + 1.5
-    curve = np.linspace(0, np.pi, 97)
+    start = 5
+    place, pixel, middle = places
 
     def drawn(omega: float) -> dict[str, list[Any]]:
-        turn = np.pi / 2  # the least turn from block to block without which nothing changes
-        slow = omega - turn * np.round(omega / turn)
-        height = transfer(omega) / transfer(slow)
-        y = [
-            np.cos(omega * (place - 1.5)),
-            np.cos(omega * (pixel - 1.5)),
-            height * np.cos(slow * (place - 1.5)),
-            transfer(omega) * np.cos(omega * FACTOR * block),
-            [transfer(omega)],
-        ]
-        x = [place, pixel, place, middle, [omega]]
+        *curves, factor = frames[omega]
+        x, y = [place, pixel, place, middle, [omega]], [*curves, [factor]]
         return {"x": [np.round(v, 4).tolist() for v in x], "y": [np.round(v, 4).tolist() for v in y]}
 
+    fast = list(frames)
     first = drawn(fast[start])
     figure = make_subplots(rows=2, cols=1, row_heights=[0.62, 0.38], vertical_spacing=0.17)
     looks: list[dict[str, Any]] = [
@@ -52,8 +44,9 @@ def waves(start: int = 5) -> Interactive:
     ]
     for look, x, y in zip(looks, first["x"], first["y"], strict=True):
         figure.add_scatter(x=x, y=y, row=2 if len(x) == 1 else 1, col=1, **look)
+    curve, factors = gain
     figure.add_scatter(
-        x=curve, y=transfer(curve), line={"color": GRAY, "width": 1.5}, showlegend=False, row=2, col=1, mode="lines"
+        x=curve, y=factors, line={"color": GRAY, "width": 1.5}, showlegend=False, row=2, col=1, mode="lines"
     )
     steps = [
         {"method": "restyle", "label": {0: "0", 16: "π"}.get(k, f"{k}π/16"), "args": [drawn(omega), [0, 1, 2, 3, 4]]}

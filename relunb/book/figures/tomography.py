@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import sympy
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from torch import Tensor

@@ -4,37 +4,32 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 from torch import Tensor
 
-from ...iat import Basis, Rect, activation_pattern, transform
 from ...plot._base import BLUE, GRAY, GREEN, GRID, ORANGE, WIDTH, Interactive, slider
 
 
-def three_steps(x: Tensor, input_basis: Basis) -> Figure:
+def three_steps(s: Tensor, terms: Tensor, state: Tensor, activated: Tensor, roots: Tensor, means: Tensor) -> Figure:
     """State function with its roots, the same after ReLU, and the means of that over equal cells (Figure 2)."""
-    s = torch.linspace(-1, 1, 601, dtype=torch.float64)
-    terms = input_basis(s) * x
-    state = terms.sum(-1)
-    roots = activation_pattern(x, input_basis).roots
     figure, axes = plt.subplots(3, 1, figsize=(WIDTH, 5.6), sharex=True)
     top, middle, bottom = axes
     top.plot(s, terms, color=GRAY, linewidth=0.9, alpha=0.7)
     top.plot(s, state, color=BLUE)
     top.set_title("1. a state function: $z(s)=p(s)^{\\mathsf{T}}x$", fontsize=10, color=GRAY)
-    middle.plot(s, state.clamp_min(0), color=BLUE)
-    middle.fill_between(s, state.clamp_min(0), color=BLUE, alpha=0.15, linewidth=0)
+    middle.plot(s, activated, color=BLUE)
+    middle.fill_between(s, activated, color=BLUE, alpha=0.15, linewidth=0)
     middle.set_title("2. activated: $\\sigma(z(s))$", fontsize=10, color=GRAY)
     for ax in (top, middle):
-        ax.plot(roots, torch.zeros_like(roots), "o", color=ORANGE, markersize=6, zorder=3)
-    cells = len(x)
-    y = transform(x, input_basis, Rect(cells)).numpy()
+        ax.plot(roots, [0] * len(roots), "o", color=ORANGE, markersize=6, zorder=3)
+    cells = len(means)
     left = 2 * np.arange(cells) / cells - 1
-    bottom.bar(left, y, width=2 / cells, align="edge", color=GREEN, alpha=0.35, edgecolor=GREEN, linewidth=1.3)
-    bottom.plot(s, state.clamp_min(0), color=BLUE, linewidth=1)
-    highest = float(state.max().clamp_min(0))
+    bottom.bar(
+        left, means.numpy(), width=2 / cells, align="edge", color=GREEN, alpha=0.35, edgecolor=GREEN, linewidth=1.3
+    )
+    bottom.plot(s, activated, color=BLUE, linewidth=1)
+    highest = float(activated.max())
     bottom.set_ylim(0, 1.3 * highest or 1)
     for i, place in enumerate(left + 1 / cells):
         bottom.text(place, 1.1 * highest, f"$y_{i + 1}$", ha="center", fontsize=10)
@@ -45,48 +40,32 @@ def three_steps(x: Tensor, input_basis: Basis) -> Figure:
     return figure
 
 
-def bases(families: Mapping[str, Basis], columns: int = 2) -> Figure:
-    """Each family of functions in a panel, the second and the third function in color (Figure 5)."""
+def bases(families: Mapping[str, tuple[Tensor, Tensor]], columns: int = 2) -> Figure:
+    """Each family (place, function) over its places in a panel, the second and the third in color (Figure 5)."""
     rows = -(-len(families) // columns)
     size = (WIDTH, 0.4 + 1.55 * rows)
     figure, axes = plt.subplots(rows, columns, figsize=size, sharex=True, sharey=True, squeeze=False)
-    for ax, (name, family) in zip(axes.flat, families.items(), strict=True):
-        for i in [i for i in range(family.size) if i not in (1, 2)] + [2, 1]:
+    for ax, (name, (s, values)) in zip(axes.flat, families.items(), strict=True):
+        for i in [i for i in range(values.shape[1]) if i not in (1, 2)] + [2, 1]:
             color, width = {1: (BLUE, 2), 2: (ORANGE, 2)}.get(i, (GRAY, 0.9))
-            ax.plot(*_with_jumps(family, i), color=color, linewidth=width)
+            ax.plot(s, values[:, i], color=color, linewidth=width)
         ax.set_title(name, fontsize=10, color=GRAY)
     for ax in axes[-1]:
         ax.set_xlabel("$s$")
     return figure
 
 
-def _with_jumps(family: Basis, i: int) -> tuple[np.ndarray, np.ndarray]:
-    """Places and values of function ``i``, with both limits at a breakpoint: a jump is a vertical line."""
-    s, y = [], []
-    for left, right in zip(family.breakpoints[:-1], family.breakpoints[1:], strict=True):
-        part = left + (right - left) * torch.linspace(0, 1, 401 if family.harmonics else 41, dtype=torch.float64)
-        value = family(part)[:, i]
-        value[-1] = family.left_limit(part[-1:])[0, i]
-        s.append(part.numpy())
-        y.append(value.numpy())
-    return np.concatenate(s), np.concatenate(y)
+def bars(s: Tensor, curve: Tensor, rules: Mapping[int, tuple[Tensor, Tensor, float]]) -> Interactive:
+    """The midpoint rule as bars, a slider for their number, and below how wrong their area is.
 
-
-def bars(x: Tensor, input_basis: Basis, points: Sequence[int], start: int) -> Interactive:
-    """The midpoint rule as bars, a slider for their number, and below how wrong their area is."""
+    For each number of nodes the nodes, the heights of the bars, and the error.
+    """
     from plotly.subplots import make_subplots
 
-    s = torch.linspace(-1, 1, 401, dtype=torch.float64)
-    curve = (input_basis(s) @ x).clamp_min(0)
-    one = Rect(1)
-    truth = transform(x, input_basis, one).item()
-    errors = [abs(transform(x, input_basis, one, method="midpoint", points=m).item() - truth) for m in points]
+    start, points = 4, list(rules)
+    errors = [error for *_, error in rules.values()]
+    drawn = [[np.round(part.numpy(), 6).tolist() for part in rule[:2]] for rule in rules.values()]
     figure = make_subplots(rows=2, cols=1, row_heights=[0.6, 0.4], vertical_spacing=0.16)
-    drawn = []
-    for m in points:
-        nodes = (2 * torch.arange(m, dtype=torch.float64) + 1) / m - 1
-        heights = (input_basis(nodes) @ x).clamp_min(0)
-        drawn.append([np.round(t.numpy(), 6).tolist() for t in (nodes, heights)])
     figure.add_bar(
         x=drawn[start][0],
         y=drawn[start][1],

@@ -100,23 +100,20 @@ def _name(ax: Axes, names: Sequence[str]) -> None:
 
 def by_mesh(
     ratios: Sequence[int],
-    scores: Mapping[str, Mapping[str, tuple[Tensor, Tensor]]],
+    scores: Mapping[str, Mapping[str, Sequence[Tensor]]],
     pieces: Sequence[float],
 ) -> Figure:
     """Both tasks over M / d, with a standard error (the paper's Figure 6).
 
     Args:
         ratios: M / d.
-        scores: for each task and each input basis means and standard errors; those of "fit" in digits, -log10(error).
+        scores: for each task and each input basis the mean, and the mean less and plus its standard error.
         pieces: the error of M straight pieces, drawn dashed.
     """
     figure, axes = plt.subplots(2, 1, figsize=(WIDTH, 5.4), sharex=True)
     for ax, (task, lines) in zip(axes, scores.items(), strict=True):
-        for name, (mean, error) in lines.items():
+        for name, (middle, low, high) in lines.items():
             color, style = STYLES[name]
-            middle, low, high = mean, mean - error, mean + error
-            if task == "fit":
-                middle, low, high = (10.0**-edge for edge in (middle, low, high))
             ax.plot(ratios, middle, style, color=color, marker="o", markersize=4, label=f"{name} in, pwq out")
             ax.fill_between(ratios, low, high, color=color, alpha=0.18, linewidth=0)
         ax.set_ylabel(_LABELS[task])
