@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import sympy
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from torch import Tensor
