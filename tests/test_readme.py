@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 
 from relunb import plot
-from relunb.book.figures.introduction import three_lenses
+from tests.cells import shown
 
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "book" / "_static" / "three-lenses.png"
@@ -21,7 +21,7 @@ def test_the_picture_is_the_one_the_code_draws(tmp_path, pytestconfig):
     matplotlib.use("agg")
     with matplotlib.rc_context():
         plot.style()
-        figure = three_lenses()
+        figure = shown("intro", "fig-three-lenses")
         figure.savefig(drawn, dpi=110, facecolor="white", metadata={"Software": None})
         plt.close(figure)
     stored, now = plt.imread(PICTURE), plt.imread(drawn)

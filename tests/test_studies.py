@@ -16,7 +16,9 @@ from tests import study_cases
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = """
+import signal
 import sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell without job control hands on one that is ignored
 from relunb.book.studies._runner import Where, run
 from tests import study_cases
 if __name__ == "__main__":
