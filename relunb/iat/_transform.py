@@ -221,7 +221,7 @@ class _Midpoint:
     def __call__(self, x: Tensor) -> Tensor:
         dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
         device = torch.device("cpu") if x.is_meta else x.device
-        tables = self._tables.get((device, dtype)) or self.tables(device, dtype)
+        tables = self.tables(device, dtype)
         if self.activation is not None:
             return finite_or_nan(midpoint(x, tables, self.activation), x)
         # In a unit in which no sum of large numbers overflows; those of half precision do not in float32.
@@ -232,8 +232,9 @@ class _Midpoint:
         return {**self.__dict__, "_tables": {}}  # made again where they are needed
 
     def tables(self, device: torch.device, dtype: torch.dtype) -> MidpointTables:
-        """Made, and kept."""
-        self._tables[device, dtype] = made_plainly(self._made, device, dtype)
+        """Made once, and kept."""
+        if (device, dtype) not in self._tables:
+            self._tables[device, dtype] = made_plainly(self._made, device, dtype)
         return self._tables[device, dtype]
 
     def _made(self, device: torch.device, dtype: torch.dtype) -> MidpointTables:

@@ -15,8 +15,7 @@ from .._checks import count, flag, positive, shown
 from ..ops import kept_memory
 from ._problem import Problem
 from ._resume import Kept
-from ._run import History as History
-from ._run import Run
+from ._run import History, Run
 from ._steps import Autograd, Blocks
 
 _READ_EVERY = 20  # steps: reading a loss makes a GPU wait

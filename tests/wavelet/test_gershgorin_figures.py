@@ -156,8 +156,8 @@ def test_the_copies_add_up_to_the_symbol():
 def test_the_pulse_shows_signal_fit_and_both_errors():
     t = torch.linspace(0, 8, 50)
     errors = {"wavelets": [1.0, 0.3, 0.1], "ReLU": [1.0, 0.99, 0.98]}
-    wave, decay = gershgorin.pulse(t, t.sin(), t.cos(), errors).axes
+    wave, decay = gershgorin.pulse(t, t.sin(), t.cos(), errors, [1.0, 0.4, 0.16]).axes
     np.testing.assert_array_equal([_heights(line) for line in wave.lines], [t.sin(), t.cos()])
     np.testing.assert_allclose([_heights(line) for line in decay.lines[:2]], list(errors.values()))
-    np.testing.assert_allclose(_heights(decay.lines[2]), [1, 5 / 13, 25 / 169])
+    np.testing.assert_allclose(_heights(decay.lines[2]), [1.0, 0.4, 0.16])
     assert decay.get_yscale() == "log"

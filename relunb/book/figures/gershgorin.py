@@ -147,7 +147,9 @@ def symbol(
     return figure
 
 
-def pulse(seconds: Tensor, signal: Tensor, fit: Tensor, errors: Mapping[str, Sequence[float]]) -> Figure:
+def pulse(
+    seconds: Tensor, signal: Tensor, fit: Tensor, errors: Mapping[str, Sequence[float]], promised: Sequence[float]
+) -> Figure:
     """Above, a signal and its fit; below, what is missing of each best fit by step, and the promise for wavelets."""
     figure, (wave, decay) = plt.subplots(2, 1, figsize=(WIDTH, 5.2))
     wave.plot(seconds, signal, color=GRAY, linewidth=1.5, label="pulse")
@@ -156,8 +158,7 @@ def pulse(seconds: Tensor, signal: Tensor, fit: Tensor, errors: Mapping[str, Seq
     wave.legend(fontsize=9, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     for (name, values), color, marker in zip(errors.items(), (BLUE, ORANGE), ("o", "s"), strict=True):
         decay.semilogy(range(len(values)), values, marker, color=color, markersize=4, label=name)
-    steps = np.arange(max(map(len, errors.values())))
-    decay.semilogy(steps, (5 / 13) ** steps, ":", color=GRAY, label="5/13 a step")
+    decay.semilogy(range(len(promised)), promised, ":", color=GRAY, label="5/13 a step")
     decay.set(xlabel="steps of gradient descent", ylabel="missing of the best fit")
     decay.legend(fontsize=9)
     return figure
