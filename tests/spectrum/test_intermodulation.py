@@ -82,6 +82,17 @@ def test_one_tone_is_its_closed_form_and_so_is_a_tone_beside_a_silent_one(order)
     assert intermodulation([1.0, 0.0], [0, order]).item() == 0
 
 
+@pytest.mark.parametrize("bias", [0.0, 0.2])
+@pytest.mark.parametrize("orders", [(1, 1, 2), (2, 0, 2), (0, 0, 2)])
+def test_a_silent_tone_of_order_two_has_a_second_derivative(orders, bias):
+    """A line of order 2 begins with the square of its tone: twice its coefficient, found from two small tones."""
+    a = torch.tensor([1.0, 0.7, 0.0], dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(intermodulation(a, orders, bias), a, create_graph=True)
+    (second,) = torch.autograd.grad(slope[2], a)
+    near, far = (intermodulation([1.0, 0.7, e], orders, bias).item() / e**2 for e in (0.01, 0.02))
+    assert second[2].item() == pytest.approx(2 * (4 * near - far) / 3, rel=1e-5)
+
+
 def test_power_of_all_lines_is_the_mean_square():
     """Parseval for two tones: ReLU keeps half of the power. Orders up to 6 leave out what falls like |k|^-3."""
     a = torch.tensor([1.0, 0.7], dtype=torch.float64)
