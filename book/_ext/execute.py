@@ -87,7 +87,7 @@ def execute(chapter: Path) -> Executed:
     from nbformat.v4 import new_code_cell
 
     notebook, start, problem, loaded = read(chapter), time.perf_counter(), "", []
-    made_from = {"cells": _cells(notebook), "pins": digest([ROOT / "constraints.txt"])}
+    made_from: dict[str, Any] = {"cells": _cells(notebook), "pins": digest([ROOT / "constraints.txt"])}
     package = {file: digest([file]) for file in package_files()}
     asked = new_code_cell(WHAT_IS_LOADED)
     notebook.cells.append(asked)
