@@ -35,14 +35,15 @@ __version__ = "0.1.0"
 
 _HOME = {"IAT": "iat", "BWReLU": "wavelet", "bw_relu": "wavelet"}
 
+if not TYPE_CHECKING:  # A type checker then refuses a name that is not there.
 
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module 'relunb' has no attribute {name!r}; it has {', '.join(__all__)}.")
-    if name in _HOME:
-        globals()[name] = getattr(import_module(f".{_HOME[name]}", __name__), name)
-        return globals()[name]
-    return import_module(f".{name}", __name__)
+    def __getattr__(name: str) -> Any:
+        if name not in __all__:
+            raise AttributeError(f"module 'relunb' has no attribute {name!r}; it has {', '.join(__all__)}.")
+        if name in _HOME:
+            globals()[name] = getattr(import_module(f".{_HOME[name]}", __name__), name)
+            return globals()[name]
+        return import_module(f".{name}", __name__)
 
 
 def __dir__() -> list[str]:

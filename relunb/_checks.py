@@ -14,12 +14,12 @@ from ._functorch import hidden_batch, valueless
 Numbers = float | Sequence[Any] | np.ndarray | Tensor
 
 
-def real(name: str, value: Any, *, like: Tensor | None = None) -> Tensor:
+def check_real(name: str, value: Any, *, like: Tensor | None = None) -> Tensor:
     """``value`` as a finite float32 or float64 tensor; numbers, lists and integers become float64, or like ``like``."""
     given = value
     if isinstance(value, bool):
         raise TypeError(f"{name} must be a number, a list of numbers or a tensor; got {value}.")
-    value = tensor(name, value, like=like)
+    value = check_tensor(name, value, like=like)
     if value.is_complex():
         raise TypeError(f"{name} must be real; got {value.dtype}.")
     if not value.is_floating_point():
@@ -29,11 +29,11 @@ def real(name: str, value: Any, *, like: Tensor | None = None) -> Tensor:
         raise TypeError(f"{name} must be float64 or float32; got {value.dtype}. Use {hint}.")
     if value.numel() == 0:
         raise ValueError(f"{name} is empty: its shape is {tuple(value.shape)}.")
-    finite(name, value)
+    check_finite(name, value)
     return value
 
 
-def tensor(name: str, value: Any, *, like: Tensor | None = None) -> Tensor:
+def check_tensor(name: str, value: Any, *, like: Tensor | None = None) -> Tensor:
     """``value`` as a dense tensor: a number, a list, an array or a tensor, of any dtype.
 
     A tensor, and a NumPy array of any strides and byte order, keep their precision. Numbers and lists become float64,
@@ -43,7 +43,7 @@ def tensor(name: str, value: Any, *, like: Tensor | None = None) -> Tensor:
     dtype = torch.float64 if like is None else like.dtype
     device = None if like is None else like.device
     if isinstance(value, Tensor):
-        dense(name, value)
+        check_dense(name, value)
         if like is not None and value.device != device:
             if value.ndim or value.is_meta:
                 raise ValueError(f"{name} is on the device {value.device} and the input beside it on {device}.")
@@ -64,7 +64,7 @@ def tensor(name: str, value: Any, *, like: Tensor | None = None) -> Tensor:
     if not exact or result.is_complex():
         return result
     narrow = result.to(dtype)
-    if dtype != torch.float64 and readable(result):
+    if dtype != torch.float64 and is_readable(result):
         lost = result.isfinite() & ~narrow.isfinite()
         if lost.any():
             raise ValueError(
@@ -74,13 +74,13 @@ def tensor(name: str, value: Any, *, like: Tensor | None = None) -> Tensor:
     return narrow
 
 
-def dense(name: str, value: Tensor) -> None:
+def check_dense(name: str, value: Tensor) -> None:
     """Refuse a sparse tensor: few of torch's operations know it."""
     if value.layout != torch.strided:
         raise TypeError(f"{name} must be a dense tensor; got {value.layout}. Use {name}.to_dense().")
 
 
-def broadcast(**named: Tensor) -> list[Tensor]:
+def check_broadcast(**named: Tensor) -> list[Tensor]:
     """The tensors in their common shape; a sentence with their names where they have none."""
     try:
         return list(torch.broadcast_tensors(*named.values()))
@@ -119,7 +119,7 @@ def _holds_tensor(value: Any) -> bool:
 def _stacked(name: str, value: Any, dtype: torch.dtype) -> Tensor:
     """A list with tensors in it, as one tensor that their gradients flow through."""
     if not isinstance(value, list | tuple):
-        result = tensor(name, value)
+        result = check_tensor(name, value)
         return result if result.is_complex() else result.to(dtype)
     parts = [_stacked(name, v, dtype) for v in value]
     places = {part.device for part in parts if part.ndim}
@@ -139,16 +139,16 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def readable(value: Tensor) -> bool:
+def is_readable(value: Tensor) -> bool:
     """Whether a value can be read back: not while compiling, nor under ``vmap``, also where ``grad`` is inside it."""
     if torch.compiler.is_compiling():
         return False
     return not (hidden_batch(value) or valueless(value))
 
 
-def finite(name: str, value: Tensor) -> None:
+def check_finite(name: str, value: Tensor) -> None:
     """Refuse infinities and NaN, and say where the first one is."""
-    if not readable(value):
+    if not is_readable(value):
         return
     bad = ~value.detach().isfinite()
     if bad.any():
@@ -157,7 +157,7 @@ def finite(name: str, value: Tensor) -> None:
         raise ValueError(f"{name} has {int(bad.sum())} non-finite value{'s' if bad.sum() > 1 else ''}{where}.")
 
 
-def count(name: str, value: Any, *, least: int | None = 1, most: int | None = None) -> int:
+def check_count(name: str, value: Any, *, least: int | None = 1, most: int | None = None) -> int:
     """``value`` as an integer that is at least ``least``, and at most ``most``; None is no bound."""
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be an integer; got {shown(value)}.")
@@ -169,12 +169,12 @@ def count(name: str, value: Any, *, least: int | None = 1, most: int | None = No
     return number
 
 
-def rational(value: Any) -> bool:
+def is_rational(value: Any) -> bool:
     """Whether ``value`` is an integer or a fraction: True and False are neither."""
     return isinstance(value, Rational) and not isinstance(value, bool)
 
 
-def flag(name: str, value: Any) -> bool:
+def check_flag(name: str, value: Any) -> bool:
     """``value`` as True or False: a string such as "no" would count as true."""
     if isinstance(value, bool):
         return value
@@ -183,27 +183,29 @@ def flag(name: str, value: Any) -> bool:
     raise TypeError(f"{name} must be True or False; got {shown(value)}.")
 
 
-def integers(name: str, each: str, value: Any, *, tones: int, least: int | None = 0) -> list[int]:
+def check_integers(name: str, each: str, value: Any, *, tones: int, least: int | None = 0) -> list[int]:
     """A list of integers, one for each tone."""
-    known(**{name: value})
+    check_known(**{name: value})
     if isinstance(value, Tensor):
-        dense(name, value)
+        check_dense(name, value)
     if isinstance(value, str | bytes) or not hasattr(value, "__iter__") or getattr(value, "ndim", 1) != 1:
         raise TypeError(f"{name} must be a flat list of integers, one a tone; got {shown(value)}.")
-    listed = [count(each, entry, least=least) for entry in (value.tolist() if hasattr(value, "tolist") else value)]
+    listed = [
+        check_count(each, entry, least=least) for entry in (value.tolist() if hasattr(value, "tolist") else value)
+    ]
     if len(listed) != tones:
         raise ValueError(f"{name} must have one integer a tone: {tones}; got {len(listed)}.")
     return listed
 
 
-def known(**named: Any) -> None:
+def check_known(**named: Any) -> None:
     """Refuse tensors of the meta device, for what depends on values."""
     for name, value in named.items():
         if isinstance(value, Tensor) and value.is_meta:
             raise ValueError(f"{name} has a shape and no values: it is on torch's meta device. Move it to another.")
 
 
-def same_place(**values: Tensor) -> None:
+def check_same_place(**values: Tensor) -> None:
     """Refuse tensors on several devices, but for a single number on the CPU, which torch takes anywhere."""
     first, here = "", None
     for name, value in values.items():
@@ -215,25 +217,25 @@ def same_place(**values: Tensor) -> None:
             raise ValueError(f"{first} is on {here} and {name} on {value.device}: move one with .to().")
 
 
-def beside(network: nn.Module, **values: Any) -> None:
+def check_beside(network: nn.Module, **values: Any) -> None:
     """Refuse a network's input that is on another device than its first parameter."""
     parameter = next(network.parameters(), None)
     for name, value in values.items():
         if parameter is not None and isinstance(value, Tensor):
-            same_place(**{name: value, "the network": parameter})
+            check_same_place(**{name: value, "the network": parameter})
 
 
-def positive(name: str, value: Any) -> float:
+def check_positive(name: str, value: Any) -> float:
     """``value`` as a positive, finite number."""
-    number = single(name, value)
+    number = check_single(name, value)
     if not 0 < number < math.inf:
         raise ValueError(f"{name} must be positive and finite; got {number:g}.")
     return number
 
 
-def single(name: str, value: Any) -> float:
+def check_single(name: str, value: Any) -> float:
     """``value`` as one number of Python: also a tensor or an array without dimensions; NaN and infinity pass."""
-    known(**{name: value})
+    check_known(**{name: value})
     if isinstance(value, Tensor | np.ndarray) and value.ndim == 0:
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, Real):
@@ -244,11 +246,11 @@ def single(name: str, value: Any) -> float:
         raise ValueError(f"{name} is {shown(value)}, too large for float64.") from None
 
 
-def points(name: str, value: Any, coordinates: int) -> None:
+def check_points(name: str, value: Any, coordinates: int) -> None:
     """Refuse what is not a tensor of points with so many coordinates each."""
     if not isinstance(value, Tensor) or not value.is_floating_point():
         kind = value.dtype if isinstance(value, Tensor) else type(value).__name__
         raise TypeError(f"{name} must be a real floating-point tensor; got {kind}.")
-    dense(name, value)
+    check_dense(name, value)
     if value.ndim == 0 or value.shape[-1] != coordinates:
         raise ValueError(f"{name} must be (..., {coordinates}); got {tuple(value.shape)}.")

@@ -47,12 +47,12 @@ TWO = {  # a function of two tensors, and the two
     "tone_harm": (S.tone_harmonics, r(3), r(3)),
     "class_constant": (S.class_constant, torch.tensor([0, 1]), r(2)),
     "train": (
-        lambda a, b: S.train_together([S.ToneClassifier()] * 2, a, b, seeds=(0, 1), epochs=1),
+        lambda a, b: S.train_ensemble([S.ToneClassifier()] * 2, a, b, seeds=(0, 1), epochs=1),
         r(2, 4, 16),
         torch.zeros(2, 4).long(),
     ),
     "train nets": (
-        lambda a, b: S.train_together(
+        lambda a, b: S.train_ensemble(
             [S.ToneClassifier().to(b.device)] * 2, a, torch.zeros(2, 4, device=a.device).long(), seeds=(0, 1), epochs=1
         ),
         r(2, 4, 16),
@@ -163,14 +163,14 @@ SPARSE = {
     "fd": lambda: S.filtered_dc(sp(2, 8), r(2), mode="zero"),
     "fd2": lambda: S.filtered_dc(r(2, 8), sp(2), mode="zero"),
     "FF": lambda: S.FixedFilter([1.0])(sp(2, 8)),
-    "sm": lambda: S.shortened_means(sp(2, 8), 2),
+    "sm": lambda: S.truncated_means(sp(2, 8), 2),
     "thr": lambda: S.threshold_accuracy(sp(4), torch.tensor([0, 1, 0, 1])),
     "thr2": lambda: S.threshold_accuracy(r(4), torch.tensor([0, 1, 0, 1]).to_sparse()),
     "cc": lambda: S.class_constant(torch.tensor([0, 1]).to_sparse()),
     "hr": lambda: S.HeartRateCNN()(sp(2, 256)),
     "tc": lambda: S.ToneClassifier()(sp(2, 16)),
     "integers": lambda: S.intermodulation([1.0, 1.0], torch.tensor([1, 1]).to_sparse()),
-    "train": lambda: S.train_together(
+    "train": lambda: S.train_ensemble(
         [S.ToneClassifier()], sp(1, 4, 16), torch.zeros(1, 4).long(), seeds=[0], epochs=1
     ),
     "coord": lambda: N.CoordinateNetwork(2)(sp(3, 2)),
@@ -247,7 +247,7 @@ def test_a_flag_of_numpy_is_one():
 NUMBERS = {
     "in_features": lambda v: IAT(v),
     "points": lambda v: IAT(4, method="midpoint", points=v),
-    "width": lambda v: I.most_regions(v, 3),
+    "width": lambda v: I.max_linear_regions(v, 3),
     "layer": lambda v: I.ContinuousWidthNetwork(2, [4], 1).kernel(v),
     "order": lambda v: I.PWL(4).left_limit(r(3), v),
     "extent": lambda v: N.AudioProblem(r(8), v),
@@ -293,7 +293,7 @@ NUMBERS = {
     "center 2": lambda v: S.series_sup_error(3, v),
     "each harmonic": lambda v: S.commensurate_dc([1.0], [v]),
     "each order": lambda v: S.intermodulation([1.0], [v]),
-    "learning_rate": lambda v: S.train_together(
+    "learning_rate": lambda v: S.train_ensemble(
         [S.ToneClassifier()] * 1, r(1, 4, 16), torch.zeros(1, 4).long(), seeds=[0], epochs=1, learning_rate=v
     ),
     "scale_a": lambda v: W.inner_product(v, 0, 1, 1),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from relunb._checks import count, positive, real, tensor
+from relunb._checks import check_count, check_positive, check_real, check_tensor
 
 
 def arrays_of(values: np.ndarray):
@@ -29,7 +29,7 @@ def test_arrays_of_every_layout_are_the_same_numbers(dtype):
     for layout, array in arrays_of(values):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            taken = real("x", array)
+            taken = check_real("x", array)
         assert taken.dtype == (torch.float32 if dtype == "float32" else torch.float64), layout
         assert taken.tolist() == [1, 0, 1, 1], layout
         taken[0] = 7.0  # a copy: the user's numbers stay
@@ -38,21 +38,26 @@ def test_arrays_of_every_layout_are_the_same_numbers(dtype):
 
 def test_a_list_that_holds_tensors_keeps_their_gradient():
     a, b = torch.tensor(2.0, requires_grad=True), torch.tensor([3.0, 4.0], requires_grad=True)
-    taken = real("x", [a, 5.0, np.float32(1.5)])
+    taken = check_real("x", [a, 5.0, np.float32(1.5)])
     assert taken.dtype == torch.float64 and taken.tolist() == [2.0, 5.0, 1.5]
-    nested = real("x", ([a, 1], b), like=torch.zeros(1))
+    nested = check_real("x", ([a, 1], b), like=torch.zeros(1))
     assert nested.dtype == torch.float32 and nested.tolist() == [[2.0, 1.0], [3.0, 4.0]]
     (taken.square().sum() + nested.square().sum()).backward()
     assert a.grad == 8.0 and b.grad.tolist() == [6.0, 8.0]
 
 
 def test_numbers_of_any_kind():
-    assert real("x", Fraction(1, 4)).item() == 0.25
-    assert real("x", [1, Fraction(1, 4), 2**70]).tolist() == [1.0, 0.25, 2.0**70]
-    assert real("x", range(3)).tolist() == [0.0, 1.0, 2.0]
-    assert real("x", [np.array([1, 2]), np.array([3, 4])]).tolist() == [[1.0, 2.0], [3.0, 4.0]]
-    assert real("x", np.float32(0.5)).dtype == torch.float32
-    assert positive("x", np.float32(0.5)) == positive("x", torch.tensor(0.5)) == positive("x", np.array(0.5)) == 0.5
+    assert check_real("x", Fraction(1, 4)).item() == 0.25
+    assert check_real("x", [1, Fraction(1, 4), 2**70]).tolist() == [1.0, 0.25, 2.0**70]
+    assert check_real("x", range(3)).tolist() == [0.0, 1.0, 2.0]
+    assert check_real("x", [np.array([1, 2]), np.array([3, 4])]).tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    assert check_real("x", np.float32(0.5)).dtype == torch.float32
+    assert (
+        check_positive("x", np.float32(0.5))
+        == check_positive("x", torch.tensor(0.5))
+        == check_positive("x", np.array(0.5))
+        == 0.5
+    )
 
 
 @pytest.mark.parametrize(
@@ -89,38 +94,38 @@ def test_numbers_of_any_kind():
 )
 def test_what_is_no_real_number_gets_a_sentence(value, error, words):
     with pytest.raises(error, match=words):
-        real("x", value)
+        check_real("x", value)
 
 
 def test_the_argument_to_blame_is_the_one_that_is_wrong():
     """1e300 is finite: it is the float32 beside it that cannot hold it."""
     with pytest.raises(ValueError, match="bias has 1e\\+300, which torch.float32 cannot hold.*Make that one float64"):
-        real("bias", 1e300, like=torch.zeros(1))
-    assert real("bias", 1e300, like=torch.zeros(1, dtype=torch.float64)).item() == 1e300
+        check_real("bias", 1e300, like=torch.zeros(1))
+    assert check_real("bias", 1e300, like=torch.zeros(1, dtype=torch.float64)).item() == 1e300
     with pytest.raises(ValueError, match="x is on the device cpu and the input beside it on meta"):
-        real("x", torch.zeros(2), like=torch.zeros(2, device="meta"))
+        check_real("x", torch.zeros(2), like=torch.zeros(2, device="meta"))
 
 
 def test_counts_and_single_numbers():
-    assert count("n", np.int8(3), most=3) == 3
+    assert check_count("n", np.int8(3), most=3) == 3
     with pytest.raises(ValueError, match="n must be at most 1,000; got 1001"):
-        count("n", 1001, most=1000)
+        check_count("n", 1001, most=1000)
     with pytest.raises(ValueError, match="n must be at most 10; got an integer of 16610 bits"):
-        count("n", 10**5000, most=10)
+        check_count("n", 10**5000, most=10)
     with pytest.raises(TypeError, match="n must be an integer; got 2.0"):
-        count("n", 2.0)
+        check_count("n", 2.0)
     for bad in ([1, 2], "1", 1j, None, torch.ones(2)):
         with pytest.raises(TypeError, match="rate must be a number; got"):
-            positive("rate", bad)
+            check_positive("rate", bad)
     for bad in (0, -1.0, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="rate must be positive and finite"):
-            positive("rate", bad)
+            check_positive("rate", bad)
     with pytest.raises(ValueError, match="rate is 1000.*too large for float64"):
-        positive("rate", 10**400)
+        check_positive("rate", 10**400)
 
 
 def test_other_dtypes_pass_where_the_caller_gives_its_own_hint():
-    assert tensor("x", np.zeros((2, 3), dtype=">i2")[:, ::-1]).dtype == torch.int16
-    assert tensor("x", torch.zeros(2, dtype=torch.float16)).dtype == torch.float16
+    assert check_tensor("x", np.zeros((2, 3), dtype=">i2")[:, ::-1]).dtype == torch.int16
+    assert check_tensor("x", torch.zeros(2, dtype=torch.float16)).dtype == torch.float16
     with torch.device("meta"):
-        assert tensor("x", [1.0, 2.0]).is_meta
+        assert check_tensor("x", [1.0, 2.0]).is_meta

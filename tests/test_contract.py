@@ -67,7 +67,7 @@ DIFFERENTIABLE = {
     "commensurate_dc": (lambda x: spectrum.commensurate_dc(x[:2], [1, 2]), AMPLITUDES),
     "amplitude_spectrum": (lambda x: spectrum.amplitude_spectrum(x, 4.0)[1], (8,)),
     "filtered_dc": (lambda x: spectrum.filtered_dc(x, x[0, :2].detach(), mode="zero"), (2, 16)),
-    "shortened_means": (lambda x: spectrum.shortened_means(x, 2), (2, 16)),
+    "truncated_means": (lambda x: spectrum.truncated_means(x, 2), (2, 16)),
     "transform": (transform, X),
     "transform rect": (lambda x: transform(x, "rect", "pwl"), X),
     "transform pwl": (lambda x: transform(x, "pwl", "pwq"), X),

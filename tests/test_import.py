@@ -124,6 +124,12 @@ def test_the_look_at_a_figure_sees_each_way_to_import():
         ("from relunb.results import load as found", "relunb.book.studies"),
         ("from relunb.results import imaging as found", "relunb.book.studies"),
         ("from relunb.plot import one_tone as found", "relunb.book.figures.one_tone"),
+        ("from relunb.spectrum import averager as found", "relunb.spectrum.moving_average_network"),
+        ("from relunb.spectrum import differentiator as found", "relunb.spectrum.difference_network"),
+        ("from relunb.spectrum import shortened_means as found", "relunb.spectrum.truncated_means"),
+        ("from relunb.spectrum import train_together as found", "relunb.spectrum.train_ensemble"),
+        ("from relunb.iat import most_regions as found", "relunb.iat.max_linear_regions"),
+        ("from relunb.ops import BlockedNetwork as found", "relunb.ops.FusedMLP"),
     ],
 )
 def test_an_old_name_still_works_and_names_the_new_one(old, new):

@@ -12,7 +12,7 @@ The library never imports this package.
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ._show import Table as Table
 from ._show import symbols as symbols
@@ -20,10 +20,11 @@ from ._show import symbols as symbols
 __all__ = ["Table", "symbols"]
 _ROOMS = ("data", "figures", "studies")
 
+if not TYPE_CHECKING:  # A type checker then refuses a name that is not there.
 
-def __getattr__(name: str) -> Any:
-    if name not in _ROOMS:
-        raise AttributeError(
-            f"module 'relunb.book' has no attribute {name!r}; it has {', '.join((*__all__, *_ROOMS))}."
-        )
-    return import_module(f".{name}", __name__)
+    def __getattr__(name: str) -> Any:
+        if name not in _ROOMS:
+            raise AttributeError(
+                f"module 'relunb.book' has no attribute {name!r}; it has {', '.join((*__all__, *_ROOMS))}."
+            )
+        return import_module(f".{name}", __name__)

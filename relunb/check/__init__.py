@@ -30,14 +30,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Disagreement", "NotEqual", "NotProved", "Proved", "agreement", "identity"]
 
+if not TYPE_CHECKING:  # A type checker then refuses a name that is not there.
 
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module 'relunb.check' has no attribute {name!r}; it has {', '.join(__all__)}.")
-    from . import _agreement
+    def __getattr__(name: str) -> Any:
+        if name not in __all__:
+            raise AttributeError(f"module 'relunb.check' has no attribute {name!r}; it has {', '.join(__all__)}.")
+        from . import _agreement
 
-    globals()[name] = getattr(_agreement, name)
-    return globals()[name]
+        globals()[name] = getattr(_agreement, name)
+        return globals()[name]
 
 
 def __dir__() -> list[str]:

@@ -9,9 +9,12 @@
 * ``DecoupledNetwork``, ``transfer_patterns``: a network with the patterns of another one.
 * ``ContinuousWidthNetwork``: layers that are functions on [-1, 1].
 * ``linear_regions``: how many a segment or a patch meets; ``region_breakpoints``, ``region_polygons``: where they are.
-* ``most_regions``: how many a midpoint transform can have.
+* ``max_linear_regions``: how many a midpoint transform can have.
 """
 
+from typing import TYPE_CHECKING
+
+from .._renamed import renamed
 from ._bases import PWL as PWL
 from ._bases import PWQ as PWQ
 from ._bases import Fourier as Fourier
@@ -24,7 +27,7 @@ from ._basis import PiecewisePolynomial as PiecewisePolynomial
 from ._continuous_width import ContinuousWidthNetwork as ContinuousWidthNetwork
 from ._decoupled import DecoupledIAT as DecoupledIAT
 from ._linear_regions import linear_regions as linear_regions
-from ._linear_regions import most_regions as most_regions
+from ._linear_regions import max_linear_regions as max_linear_regions
 from ._linear_regions import region_breakpoints as region_breakpoints
 from ._linear_regions import region_polygons as region_polygons
 from ._pattern import ActivationPattern as ActivationPattern
@@ -36,26 +39,29 @@ from ._transform import IAT as IAT
 from ._transform import transform as transform
 
 __all__ = [
+    "IAT",
+    "PWL",
+    "PWQ",
     "ActivationPattern",
     "Basis",
     "ContinuousWidthNetwork",
     "DecoupledIAT",
     "DecoupledNetwork",
     "Fourier",
-    "IAT",
     "Mixed",
-    "PWL",
     "PWLWavelet",
-    "PWQ",
     "PiecewisePolynomial",
     "Rect",
     "RectWavelet",
     "activation_matrix",
     "activation_pattern",
     "linear_regions",
-    "most_regions",
+    "max_linear_regions",
     "region_breakpoints",
     "region_polygons",
     "transfer_patterns",
     "transform",
 ]
+
+if not TYPE_CHECKING:  # A type checker then refuses a name that is not there.
+    __getattr__ = renamed(__name__, {"most_regions": "max_linear_regions"})

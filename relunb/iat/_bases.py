@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from .._checks import count, flag
+from .._checks import check_count, check_flag
 from .._tables import kept_table, made_plainly
 from ._basis import Basis, Harmonics, PiecewisePolynomial
 
@@ -26,7 +26,7 @@ class Rect(PiecewisePolynomial):
     """
 
     def __init__(self, size: int) -> None:
-        count("size", size)
+        check_count("size", size)
         made_plainly(self._keep, _uniform(size), size, np.arange(size)[:, None], np.ones((size, 1, 1)))
 
 
@@ -100,9 +100,9 @@ class RectWavelet(PiecewisePolynomial):
     """
 
     def __init__(self, size: int, multiscale: bool = False) -> None:
-        self.multiscale = flag("multiscale", multiscale)
+        self.multiscale = check_flag("multiscale", multiscale)
         if self.multiscale:
-            made_plainly(self._keep, *_scales(count("size", size), [[1], [-1]]))
+            made_plainly(self._keep, *_scales(check_count("size", size), [[1], [-1]]))
             return
         _at_least(size, 2, "rect-w", "the next cell would be the cell itself")
         made_plainly(self._keep, _uniform(size), size, *_the_same_on_each(size, size, {0: [1], -1: [-1]}))
@@ -125,9 +125,9 @@ class PWLWavelet(PiecewisePolynomial):
     """
 
     def __init__(self, size: int, multiscale: bool = False) -> None:
-        self.multiscale = flag("multiscale", multiscale)
+        self.multiscale = check_flag("multiscale", multiscale)
         if self.multiscale:
-            made_plainly(self._keep, *_scales(count("size", size), [[0, 1], [1, -1], [0, -1], [-1, 1]]))
+            made_plainly(self._keep, *_scales(check_count("size", size), [[0, 1], [1, -1], [0, -1], [-1, 1]]))
             return
         _at_least(size, 2, "pwl-w", "the next hat would be the hat itself")
         # From node c to the next, where function c is 1 and -1, the one before -1 and 0, and the one after 0 and 1.
@@ -162,7 +162,7 @@ def basis(kind: str | Basis, size: int, name: str = "basis") -> Basis:
         raise TypeError(f"{name} must be a name or a Basis; got {kind!r:.60}.")
     if kind not in BASES:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, BASES))}; got {kind!r}.")
-    return _named(kind, count("size", size))
+    return _named(kind, check_count("size", size))
 
 
 @kept_table(128)
@@ -175,7 +175,7 @@ def _uniform(cells: int) -> list[Fraction]:
 
 
 def _at_least(size: int, least: int, name: str, reason: str) -> None:
-    if count("size", size) < least:
+    if check_count("size", size) < least:
         raise ValueError(f"{name!r} needs a width of at least {least}: {reason}; got {size}.")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .._checks import count, dense, known, real
+from .._checks import check_count, check_dense, check_known, check_real
 from .._tables import kept_property, made_plainly
 
 _CLOSE = 1e-12  # breakpoints closer than this leave float64 no places between them
@@ -116,12 +116,12 @@ class PiecewisePolynomial(Basis):
         made_plainly(self._make, breakpoints, coefficients)
 
     def _make(self, breakpoints: Sequence[Any] | Tensor, coefficients: Sequence[Any] | Tensor | np.ndarray) -> None:
-        known(breakpoints=breakpoints, coefficients=coefficients)
+        check_known(breakpoints=breakpoints, coefficients=coefficients)
         for name, given in (("breakpoints", breakpoints), ("coefficients", coefficients)):
             if isinstance(given, Tensor) and given.requires_grad:
                 raise ValueError(f"{name} require a gradient, and a basis is constant. Use {name}.detach().")
         ends, powers = (
-            real(name, given).cpu().double()
+            check_real(name, given).cpu().double()
             for name, given in (("breakpoints", breakpoints), ("coefficients", coefficients))
         )
         if ends.ndim != 1 or len(ends) < 2 or ends[0] != -1 or ends[-1] != 1 or not (ends.diff() > _CLOSE).all():
@@ -249,7 +249,7 @@ class Harmonics(Basis):
     degree = 0
 
     def __init__(self, size: int) -> None:
-        self.size = count("size", size)
+        self.size = check_count("size", size)
         self.harmonics = (self.size + 1) // 2
         self.breakpoints = made_plainly(torch.tensor, [-1.0, 1.0], dtype=torch.float64)
 
@@ -331,7 +331,7 @@ class Mixed(Basis):
 
 def checked_order(order: Any) -> int:
     """The order of a derivative."""
-    return count("order", order, least=0, most=1)
+    return check_count("order", order, least=0, most=1)
 
 
 def merged(meshes: Sequence[Tensor]) -> Tensor:
@@ -365,5 +365,5 @@ def _sign_changes(pieces: Tensor) -> Tensor:
 def _points(s: Tensor) -> Tensor:
     if not isinstance(s, Tensor) or not s.is_floating_point():
         raise TypeError(f"s must be a floating-point tensor; got {s!r:.60}.")
-    dense("s", s)
+    check_dense("s", s)
     return s

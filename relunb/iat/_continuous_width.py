@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from .._checks import beside, count, finite
-from .._checks import points as checked_points
+from .._checks import check_beside, check_count, check_finite, check_points
 from ..ops import activated
 from ._bases import basis as basis_of
 from ._basis import Basis
@@ -73,8 +72,11 @@ class ContinuousWidthNetwork(nn.Module):
             raise TypeError(f"widths must be a list, one integer for each hidden layer; got {widths!r:.60}.")
         if not widths:
             raise ValueError("widths is empty: the network needs a hidden layer.")
-        self.in_features, self.out_features = count("in_features", in_features), count("out_features", out_features)
-        self.widths = [count(f"widths[{place}]", width) for place, width in enumerate(widths)]
+        self.in_features, self.out_features = (
+            check_count("in_features", in_features),
+            check_count("out_features", out_features),
+        )
+        self.widths = [check_count(f"widths[{place}]", width) for place, width in enumerate(widths)]
         self.input_bases = _one_each("input_bases", input_bases, self.widths)
         self.output_bases = _one_each("output_bases", output_bases, self.widths)
         _, self.activation = _activation(activation)
@@ -88,8 +90,8 @@ class ContinuousWidthNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x (..., in_features) to y (..., out_features)."""
-        checked_points("x", x, self.in_features)
-        beside(self, x=x)
+        check_points("x", x, self.in_features)
+        check_beside(self, x=x)
         return self.layers(x)
 
     def iat_network(self) -> nn.Sequential:
@@ -137,10 +139,10 @@ class ContinuousWidthNetwork(nn.Module):
         Returns:
             (..., out_features), in the dtype of x; computed in float64.
         """
-        checked_points("x", x, self.in_features)
-        beside(self, x=x)
-        finite("x", x)
-        count("points", points)
+        check_points("x", x, self.in_features)
+        check_beside(self, x=x)
+        check_finite("x", x)
+        check_count("points", points)
         rows = x.double().reshape(-1, self.in_features)
         t = v = seen = rows  # from the second layer on: nodes of the layer before, and what is integrated there
         for place in range(len(self.widths)):
@@ -164,7 +166,7 @@ class ContinuousWidthNetwork(nn.Module):
         Its weights are w1(s_m), (2/M) w2(s_m, s_m'), (2/M) w3(s_m) for M points, with biases b_l(s_m): new parameters.
         It computes what the network with midpoint IAT layers does; for continuous bases its error falls like M^-2.
         """
-        count("points", points)
+        check_count("points", points)
         s = (torch.arange(points, dtype=torch.float64, device=self._linear(0).weight.device) * 2 + 1) / points - 1
         cell, last = 2 / points, len(self.widths)
         layers: list[nn.Module] = [self._written(self.kernel(0)(s), self.bias(0)(s))]

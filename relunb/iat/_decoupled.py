@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .._checks import count, points, same_place
+from .._checks import check_count, check_points, check_same_place
 from .._functorch import nested_forward_mode, recorded, shape_alone, valueless
 from .._scaling import power_of_two
 from ._bases import BASES
@@ -66,11 +66,11 @@ class DecoupledIAT(nn.Module):
         normalized: bool = True,
     ) -> None:
         super().__init__()
-        self.in_features = count("in_features", in_features)
+        self.in_features = check_count("in_features", in_features)
         self.pattern_features = (
-            self.in_features if pattern_features is None else count("pattern_features", pattern_features)
+            self.in_features if pattern_features is None else check_count("pattern_features", pattern_features)
         )
-        self.out_features = self.in_features if out_features is None else count("out_features", out_features)
+        self.out_features = self.in_features if out_features is None else check_count("out_features", out_features)
         self.input_basis = basis_of(input_basis, self.in_features, "input_basis")
         self.output_basis = basis_of(output_basis, self.out_features, "output_basis")
         if pattern_basis is None:
@@ -93,15 +93,15 @@ class DecoupledIAT(nn.Module):
             TypeError: x or u is not a floating-point tensor.
             ValueError: another width, or samples that do not broadcast.
         """
-        points("x", x, self.in_features)
+        check_points("x", x, self.in_features)
         values = x.double()
         good = values.isfinite().all(-1, keepdim=True)
         if isinstance(pattern_from, ActivationPattern):
             edges, active = pattern_from.edges, pattern_from.active
-            same_place(x=x, pattern_from=edges)
+            check_same_place(x=x, pattern_from=edges)
         elif isinstance(pattern_from, Tensor):
-            points("pattern_from", pattern_from, self.pattern_features)
-            same_place(x=x, pattern_from=pattern_from)
+            check_points("pattern_from", pattern_from, self.pattern_features)
+            check_same_place(x=x, pattern_from=pattern_from)
             if (valueless(x) or valueless(pattern_from)) and not recorded():
                 _together(x, pattern_from)
                 return shape_alone(self.out_features, x, pattern_from)

@@ -15,9 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .._checks import count as positive_count
-from .._checks import finite, known
-from .._checks import points as check_points
+from .._checks import check_count, check_finite, check_known, check_points
 from .._scaling import power_of_two
 from ._basis import Basis, PiecewisePolynomial
 from ._cells import ConstantCells, constant_cells, sizes, times
@@ -120,7 +118,7 @@ def region_polygons(network: nn.Module, start: Tensor, stop: Tensor, third: Tens
     return [corners[:n] for corners, n in zip(pieces.corners, pieces.count.tolist(), strict=True)]
 
 
-def most_regions(width: int, points: int) -> int:
+def max_linear_regions(width: int, points: int) -> int:
     """The most linear regions that one midpoint transform without a bias can have: 2 sum_(i < width) C(points - 1, i).
 
     Its nodes cut the space of x by ``points`` planes through the origin, and that is how many parts planes in general
@@ -136,13 +134,13 @@ def most_regions(width: int, points: int) -> int:
         ValueError: an argument below 1, or a number of too many digits to be summed.
 
     Example:
-        >>> most_regions(3, 8), most_regions(10**9, 3)
+        >>> max_linear_regions(3, 8), max_linear_regions(10**9, 3)
         (58, 8)
 
     Source: Cover (1965), for Section 4.3 of Zhang, Bao and Zhang (2023). Chapter :doc:`/book/iat/activation-pattern`.
     """
-    positive_count("width", width)
-    positive_count("points", points)
+    check_count("width", width)
+    check_count("points", points)
     if width >= points:
         terms, bits = 1, float(points)  # every pattern
     else:
@@ -205,8 +203,8 @@ def _regions(network: nn.Module, ends: list[Tensor]) -> _Pieces | None:
         check_points(name, end, 1 if width is None else width)
         if end.ndim != 1:
             raise ValueError(f"{name} must be one point, ({width},); got {tuple(end.shape)}.")
-        known(**{name: end})
-        finite(name, end)
+        check_known(**{name: end})
+        check_finite(name, end)
     origin, *others = (end.detach().cpu().double() for end in ends)
     maps = torch.stack([origin, *(other - origin for other in others)])[None]
     _check_extent(maps[0, 1:], names)
@@ -281,11 +279,11 @@ def _is(module: nn.Module, kind: type[nn.Module]) -> bool:
 def _layer(name: str, module: nn.Module) -> _Layer | None:
     """None for a module that changes nothing."""
     if isinstance(module, nn.Linear) and _is(module, nn.Linear):
-        known(**{f"the weight of {name}": module.weight})
+        check_known(**{f"the weight of {name}": module.weight})
         weight = module.weight.detach().cpu().double()
         bias = weight.new_zeros(len(weight)) if module.bias is None else module.bias.detach().cpu().double()
-        finite(f"the weight of {name}", weight)
-        finite(f"the bias of {name}", bias)
+        check_finite(f"the weight of {name}", weight)
+        check_finite(f"the bias of {name}", bias)
         return _Affine(weight.T, bias)
     if _is(module, nn.ReLU):
         return ConstantCells(None, None)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from .._checks import dense, finite, flag, known
+from .._checks import check_dense, check_finite, check_flag, check_known
 from .._functorch import nested_forward_mode, recorded, valueless
 from .._scaling import power_of_two
 from ._bases import basis as basis_of
@@ -74,10 +74,10 @@ class ActivationPattern:
         """
         if not isinstance(s, Tensor) or s.is_complex():
             raise TypeError(f"s must be a real tensor; got {s.dtype if isinstance(s, Tensor) else type(s).__name__}.")
-        dense("s", s)
+        check_dense("s", s)
         edges = self.edges.detach()
         if not edges.is_meta:
-            known(s=s)
+            check_known(s=s)
         if not s.ndim:
             return self.contains(s[None]).squeeze(-1)
         try:
@@ -154,11 +154,11 @@ def activation_pattern(x: Tensor, basis: str | Basis) -> ActivationPattern:
     """
     if not isinstance(x, Tensor) or not x.is_floating_point():
         raise TypeError(f"x must be a floating-point tensor; got {x!r:.60}.")
-    dense("x", x)
+    check_dense("x", x)
     if not x.ndim:
         raise ValueError("x must be (..., size); got a single number.")
     found = basis_of(basis, x.shape[-1])
-    finite("x", x)
+    check_finite("x", x)
     return ActivationPattern(*boundaries(x.double(), found))
 
 
@@ -198,7 +198,7 @@ def activation_matrix(
         )
     input_basis = basis_of(input_basis, sizes[0], "input_basis")
     output_basis = basis_of(output_basis, sizes[-1], "output_basis")
-    normalized = flag("normalized", normalized)
+    normalized = check_flag("normalized", normalized)
     matrix = _matrix if nested_forward_mode() else _Matrix.apply
     return matrix(pattern.edges, pattern.active, input_basis, output_basis, normalized)  # pyright: ignore[reportReturnType]
 

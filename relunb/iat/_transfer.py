@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from .._checks import beside, count, finite, flag, known, points
+from .._checks import check_beside, check_count, check_finite, check_flag, check_known, check_points
 from ._decoupled import DecoupledIAT
 from ._pattern import ActivationPattern, activation_pattern
 from ._transform import IAT
@@ -72,12 +72,12 @@ class DecoupledNetwork(nn.Module):
             for own, other in zip(transforms, makers, strict=True)
         )
         self.source = patterns
-        self.freeze = flag("freeze", freeze)
+        self.freeze = check_flag("freeze", freeze)
 
     def forward(self, x: Tensor) -> Tensor:
         """x (..., features) to (..., outputs)."""
-        points("x", x, self.in_features)
-        beside(self, x=x)
+        check_points("x", x, self.in_features)
+        check_beside(self, x=x)
         return _onward(self.linears[0](x), self.pattern_states(x), self.linears[1:], self.transforms)
 
     def pattern_states(self, x: Tensor) -> list[Tensor]:
@@ -118,16 +118,16 @@ class DecoupledNetwork(nn.Module):
 
         Source: Zhang, Bao and Zhang (2023), Section 6. Derived in :doc:`/book/iat/decoupling`.
         """
-        points("x", x, self.in_features)
-        points("targets", targets, self.out_features)
-        beside(self, x=x, targets=targets)
-        known(x=x)
+        check_points("x", x, self.in_features)
+        check_points("targets", targets, self.out_features)
+        check_beside(self, x=x, targets=targets)
+        check_known(x=x)
         if x.shape[:-1] != targets.shape[:-1]:
             raise ValueError(f"x has samples {tuple(x.shape[:-1])} and targets {tuple(targets.shape[:-1])}.")
         if not x.numel():
             raise ValueError("x has no samples.")
-        finite("x", x)
-        finite("targets", targets)
+        check_finite("x", x)
+        check_finite("targets", targets)
         place = place_of(layer, len(self.linears))
         linear = self.linears[place]
         assert isinstance(linear, nn.Linear)
@@ -188,7 +188,7 @@ def transfer_patterns(source: nn.Sequential, target: nn.Sequential, freeze: bool
 
 def place_of(layer: int, layers: int) -> int:
     """A layer's place, counted from the first, from one that may be counted from the last."""
-    place = count("layer", layer, least=None)
+    place = check_count("layer", layer, least=None)
     if not -layers <= place < layers:
         raise ValueError(f"layer must be between {-layers} and {layers - 1}: there are {layers}; got {place}.")
     return place % layers

@@ -7,7 +7,7 @@ from typing import Any, TypeGuard
 import torch
 from torch import Tensor, nn
 
-from .._checks import count, dense, flag
+from .._checks import check_count, check_dense, check_flag
 from .._scaling import power_of_two
 from .._tables import made_plainly
 from ..ops import MidpointTables, midpoint, midpoint_relu, midpoint_tables
@@ -81,8 +81,8 @@ class IAT(nn.Module):
         normalized: bool = True,
     ) -> None:
         super().__init__()
-        self.in_features = count("in_features", in_features)
-        self.out_features = self.in_features if out_features is None else count("out_features", out_features)
+        self.in_features = check_count("in_features", in_features)
+        self.out_features = self.in_features if out_features is None else check_count("out_features", out_features)
         self.input_basis = basis_of(input_basis, self.in_features, "input_basis")
         self.output_basis = basis_of(output_basis, self.out_features, "output_basis")
         self._plan = _Plan(self.input_basis, self.output_basis, activation, method, points, normalized)
@@ -247,14 +247,14 @@ class _Midpoint:
 
 def l1_norms_unless(normalized: bool, q: Basis) -> Tensor | None:
     """The norms that make a transform for q of unit norms one for q as it is; None where it is wanted as it is."""
-    return None if flag("normalized", normalized) else q.l1_norms
+    return None if check_flag("normalized", normalized) else q.l1_norms
 
 
 def _width(x: Tensor) -> int:
     if not isinstance(x, Tensor) or not x.is_floating_point():
         kind = x.dtype if isinstance(x, Tensor) else type(x).__name__
         raise TypeError(f"x must be a floating-point tensor; got {kind}.")
-    dense("x", x)
+    check_dense("x", x)
     if not x.ndim:
         raise ValueError("x must be (..., in_features); got a single number.")
     return x.shape[-1]
@@ -284,7 +284,7 @@ def _is_relu(given: Any) -> bool:
 
 def _points(p: Basis, q: Basis, points: int | None) -> int:
     if points is not None:
-        return count("points", points)
+        return check_count("points", points)
     cells = math.lcm(*(len(basis.breakpoints) - 1 for basis in (p, q)))
     if all(basis.degree == 0 and not basis.harmonics for basis in (p, q)):
         return cells  # one node in each piece is exact

@@ -6,7 +6,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from .._checks import flag, positive
+from .._checks import check_flag, check_positive
 from ..wavelet._activation import _without_half
 
 
@@ -17,7 +17,7 @@ def number(scale: float | Tensor) -> float:
 
 def _held(name: str, value: Any) -> float:
     """A positive number that float32 holds with all its digits."""
-    found, held = positive(name, value), torch.finfo(torch.float32)
+    found, held = check_positive(name, value), torch.finfo(torch.float32)
     if not held.tiny <= found <= held.max:
         raise ValueError(f"{name} must be between {held.tiny:.2g} and {held.max:.2g}, as float32 is; got {found:g}.")
     return found
@@ -32,7 +32,7 @@ class _Scaled(nn.Module):
         super().__init__()
         value = _held("scale", scale)
         dtype = torch.promote_types(torch.get_default_dtype(), torch.float32)
-        self.scale = nn.Parameter(torch.tensor(value, dtype=dtype)) if flag("learnable", learnable) else value
+        self.scale = nn.Parameter(torch.tensor(value, dtype=dtype)) if check_flag("learnable", learnable) else value
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         return super()._apply(_without_half(fn), recurse)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .._checks import count, readable, shown
+from .._checks import check_count, is_readable, shown
 from ._data import check_dtype
 
 _MOST = 2**30  # pixels: 8 GB of coordinates
@@ -34,7 +34,7 @@ def pixel_grid(height: int, width: int, dtype: torch.dtype = torch.float32) -> T
     Used in :doc:`/book/wavelet/seven-relus`.
     """
     check_dtype(dtype)
-    sides = [count(name, n) for name, n in (("height", height), ("width", width))]
+    sides = [check_count(name, n) for name, n in (("height", height), ("width", width))]
     if math.prod(sides) > _MOST:
         raise ValueError(f"height times width must be at most {_MOST:,} pixels; got {shown(math.prod(sides))}.")
     return torch.cartesian_prod(*(torch.linspace(-1, 1, n, dtype=dtype) for n in sides))
@@ -51,7 +51,7 @@ def times(extent: float, samples: Tensor) -> Tensor:
     info = torch.finfo(samples.dtype)
     if info.tiny * len(samples) <= extent <= info.max / 2:
         found = torch.linspace(-extent, extent, len(samples), dtype=samples.dtype, device=samples.device)
-        if not readable(found) or (found.diff() > 0).all():
+        if not is_readable(found) or (found.diff() > 0).all():
             return found
     more = "" if samples.dtype == torch.float64 else ", or take float64, with samples.double()"
     raise ValueError(

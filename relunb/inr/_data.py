@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .._checks import finite, known, positive, readable, shown, tensor
+from .._checks import check_finite, check_known, check_positive, check_tensor, is_readable, shown
 
 Data = Tensor | np.ndarray
 
@@ -38,9 +38,9 @@ def floating(name: str, value: Any, *, half: bool = False, divide: bool = True, 
     if not isinstance(value, Tensor | list | tuple) and not hasattr(value, "__array__"):
         if not hasattr(value, "__array_interface__"):
             raise TypeError(f"{name} must be a real floating-point tensor or array; got {shown(value)}.")
-        found = tensor(name, np.asarray(value))
+        found = check_tensor(name, np.asarray(value))
     else:
-        found = tensor(name, value)
+        found = check_tensor(name, value)
     if found.dtype in allowed:
         return found
     if isinstance(value, Tensor):
@@ -77,7 +77,7 @@ def checked_range(name: str, value: Tensor, given: Any, hint: str = "") -> float
     They do if they spread over more than the range and are no picture in [0, range] that noise carries over an end by
     a quarter of it at most.
     """
-    most = positive("data_range", given)
+    most = check_positive("data_range", given)
     limits = spread(value)
     if limits is None or not contradicts(*limits, 0.0, most):
         return most
@@ -105,7 +105,7 @@ def contradicts(low: float, high: float, lowest: float, most: float) -> bool:
 
 def spread(value: Tensor) -> tuple[float, float] | None:
     """Smallest and largest value, where they can be read."""
-    if not readable(value):
+    if not is_readable(value):
         return None
     low, high = value.detach().aminmax()
     return float(low), float(high)
@@ -135,7 +135,7 @@ def channels_last(name: str, value: Tensor) -> str:
 def check_counts(name: str, value: Tensor, hint: str = "") -> None:
     """Refuse what a mean squared error cannot be taken of, or has nothing to learn from."""
     try:
-        finite(name, value)
+        check_finite(name, value)
     except ValueError as error:
         raise ValueError(f"{error}{hint}") from None
     limits = spread(value)
@@ -156,7 +156,7 @@ def check_counts(name: str, value: Tensor, hint: str = "") -> None:
 
 def check_picture(name: str, image: Any, data_range: Any) -> Tensor:
     """A picture of a shape that makes sense; its values are looked at by others."""
-    image = floating(name, image, divide=positive("data_range", data_range) == 1)
+    image = floating(name, image, divide=check_positive("data_range", data_range) == 1)
     turned = channels_last(name, image)
     if turned or image.ndim not in (2, 3) or min(image.shape[:2]) < 2 or image[0, 0].numel() == 0:
         raise ValueError(
@@ -168,7 +168,7 @@ def check_picture(name: str, image: Any, data_range: Any) -> Tensor:
 
 def check_mask(mask: Any, image: Tensor) -> Tensor:
     """Which pixels count, (height, width), on the device of the picture."""
-    found = tensor("mask", mask) if hasattr(mask, "dtype") else None
+    found = check_tensor("mask", mask) if hasattr(mask, "dtype") else None
     if found is None or found.dtype != torch.bool:
         kind = mask.dtype if hasattr(mask, "dtype") else type(mask).__name__
         hint = "np.array(mask) > 0" if found is None else "mask > 0"
@@ -176,23 +176,23 @@ def check_mask(mask: Any, image: Tensor) -> Tensor:
     if found.shape != image.shape[:2]:
         flat = " Use mask.all(-1)." if found.shape == image.shape else ""
         raise ValueError(f"mask must be {tuple(image.shape[:2])} as the image is; got {tuple(found.shape)}.{flat}")
-    if readable(found) and not found.any():
+    if is_readable(found) and not found.any():
         raise ValueError("mask is false everywhere: no pixel counts.")
     if not image.is_meta:
-        known(mask=found)
+        check_known(mask=found)
     return found.detach().to(image.device)
 
 
 def check_reference(reference: Any, shape: Sequence[int], like: Tensor, data_range: Any) -> tuple[Tensor | None, float]:
     """The true picture in the precision of the data, and its range."""
-    most = positive("data_range", data_range)
+    most = check_positive("data_range", data_range)
     if reference is None:
         return None, most
     found = floating("reference", reference, divide=most == 1)
     if tuple(found.shape) != tuple(shape):
         turned = channels_last("reference", found)
         raise ValueError(f"reference must be {tuple(shape)}; got {tuple(found.shape)}.{turned}")
-    finite("reference", found)
+    check_finite("reference", found)
     if found.is_meta and not like.is_meta:
         raise ValueError(f"reference is on the device meta, without numbers, and the data on {like.device}.")
     return found.detach().to(like), checked_range("reference", found, most)

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from .._checks import count, points
+from .._checks import check_count, check_points
 
 MOST_OCTAVES = 127  # 2**126 pi is the last frequency that float32 holds
 
@@ -36,13 +36,13 @@ class PositionalEncoding(nn.Module):
 
     def __init__(self, in_features: int, octaves: int) -> None:
         super().__init__()
-        self.in_features = count("in_features", in_features)
-        self.octaves = count("octaves", octaves, most=MOST_OCTAVES)
+        self.in_features = check_count("in_features", in_features)
+        self.octaves = check_count("octaves", octaves, most=MOST_OCTAVES)
         self.out_features = self.in_features * (1 + 2 * self.octaves)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., in_features) to (..., out_features), same dtype and device."""
-        points("x", x, self.in_features)
+        check_points("x", x, self.in_features)
         wide = torch.promote_types(x.dtype, torch.float32)
         powers = torch.tensor([2.0**i for i in range(self.octaves)], dtype=wide, device=x.device)
         # A sine repeats after two half-turns. The remainders are exact, and so is a product with a power of two.

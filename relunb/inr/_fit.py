@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .._checks import count, flag, positive, shown
+from .._checks import check_count, check_flag, check_positive, shown
 from ..ops import kept_memory
 from ._problem import Problem
 from ._resume import Kept
@@ -90,16 +90,16 @@ def fit(
         raise TypeError(f"network must be a torch.nn.Module; got {type(network).__name__}.")
     if not isinstance(problem, Problem):
         raise TypeError(f"problem must be a relunb.inr.Problem; got {type(problem).__name__}.")
-    run = Run(network, problem, count("steps", steps), positive("lr", lr), positive("decay", decay))
-    every = count("checkpoint_every", checkpoint_every)
+    run = Run(network, problem, check_count("steps", steps), check_positive("lr", lr), check_positive("decay", decay))
+    every = check_count("checkpoint_every", checkpoint_every)
     if stop_loss is not None:
-        positive("stop_loss", stop_loss)
+        check_positive("stop_loss", stop_loss)
     if fused is not None:
         try:
-            fused = flag("fused", fused)
+            fused = check_flag("fused", fused)
         except TypeError:
             raise TypeError(f"fused must be True, False or None; got {shown(fused)}.") from None
-    compile, progress = flag("compile", compile), flag("progress", progress)
+    compile, progress = check_flag("compile", compile), check_flag("progress", progress)
     if not isinstance(precision, str) or precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(map(repr, PRECISIONS))}; got {shown(precision)}.")
     run.choose_route(fused, precision, compile)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .._checks import count, points, same_place, shown
+from .._checks import check_count, check_points, check_same_place, shown
 
 _MOST = 2**30  # values: 4 GB in float32
 _WHOLE = 2**64  # parts of a size
@@ -39,7 +39,7 @@ class Grid(nn.Module):
     def __init__(self, size: Sequence[int], out_features: int = 1) -> None:
         super().__init__()
         self.size = _sides(size)
-        self.in_features, self.out_features = len(self.size), count("out_features", out_features)
+        self.in_features, self.out_features = len(self.size), check_count("out_features", out_features)
         total = math.prod(self.size) * self.out_features
         if total > _MOST:
             raise ValueError(f"a grid of size {shown(self.size)} has {shown(total)} values; {_MOST:,} are the most.")
@@ -59,7 +59,7 @@ class Grid(nn.Module):
             >>> Grid.within(100, (20, 80)).size, Grid.within(30, (3, 100)).size
             ((5, 20), (2, 15))
         """
-        budget, sides = count("parameters", parameters) // count("out_features", out_features), _sides(size)
+        budget, sides = check_count("parameters", parameters) // check_count("out_features", out_features), _sides(size)
         if budget < 2 ** len(sides):
             raise ValueError(
                 f"a grid needs two points along each coordinate, {2 ** len(sides) * out_features} parameters; "
@@ -86,8 +86,8 @@ class Grid(nn.Module):
             TypeError: ``coordinates`` are not real floating-point numbers, or of another dtype than the values.
             ValueError: a point has another number of coordinates, or they are on another device than the values.
         """
-        points("coordinates", coordinates, self.in_features)
-        same_place(coordinates=coordinates, values=self.values)
+        check_points("coordinates", coordinates, self.in_features)
+        check_same_place(coordinates=coordinates, values=self.values)
         if coordinates.dtype != self.values.dtype:
             raise TypeError(
                 f"coordinates are {coordinates.dtype} and the grid's values {self.values.dtype}: convert one, "
@@ -110,4 +110,4 @@ class Grid(nn.Module):
 def _sides(size: Any) -> tuple[int, ...]:
     if not isinstance(size, Sequence) or isinstance(size, str) or not 1 <= len(size) <= 3:
         raise ValueError(f"size must have one entry a coordinate, one to three of them; got {shown(size)}.")
-    return tuple(count("size", n, least=2) for n in size)
+    return tuple(check_count("size", n, least=2) for n in size)

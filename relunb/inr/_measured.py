@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeGuard
 import torch
 from torch import Tensor, nn
 
-from .._checks import dense, readable, same_place
+from .._checks import check_dense, check_same_place, is_readable
 from ._problem import Problem
 
 
@@ -68,7 +68,7 @@ class Measured(Problem):
         _check_values(values)
         if values.shape != (len(self.coordinates), self.out_features):
             raise self._other_shape(values)
-        same_place(values=values, coordinates=self.coordinates)
+        check_same_place(values=values, coordinates=self.coordinates)
         return values
 
     def _other_shape(self, values: Tensor) -> ValueError:
@@ -91,7 +91,7 @@ class SquaredError(Measured):
         super().__init__(coordinates, target.shape[1])
         self._shape = data.shape
         known = target.isfinite()
-        some_unknown = readable(target) and not known.all()
+        some_unknown = is_readable(target) and not known.all()
         if some_unknown:  # under the mask: a product with the weight zero would be NaN
             target = torch.where(known, target, 0.0)
         self._keep(target=target, weight=weight, known=known.all(1, keepdim=True) if some_unknown else None)
@@ -135,4 +135,4 @@ def is_pointwise(problem: Problem) -> TypeGuard[SquaredError]:
 def _check_values(values: Tensor) -> None:
     if not isinstance(values, Tensor):
         raise TypeError(f"values must be a tensor; got {type(values).__name__}.")
-    dense("values", values)
+    check_dense("values", values)

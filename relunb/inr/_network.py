@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as _torch_module
 
-from .._checks import beside, count, flag, points, shown
-from ..ops import BlockedNetwork
+from .._checks import check_beside, check_count, check_flag, check_points, shown
+from ..ops import FusedMLP
 from ..wavelet import BWReLU
 from ._activations import ComplexLinear, Gabor, Gaussian, Sine, number
 from ._encoding import MOST_OCTAVES, PositionalEncoding
@@ -102,7 +102,7 @@ class CoordinateNetwork(nn.Module):
         if not isinstance(activation, str) or activation not in ACTIVATIONS:
             raise ValueError(f"activation must be one of {', '.join(map(repr, ACTIVATIONS))}; got {shown(activation)}.")
         row = ACTIVATIONS[activation]
-        learnable_scale, skip = flag("learnable_scale", learnable_scale), flag("skip", skip)
+        learnable_scale, skip = check_flag("learnable_scale", learnable_scale), check_flag("skip", skip)
         if row.scale is None and (scale is not None or learnable_scale):
             raise ValueError(
                 f"activation {activation!r} has no scale: scaling its input scales its output. "
@@ -110,10 +110,16 @@ class CoordinateNetwork(nn.Module):
             )
         if row.sigma is None and sigma is not None:
             raise ValueError(f"sigma belongs to activation 'wire' alone; got activation {activation!r}.")
-        self.in_features, self.out_features = count("in_features", in_features), count("out_features", out_features)
+        self.in_features, self.out_features = (
+            check_count("in_features", in_features),
+            check_count("out_features", out_features),
+        )
         self.activation = activation
-        hidden, depth = count("hidden_features", hidden_features), count("hidden_layers", hidden_layers, most=10_000)
-        encoded = count("octaves", octaves, least=0, most=MOST_OCTAVES) > 0
+        hidden, depth = (
+            check_count("hidden_features", hidden_features),
+            check_count("hidden_layers", hidden_layers, most=10_000),
+        )
+        encoded = check_count("octaves", octaves, least=0, most=MOST_OCTAVES) > 0
         self.encoding = PositionalEncoding(in_features, octaves) if encoded else nn.Identity()
         size = self.encoding.out_features if isinstance(self.encoding, PositionalEncoding) else in_features
         if activation == "wire":
@@ -154,8 +160,8 @@ class CoordinateNetwork(nn.Module):
             TypeError: ``coordinates`` are not real floating-point numbers, or of another precision than the weights.
             ValueError: a point has another number of coordinates.
         """
-        points("coordinates", coordinates, self.in_features)
-        beside(self, coordinates=coordinates)
+        check_points("coordinates", coordinates, self.in_features)
+        check_beside(self, coordinates=coordinates)
         first = self.layers[0]
         if type(first) is nn.Linear and type(self.encoding) in (nn.Identity, PositionalEncoding):
             autocast = not coordinates.is_meta and torch.is_autocast_enabled(coordinates.device.type)
@@ -210,7 +216,7 @@ class CoordinateNetwork(nn.Module):
         skip = self.skip
         return skip is None or (skip.weight.shape == (width, self.in_features) and skip.bias.shape == (width,))
 
-    def blocked(self) -> BlockedNetwork | None:
+    def blocked(self) -> FusedMLP | None:
         """The same weights for the fused training step; None where it does not apply.
 
         It applies to a network that is as made, without complex layers, on a CPU, in float32 or float64. Its scales lie
@@ -224,7 +230,7 @@ class CoordinateNetwork(nn.Module):
         if kind is Gabor or not all(2**-7 <= abs(number(scale)) <= 2**20 for scale in scales):
             return None
         name = next(name for name in _KINDS if _KINDS[name] is kind)
-        return BlockedNetwork(self._linears(), name, scales, self.skip)
+        return FusedMLP(self._linears(), name, scales, self.skip)
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, activation={self.activation!r}"

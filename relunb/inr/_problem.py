@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from .._checks import count, finite, known, shown
+from .._checks import check_count, check_finite, check_known, shown
 from ._data import Data, floating
 from ._psnr import decibels
 
@@ -53,9 +53,9 @@ class Problem(nn.Module):
         coordinates = floating("coordinates", coordinates, divide=False)
         if coordinates.ndim != 2 or coordinates.numel() == 0:
             raise ValueError(f"coordinates must be (points, coordinates); got {tuple(coordinates.shape)}.")
-        finite("coordinates", coordinates)
+        check_finite("coordinates", coordinates)
         self._keep(coordinates=coordinates)
-        self.out_features = count("out_features", out_features)
+        self.out_features = check_count("out_features", out_features)
 
     @torch.inference_mode(False)
     def _keep(self, **buffers: Tensor | None) -> None:
@@ -76,7 +76,7 @@ class Problem(nn.Module):
     def psnr(self, values: Tensor) -> float:
         """PSNR of the network's values against the true picture in decibels; NaN where it is not known."""
         error = found_error(self, values)
-        known(**{"the error": error})
+        check_known(**{"the error": error})
         return math.nan if error is None else self.decibels(float(error))
 
     def decibels(self, error: float) -> float:

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .._checks import count, finite, positive, readable, shown
+from .._checks import check_count, check_finite, check_positive, is_readable, shown
 from ._coordinates import pixels, times
 from ._data import (
     Data,
@@ -58,10 +58,10 @@ class ImageProblem(SquaredError):
             mask = check_mask(mask, image)
             weight = mask.to(image).reshape(-1, 1)
             hint = " Pixels under the mask count as well; NaN says that they are not known."
-            finite("image", torch.where(mask if image.ndim == 2 else mask[..., None], image, 0.0))
-            if readable(image):
+            check_finite("image", torch.where(mask if image.ndim == 2 else mask[..., None], image, 0.0))
+            if is_readable(image):
                 check_counts("image", image[mask])
-        most = checked_range("image", image[image.isfinite()] if readable(image) else image, data_range, hint)
+        most = checked_range("image", image[image.isfinite()] if is_readable(image) else image, data_range, hint)
         super().__init__(pixels(image.shape, image), image, weight)
         self.data_range = most
 
@@ -90,7 +90,7 @@ class AudioProblem(SquaredError):
     data_range = 2.0
 
     def __init__(self, samples: Data, extent: float = 100.0) -> None:
-        extent, samples = positive("extent", extent), floating("samples", samples, sound=True)
+        extent, samples = check_positive("extent", extent), floating("samples", samples, sound=True)
         if samples.ndim == 2 and 0 < len(samples) < samples.shape[1]:
             raise ValueError(f"samples must be (time, channels); got {tuple(samples.shape)}. Use samples.T.")
         if samples.ndim not in (1, 2) or len(samples) < 2 or samples[0].numel() == 0:
@@ -131,7 +131,7 @@ class SuperResolutionProblem(Measured):
     low: Tensor
 
     def __init__(self, low: Data, factor: int, reference: Data | None = None, data_range: float = 1.0) -> None:
-        low, factor = check_picture("low", low, data_range), count("factor", factor, least=2)
+        low, factor = check_picture("low", low, data_range), check_count("factor", factor, least=2)
         check_counts("low", low)
         shape = factor * low.shape[0], factor * low.shape[1], *low.shape[2:]
         truth, most = check_reference(reference, shape, low, data_range)
@@ -146,7 +146,7 @@ class SuperResolutionProblem(Measured):
         Raises:
             ValueError: also if a side is not a multiple of ``factor``; the message says what to cut off.
         """
-        image, factor = _whole_picture(image, data_range), count("factor", factor, least=2)
+        image, factor = _whole_picture(image, data_range), check_count("factor", factor, least=2)
         height, width = (n // factor * factor for n in image.shape[:2])
         if not height or not width:
             raise ValueError(f"factor must be at most {min(image.shape[:2])}, the shorter side; got {shown(factor)}.")

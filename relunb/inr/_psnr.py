@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .._checks import finite, positive, same_place, single
+from .._checks import check_finite, check_positive, check_same_place, check_single
 from ._data import Data, checked_range, floating
 
 
@@ -57,7 +57,7 @@ def psnr(estimate: Data, reference: Data, data_range: float = 1.0) -> Tensor:
 
 def decibels(error: float, data_range: float) -> float:
     """PSNR of a mean squared error that is known already: infinite of zero, NaN of NaN."""
-    error = single("error", error)
+    error = check_single("error", error)
     if math.isnan(error):
         return math.nan
     if error < 0:
@@ -71,17 +71,17 @@ def _largest(image: Tensor) -> Tensor:
 
 def checked_images(estimate: Any, reference: Any, data_range: Any) -> tuple[Tensor, Tensor, float]:
     """Both images as tensors, and the range; what cannot be compared is refused."""
-    most = positive("data_range", data_range)
+    most = check_positive("data_range", data_range)
     images = {
         name: floating(name, image, half=True, divide=most == 1)
         for name, image in (("estimate", estimate), ("reference", reference))
     }
     for name, image in images.items():
-        finite(name, image)
+        check_finite(name, image)
     estimate, reference = images.values()
     if estimate.shape != reference.shape:
         raise ValueError(f"the images differ in shape: {tuple(estimate.shape)} and {tuple(reference.shape)}.")
     if estimate.numel() == 0:
         raise ValueError(f"the images are empty: their shape is {tuple(estimate.shape)}.")
-    same_place(**images)
+    check_same_place(**images)
     return estimate, reference, checked_range("reference", reference, most)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .._checks import count, flag, real, same_place
+from .._checks import check_count, check_flag, check_real, check_same_place
 from .._functorch import recorded, valueless
 from ._data import WIDE, Data, check_dtype, floating
 from ._radon_matrix import frame, matrices, turn
@@ -72,7 +72,7 @@ class Radon(nn.Module):
                 f"{self.size[0]} x {self.size[1]} pixels and {len(self.angles)} angles are too many for one transform: "
                 f"pixels times angles must be at most {_MOST:.0e}. Give each part of the angles a transform of its own."
             )
-        self.circle = flag("circle", circle)
+        self.circle = check_flag("circle", circle)
         self.detectors, self._corner = frame(*self.size, self.circle)
         self._make(dtype, torch.empty(0).device)
 
@@ -148,7 +148,7 @@ class Radon(nn.Module):
             raise ValueError(f"{name} must be (..., {shape[0]}, {shape[1]}); got {tuple(value.shape)}.{hint}")
         if value.dtype == torch.float64 and self.values.dtype == torch.float32:
             raise TypeError(f"{name} is float64 and this transform float32: make it with dtype=torch.float64.")
-        same_place(**{name: value, "the transform": self.values})
+        check_same_place(**{name: value, "the transform": self.values})
         return value
 
     def _flat(self, value: Tensor) -> Tensor:
@@ -214,7 +214,7 @@ class _SparseProduct(torch.autograd.Function):
 
 def sinogram_shape(size: Any, angles: Any, circle: bool) -> tuple[int, int]:
     """Detectors and angles of a transform, without making it."""
-    return frame(*_size(size), flag("circle", circle))[0], len(_angles(angles))
+    return frame(*_size(size), check_flag("circle", circle))[0], len(_angles(angles))
 
 
 def _size(size: Any) -> tuple[int, int]:
@@ -222,12 +222,12 @@ def _size(size: Any) -> tuple[int, int]:
     pair = size if isinstance(size, tuple | list) else (size, size)
     if len(pair) != 2:
         raise ValueError(f"size must be one number or (height, width); got {size!r:.60}.")
-    return count("size", pair[0], least=2, most=_MOST), count("size", pair[1], least=2, most=_MOST)
+    return check_count("size", pair[0], least=2, most=_MOST), check_count("size", pair[1], least=2, most=_MOST)
 
 
 def _angles(angles: Any) -> Tensor:
     with torch.device("cpu"):  # wherever else tensors are made: sines are taken of them now
-        degrees = real("angles", angles)
+        degrees = check_real("angles", angles)
     if degrees.is_meta:
         raise ValueError("angles are on the device meta, without numbers: give them as a list.")
     if degrees.requires_grad:

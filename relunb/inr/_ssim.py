@@ -4,7 +4,7 @@ from typing import Any
 
 from torch._C._functorch import is_functorch_wrapped_tensor
 
-from .._checks import known
+from .._checks import check_known
 from ._data import Data, channels_last
 from ._psnr import checked_images
 
@@ -51,7 +51,7 @@ def ssim(estimate: Data, reference: Data, data_range: float = 1.0) -> float:
             "images must be (height, width) or (height, width, channels), 7 pixels a side; "
             f"got {tuple(reference.shape)}.{turned}"
         )
-    known(estimate=estimate, reference=reference)
+    check_known(estimate=estimate, reference=reference)
     try:
         from skimage.metrics import structural_similarity
     except ImportError as error:

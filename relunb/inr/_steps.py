@@ -61,7 +61,7 @@ class Autograd:
 
 
 class Blocks:
-    """A :class:`relunb.inr.CoordinateNetwork` on a CPU: see ``ops/_blocked_network.py``, and ``why_not_blocks``."""
+    """A :class:`relunb.inr.CoordinateNetwork` on a CPU: see ``ops/_fused_mlp.py``, and ``why_not_blocks``."""
 
     route = "fused"
 

@@ -1,8 +1,11 @@
 """Kernels that cost what a memory copy costs, each beside a plain torch form that defines what it must return."""
 
-from ._blocked_network import BlockedNetwork as BlockedNetwork
+from typing import TYPE_CHECKING
+
+from .._renamed import renamed
 from ._bw_relu import bw_relu_fused as bw_relu_fused
 from ._bw_relu import bw_relu_plain as bw_relu_plain
+from ._fused_mlp import FusedMLP as FusedMLP
 from ._linear_cells import LinearCells as LinearCells
 from ._linear_cells import linear_cells as linear_cells
 from ._linear_cells import linear_cells_plain as linear_cells_plain
@@ -17,7 +20,7 @@ from ._relu_cell_means import relu_cell_means as relu_cell_means
 from ._relu_cell_means import relu_cell_means_plain as relu_cell_means_plain
 
 __all__ = [
-    "BlockedNetwork",
+    "FusedMLP",
     "LinearCells",
     "MidpointTables",
     "activated",
@@ -33,3 +36,6 @@ __all__ = [
     "relu_cell_means",
     "relu_cell_means_plain",
 ]
+
+if not TYPE_CHECKING:  # A type checker then refuses a name that is not there.
+    __getattr__ = renamed(__name__, {"BlockedNetwork": "FusedMLP"})

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .._checks import dense
+from .._checks import check_dense
 from .._functorch import batched, legacy_batched, plain_only, without_autocast
 from ._memory import empty_like_fast
 from ._midpoint_maps import LinearMap, fft_is_faster, fft_maps, fourier_basis, product
@@ -109,7 +109,7 @@ def activated(activation: Callable[[Tensor], Tensor], state: Tensor) -> Tensor:
     result: Any = activation(state)
     if not isinstance(result, Tensor):
         raise TypeError(f"activation must give a tensor; got {type(result).__name__}.")
-    dense("activation(x)", result)
+    check_dense("activation(x)", result)
     if result.shape != state.shape or result.dtype != state.dtype:
         raise ValueError(
             f"activation must be element-wise and keep the dtype: of {state.dtype} {tuple(state.shape)} it made "

@@ -15,7 +15,7 @@
 import warnings
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ._base import BLUE as BLUE
 from ._base import GRAY as GRAY
@@ -43,10 +43,11 @@ __all__ = [
     "style",
 ]
 
+if not TYPE_CHECKING:  # A type checker then refuses a name that is not there.
 
-def __getattr__(name: str) -> Any:
-    """A chapter's figures were here once, as ``relunb.plot.one_tone``; the old names go with the next version."""
-    if not name.startswith("_") and find_spec(f"relunb.book.figures.{name}"):
-        warnings.warn(f"relunb.plot.{name} is now relunb.book.figures.{name}.", DeprecationWarning, 2)
-        return import_module(f"relunb.book.figures.{name}")
-    raise AttributeError(f"module 'relunb.plot' has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        """A chapter's figures were here once, as ``relunb.plot.one_tone``; the old names go with the next version."""
+        if not name.startswith("_") and find_spec(f"relunb.book.figures.{name}"):
+            warnings.warn(f"relunb.plot.{name} is now relunb.book.figures.{name}.", DeprecationWarning, 2)
+            return import_module(f"relunb.book.figures.{name}")
+        raise AttributeError(f"module 'relunb.plot' has no attribute {name!r}")

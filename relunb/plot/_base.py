@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from .._checks import count, real, shown, tensor
+from .._checks import check_count, check_real, check_tensor, shown
 
 BLUE, ORANGE, GREEN, GRAY = "#1f5fa8", "#c8500a", "#2e7d32", "#7a7a7a"
 WIDTH = 5.6  # inches: a figure this wide stays legible on a phone
@@ -84,7 +84,7 @@ def curves(ax: Axes, x: Any, lines: Mapping[str, Any], *, xlabel: str = "$x$") -
 
 
 def _numbers(name: str, value: Any) -> np.ndarray:
-    numbers = real(name, value).detach()
+    numbers = check_real(name, value).detach()
     if numbers.ndim != 1:
         raise ValueError(f"{name} must have one dimension; got the shape {tuple(numbers.shape)}.")
     return numbers.cpu().numpy()
@@ -100,7 +100,7 @@ def named_of(name: str, value: Any) -> dict[str, Any]:
 
 
 def _image(name: str, value: Any) -> np.ndarray:
-    image = tensor(f"the picture {name!r}", value).detach()
+    image = check_tensor(f"the picture {name!r}", value).detach()
     if not image.is_floating_point():
         hint = ".float() / 255" if image.dtype == torch.uint8 else ".float(), with values from 0 to 1"
         raise TypeError(
@@ -131,7 +131,7 @@ def pictures(images: Mapping[str, Tensor], columns: int = 2) -> Figure:
         >>> [ax.get_title() for ax in figure.axes]
         ['black', 'white']
     """
-    columns = count("columns", columns, most=100)
+    columns = check_count("columns", columns, most=100)
     drawn = {name: _image(name, image) for name, image in named_of("images", images).items()}
     rows, lines = -(-len(drawn) // columns), 1 + max(name.count("\n") for name in drawn)
     size = (WIDTH, rows * (WIDTH / columns + 0.18 + 0.17 * lines))

@@ -23,39 +23,42 @@ The paper's power series
 Networks
 =========================================  =============================================================
 ``FixedFilter``                            a filter whose taps never change
-``differentiator``                         ReLU and differences, in turn
-``averager``                               ReLU and moving averages, in turn
+``difference_network``                     ReLU and differences, in turn
+``moving_average_network``                 ReLU and moving averages, in turn
 ``filtered_dc``                            the DC after a filter and a ReLU
 ``OneFilterNetwork``                       that, as a layer with one trainable filter
 ``threshold_accuracy``                     what thresholds on one number can tell apart
 ``ToneClassifier``                         two convolutions and two dense layers
-``shortened_means``                        all that a linear network of the kind sees
+``truncated_means``                        all that a linear network of the kind sees
 ``tone_classes``                           tones of three frequencies, with labels
 ``ToneClasses``                            what it returns
 ``class_constant``                         the constant that the paper adds to each class
-``train_together``                         many repetitions of one training, at once
+``train_ensemble``                         many repetitions of one training, at once
 ``Histories``                              what it returns
 ``HeartRateCNN``                           heart rate from a photoplethysmogram
 ``remove_motion``                          a linear filter of the acceleration, taken from it
 =========================================  =============================================================
 """
 
+from typing import TYPE_CHECKING
+
+from .._renamed import renamed
 from ._amplitude_spectrum import amplitude_spectrum as amplitude_spectrum
 from ._classifiers import ToneClassifier as ToneClassifier
-from ._classifiers import shortened_means as shortened_means
+from ._classifiers import truncated_means as truncated_means
 from ._commensurate import commensurate_dc as commensurate_dc
 from ._heart_rate import HeartRateCNN as HeartRateCNN
 from ._heart_rate import remove_motion as remove_motion
 from ._intermodulation import intermodulation as intermodulation
 from ._multitone import multitone_dc as multitone_dc
 from ._networks import FixedFilter as FixedFilter
-from ._networks import averager as averager
-from ._networks import differentiator as differentiator
+from ._networks import difference_network as difference_network
+from ._networks import moving_average_network as moving_average_network
 from ._one_filter import OneFilterNetwork as OneFilterNetwork
 from ._one_filter import filtered_dc as filtered_dc
 from ._one_filter import threshold_accuracy as threshold_accuracy
 from ._repetitions import Histories as Histories
-from ._repetitions import train_together as train_together
+from ._repetitions import train_ensemble as train_ensemble
 from ._series import abs_series_coefficients as abs_series_coefficients
 from ._series import relu_series as relu_series
 from ._series import series_sup_error as series_sup_error
@@ -74,20 +77,31 @@ __all__ = [
     "ToneClassifier",
     "abs_series_coefficients",
     "amplitude_spectrum",
-    "averager",
     "class_constant",
     "commensurate_dc",
-    "differentiator",
+    "difference_network",
     "filtered_dc",
     "intermodulation",
+    "moving_average_network",
     "multitone_dc",
     "relu_series",
     "remove_motion",
     "series_sup_error",
     "series_tone_harmonics",
-    "shortened_means",
     "threshold_accuracy",
     "tone_classes",
     "tone_harmonics",
-    "train_together",
+    "train_ensemble",
+    "truncated_means",
 ]
+
+if not TYPE_CHECKING:  # A type checker then refuses a name that is not there.
+    __getattr__ = renamed(
+        __name__,
+        {
+            "averager": "moving_average_network",
+            "differentiator": "difference_network",
+            "shortened_means": "truncated_means",
+            "train_together": "train_ensemble",
+        },
+    )

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from .._checks import Numbers, flag, positive, real
+from .._checks import Numbers, check_flag, check_positive, check_real
 from .._scaling import power_of_two
 
 
@@ -34,10 +34,10 @@ def amplitude_spectrum(signal: Numbers, sample_rate: float, *, complex: bool = F
 
     Used in :doc:`/book/spectrum/power-series` and every chapter after it.
     """
-    signal = real("signal", signal)
+    signal = check_real("signal", signal)
     if signal.ndim == 0:
         raise ValueError("signal must have a last dimension of time; got a single number.")
-    rate, complex = positive("sample_rate", sample_rate), flag("complex", complex)
+    rate, complex = check_positive("sample_rate", sample_rate), check_flag("complex", complex)
     length = signal.shape[-1]
     frequencies = torch.arange(length // 2 + 1, dtype=torch.float64, device=signal.device) * (rate / length)
     share = torch.full_like(frequencies, 2 / length)

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .._checks import beside, count, dense
+from .._checks import check_beside, check_count, check_dense
 
 ACTIVATIONS = ("relu", "linear")
 _MOST_WEIGHTS = 2**27
@@ -60,7 +60,7 @@ class ToneClassifier(nn.Module):
             raise ValueError(f"activation must be one of {', '.join(map(repr, ACTIVATIONS))}; got {activation!r}.")
         sizes = {"n_filters": n_filters, "kernel_size": kernel_size, "n_hidden": n_hidden, "n_classes": n_classes}
         for name, size in sizes.items():
-            count(name, size)
+            check_count(name, size)
         weights = n_filters * (1 + n_filters) * kernel_size + n_hidden * (n_filters + n_classes)
         if weights > _MOST_WEIGHTS:
             raise ValueError(f"these sizes make {weights:,} weights, and {_MOST_WEIGHTS:,} is the limit.")
@@ -92,7 +92,7 @@ class ToneClassifier(nn.Module):
         # that leaves out the last K - 1 - k samples. Two convolutions in a row leave out up to 2K - 2 of them.
         size = self.first.shape[-1]
         sums = 2 * size - 1
-        means = shortened_means(self._checked(signals), min(sums, signals.shape[-1]))
+        means = truncated_means(self._checked(signals), min(sums, signals.shape[-1]))
         means = F.pad(means, (0, sums - means.shape[-1]))  # a signal without all of its samples has the sum zero
         both = torch.einsum("oij,ik->ojk", self.second, self.first[:, 0])
         combined = sum(F.pad(both[:, j], (j, size - 1 - j)) for j in range(size))  # index j + k, from 0 to 2K - 2
@@ -101,7 +101,7 @@ class ToneClassifier(nn.Module):
     def _checked(self, signals: Tensor) -> Tensor:
         """The signals, if their dtype is that of the weights; under autocast torch sees to that."""
         dtype, signals = self.first.dtype, checked_signals(signals)
-        beside(self, signals=signals)
+        check_beside(self, signals=signals)
         autocast = not signals.is_meta and torch.is_autocast_enabled(signals.device.type)
         if signals.dtype != dtype and not autocast:
             raise TypeError(f"signals are {signals.dtype} and the network {dtype}: use signals.to({dtype}).")
@@ -116,7 +116,7 @@ class ToneClassifier(nn.Module):
         return f"activation={self.activation!r}, n_filters={filters}, kernel_size={size}, n_hidden={len(self.hidden)}"
 
 
-def shortened_means(signals: Tensor, n_sums: int) -> Tensor:
+def truncated_means(signals: Tensor, n_sums: int) -> Tensor:
     """The sums of a signal without its last 0, 1, ..., n_sums - 1 samples, over the full length: (..., n_sums).
 
     All that a linear convolutional network with causal padding and average pooling can see of a signal.
@@ -130,13 +130,13 @@ def shortened_means(signals: Tensor, n_sums: int) -> Tensor:
         ValueError: ``n_sums`` is out of its range.
 
     Example:
-        >>> shortened_means(torch.tensor([1.0, 2.0, 5.0, 4.0]), 3).tolist()
+        >>> truncated_means(torch.tensor([1.0, 2.0, 5.0, 4.0]), 3).tolist()
         [3.0, 2.0, 0.75]
 
     Derived in :doc:`/book/spectrum/features`.
     """
     length = checked_signals(signals).shape[-1]
-    if not 1 <= count("n_sums", n_sums, least=None) <= length:
+    if not 1 <= check_count("n_sums", n_sums, least=None) <= length:
         raise ValueError(f"n_sums must be between 1 and the number of samples, {length}; got {n_sums}.")
     total = signals.sum(-1, keepdim=True)
     last = signals[..., length - n_sums + 1 :].flip(-1).cumsum(-1)
@@ -155,7 +155,7 @@ def checked_signals(signals: Tensor) -> Tensor:
     if not isinstance(signals, Tensor) or not signals.is_floating_point():
         given = signals.dtype if isinstance(signals, Tensor) else type(signals).__name__
         raise TypeError(f"signals must be a floating-point tensor (..., time); got {given}.")
-    dense("signals", signals)
+    check_dense("signals", signals)
     if signals.ndim == 0 or signals.shape[-1] == 0:
         raise ValueError("signals has no samples: its last dimension is time.")
     return signals

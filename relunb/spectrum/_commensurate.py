@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .._checks import Numbers, broadcast, integers, known, real
+from .._checks import Numbers, check_broadcast, check_integers, check_known, check_real
 from .._scaling import power_of_two
 from ._multitone import refuse_vmap
 
@@ -48,15 +48,15 @@ def commensurate_dc(amplitudes: Numbers, harmonics: Sequence[int] | Tensor, phas
     Source: Kechris et al. (2024), Section III, sets all phases to zero; derived in
     :doc:`/book/spectrum/intermodulation`.
     """
-    a = real("amplitudes", amplitudes)
+    a = check_real("amplitudes", amplitudes)
     if a.ndim == 0:
         raise ValueError("amplitudes must have a last dimension of tones; got a single number. One tone is [a].")
-    phase = real("phases", phases, like=a)
+    phase = check_real("phases", phases, like=a)
     refuse_vmap(a, phase)
-    known(amplitudes=a, phases=phase)
-    k = integers("harmonics", "each harmonic", harmonics, tones=a.shape[-1])
+    check_known(amplitudes=a, phases=phase)
+    k = check_integers("harmonics", "each harmonic", harmonics, tones=a.shape[-1])
     dtype = torch.promote_types(a.dtype, phase.dtype)
-    a, phase = broadcast(amplitudes=a.double(), phases=phase.double())
+    a, phase = check_broadcast(amplitudes=a.double(), phases=phase.double())
     if a.shape[-1] != len(k):
         raise ValueError(f"phases have {a.shape[-1]} tones and harmonics have {len(k)}.")
     divisor = math.gcd(*k) or 1

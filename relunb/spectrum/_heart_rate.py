@@ -12,7 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .._checks import beside, count, dense, finite, readable, real, same_place, single
+from .._checks import (
+    check_beside,
+    check_count,
+    check_dense,
+    check_finite,
+    check_real,
+    check_same_place,
+    check_single,
+    is_readable,
+)
 from .._scaling import power_of_two
 
 _CHANNELS, _POOLS = (32, 48, 64), (4, 2, 2)
@@ -56,7 +65,7 @@ class HeartRateCNN(nn.Module):
 
     def __init__(self, dropout: float = 0.5) -> None:
         super().__init__()
-        share = single("dropout", dropout)
+        share = check_single("dropout", dropout)
         if not 0 <= share < 1:
             raise ValueError(f"dropout must be at least 0 and below 1; got {share:g}.")
         widths = (1, *_CHANNELS)
@@ -131,7 +140,7 @@ class HeartRateCNN(nn.Module):
         said["norm"] = y.mT
         y = said["hidden"] = torch.relu(self.hidden(y.flatten(1)))
         said["rate"] = self.rate(y).squeeze(-1)
-        if readable(x) and not said["rate"].detach().isfinite().all():
+        if is_readable(x) and not said["rate"].detach().isfinite().all():
             raise ValueError(
                 f"the rate is not finite: x is as large as {x.detach().abs().max().item():.3g}, or a weight, and "
                 f"{x.dtype} overflows between the layers. The published weights want a standard deviation of 10 to 100."
@@ -152,9 +161,9 @@ class HeartRateCNN(nn.Module):
             )
         if x.numel() == 0:
             raise ValueError(f"x is empty: its shape is {tuple(x.shape)}.")
-        dense("x", x)
-        beside(self, x=x)
-        finite("x", x)
+        check_dense("x", x)
+        check_beside(self, x=x)
+        check_finite("x", x)
         return x
 
     @classmethod
@@ -393,9 +402,9 @@ def remove_motion(ppg: Tensor, acceleration: Tensor, taps: int = 21) -> Tensor:
     Source: our reading of the motion filter of Kechris et al. (2024), whose authors fit one by gradient descent; the
     taps are theirs. Used in :doc:`/book/spectrum/heart-rate`.
     """
-    ppg, acceleration = real("ppg", ppg), real("acceleration", acceleration)
-    same_place(ppg=ppg, acceleration=acceleration)
-    taps = count("taps", taps)
+    ppg, acceleration = check_real("ppg", ppg), check_real("acceleration", acceleration)
+    check_same_place(ppg=ppg, acceleration=acceleration)
+    taps = check_count("taps", taps)
     if taps % 2 == 0:
         raise ValueError(f"taps must be odd, as many before a sample as after it; got {taps}.")
     if ppg.ndim != 2 or acceleration.ndim != 3 or acceleration[:, 0].shape != ppg.shape:
@@ -404,7 +413,7 @@ def remove_motion(ppg: Tensor, acceleration: Tensor, taps: int = 21) -> Tensor:
             f"got {tuple(ppg.shape)} and {tuple(acceleration.shape)}."
         )
     axes, time = acceleration.shape[1:]
-    count("taps", taps, most=2 * time - 1)  # others would meet the silence around the windows alone
+    check_count("taps", taps, most=2 * time - 1)  # others would meet the silence around the windows alone
     if taps * axes > _MOST_TAPS:
         raise ValueError(f"{taps} taps for each of {axes} axes are {taps * axes} in all; the limit is {_MOST_TAPS}.")
     unit = power_of_two(ppg.double().flatten(), 0)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .._checks import Numbers, integers
+from .._checks import Numbers, check_integers
 from ._multitone import dc_of_rows, followed, rows_of_tones, sign
 from ._phase_mean import HIGHEST_ROTATED as _HIGHEST_ROTATED
 from ._phase_mean import phase_mean_integral
@@ -54,7 +54,7 @@ def intermodulation(amplitudes: Numbers, orders: Sequence[int] | Tensor, bias: N
     :doc:`/book/spectrum/intermodulation`.
     """
     a, b, unit, dtype = rows_of_tones(amplitudes, bias)
-    k = [abs(order) for order in integers("orders", "each order", orders, tones=a.shape[-1], least=None)]
+    k = [abs(order) for order in check_integers("orders", "each order", orders, tones=a.shape[-1], least=None)]
     if not any(k):
         return (dc_of_rows(a, b).reshape(unit.shape) * unit).to(dtype)
     if not followed(a):  # silent tones take no part; with a gradient they have a say in the second one

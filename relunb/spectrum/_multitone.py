@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch._C._functorch import is_batchedtensor, is_functorch_wrapped_tensor
 
-from .._checks import Numbers, known, real
+from .._checks import Numbers, check_known, check_real
 from .._scaling import power_of_two
 from ._phase_mean import phase_mean_integral
 
@@ -66,10 +66,10 @@ def dc_of_rows(a: Tensor, b: Tensor) -> Tensor:
 
 def rows_of_tones(amplitudes: Numbers, bias: Numbers) -> tuple[Tensor, Tensor, Tensor, torch.dtype]:
     """Amplitudes (rows, tones) and bias (rows,) over a power of two, float64; it, in the batch shape; the dtype."""
-    amplitudes = real("amplitudes", amplitudes)
-    bias = real("bias", bias, like=amplitudes)
+    amplitudes = check_real("amplitudes", amplitudes)
+    bias = check_real("bias", bias, like=amplitudes)
     refuse_vmap(amplitudes, bias)
-    known(amplitudes=amplitudes, bias=bias)
+    check_known(amplitudes=amplitudes, bias=bias)
     if amplitudes.ndim == 0:
         raise ValueError("amplitudes must have a last dimension of tones; got a single number. One tone is [a].")
     if amplitudes.shape[-1] > _MOST_TONES:

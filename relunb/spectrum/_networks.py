@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from .._checks import Numbers, count, dense, known, positive, real
+from .._checks import Numbers, check_count, check_dense, check_known, check_positive, check_real
 
 MODES = ("circular", "zero")
 _MOST_LAYERS, _MOST_TAPS = 10_000, 1_000_000
@@ -40,8 +40,8 @@ class FixedFilter(nn.Module):
         super().__init__()
         self.mode = checked_mode(mode)
         with torch.device("cpu"):  # where they are read back, whatever torch's default is
-            values = real("taps", taps)
-        known(taps=values)
+            values = check_real("taps", taps)
+        check_known(taps=values)
         if values.ndim != 1:
             raise ValueError(f"taps must be a flat list of numbers; its shape is {tuple(values.shape)}.")
         self.taps: tuple[float, ...] = tuple(values.tolist())
@@ -51,7 +51,7 @@ class FixedFilter(nn.Module):
             raise TypeError(f"the signal must be a torch.Tensor; got {type(x).__name__}. Use torch.as_tensor(x).")
         if not x.is_floating_point():
             raise TypeError(f"the signal must be floating point; got {x.dtype}. Use x.float().")
-        dense("the signal", x)
+        check_dense("the signal", x)
         samples = x.shape[-1] if x.ndim else 0
         if samples == 0:
             raise ValueError(
@@ -86,8 +86,8 @@ class FixedFilter(nn.Module):
             >>> [round(gain, 6) for gain in FixedFilter([1, -1]).frequency_response([0.0, 0.25, 0.5]).abs().tolist()]
             [0.0, 1.414214, 2.0]
         """
-        f = real("frequencies", frequencies)
-        rate = positive("sample_rate", sample_rate)
+        f = check_real("frequencies", frequencies)
+        rate = check_positive("sample_rate", sample_rate)
         delays = torch.arange(len(self.taps), dtype=f.dtype, device=f.device)
         turns = torch.fmod(f.unsqueeze(-1), rate) / rate * delays  # fmod is exact: a frequency far above the rate, too
         turns = turns - turns.round()  # whole turns change nothing, and would cost digits
@@ -120,7 +120,7 @@ def with_past(x: Tensor, steps: int, mode: str) -> Tensor:
     return torch.cat([x[..., samples - steps :], x], -1) if steps else x
 
 
-def differentiator(depth: int) -> nn.Sequential:
+def difference_network(depth: int) -> nn.Sequential:
     """A network that takes the difference of neighbouring samples before every ReLU but the first.
 
     ``y_0 = ReLU(x)`` and ``y_l[n] = ReLU(y_{l-1}[n] - y_{l-1}[n-1])`` for ``l = 1, ..., depth``, on periodic signals of
@@ -137,17 +137,17 @@ def differentiator(depth: int) -> nn.Sequential:
         ValueError: ``depth`` is out of its range.
 
     Example:
-        >>> differentiator(1)(torch.tensor([0.0, 3.0, 5.0, 1.0])).tolist()
+        >>> difference_network(1)(torch.tensor([0.0, 3.0, 5.0, 1.0])).tolist()
         [0.0, 3.0, 2.0, 0.0]
 
     Source: Kechris et al. (2024), Sections III and V-A. Derived in :doc:`/book/spectrum/networks`. The authors' script
     has ``depth = 2`` and multiplies each difference by the sample rate; for a positive c, ``ReLU(c x) = c ReLU(x)``, so
     that is a factor ``sample_rate ** depth`` of the output.
     """
-    return _network([1.0, -1.0], count("depth", depth, least=0, most=_MOST_LAYERS))
+    return _network([1.0, -1.0], check_count("depth", depth, least=0, most=_MOST_LAYERS))
 
 
-def averager(kernel_size: int, depth: int) -> nn.Sequential:
+def moving_average_network(kernel_size: int, depth: int) -> nn.Sequential:
     """A network that takes the mean of the last few samples before every ReLU but the first.
 
     ``y_0 = ReLU(x)`` and ``y_l[n] = ReLU(mean of y_{l-1}[n - kernel_size + 1], ..., y_{l-1}[n])`` for
@@ -167,15 +167,15 @@ def averager(kernel_size: int, depth: int) -> nn.Sequential:
             than ``kernel_size`` samples.
 
     Example:
-        >>> averager(2, depth=1)(torch.tensor([0.0, 4.0, 2.0, 0.0])).tolist()
+        >>> moving_average_network(2, depth=1)(torch.tensor([0.0, 4.0, 2.0, 0.0])).tolist()
         [0.0, 2.0, 3.0, 1.0]
 
     Source: Kechris et al. (2024), Sections III and V-A. Derived in :doc:`/book/spectrum/networks`. The authors' script
     has ``kernel_size = 9`` and ``depth = 5``, and cuts ``kernel_size - 1`` samples at every layer where this one lets
     the signal repeat.
     """
-    size = count("kernel_size", kernel_size, most=_MOST_TAPS)
-    return _network([1 / size] * size, count("depth", depth, least=0, most=_MOST_LAYERS))
+    size = check_count("kernel_size", kernel_size, most=_MOST_TAPS)
+    return _network([1 / size] * size, check_count("depth", depth, least=0, most=_MOST_LAYERS))
 
 
 def _network(taps: list[float], depth: int) -> nn.Sequential:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .._checks import count, dense, known, same_place, shown
+from .._checks import check_count, check_dense, check_known, check_same_place, shown
 from .._scaling import power_of_two
 from ._classifiers import checked_signals, glorot_uniform
 from ._networks import checked_mode, with_past
@@ -43,10 +43,10 @@ def filtered_dc(signals: Tensor, taps: Tensor, *, mode: str) -> Tensor:
     if not isinstance(taps, Tensor) or taps.dtype != signals.dtype:
         given = taps.dtype if isinstance(taps, Tensor) else type(taps).__name__
         raise TypeError(f"taps must be a tensor of the dtype of signals, {signals.dtype}; got {given}.")
-    dense("taps", taps)
+    check_dense("taps", taps)
     if taps.ndim not in (1, 2) or taps.numel() == 0:
         raise ValueError(f"taps must have shape (K,) or (filters, K), with K at least 1; got {(*taps.shape,)}.")
-    same_place(signals=signals, taps=taps)
+    check_same_place(signals=signals, taps=taps)
     # A mean of loud samples fits its dtype, and their sum may not.
     loudness, size = power_of_two(signals, -1), power_of_two(taps, -1)
     kernels = (taps / size).reshape(-1, 1, taps.shape[-1]).flip(-1)
@@ -94,7 +94,7 @@ class OneFilterNetwork(nn.Module):
 
     def __init__(self, kernel_size: int = 2, *, mode: str = "zero", generator: torch.Generator | None = None) -> None:
         super().__init__()
-        count("kernel_size", kernel_size)
+        check_count("kernel_size", kernel_size)
         self.mode = checked_mode(mode)
         self.kernel = nn.Parameter(glorot_uniform((1, 1, kernel_size), generator).reshape(-1))
 
@@ -142,11 +142,11 @@ def threshold_accuracy(values: Tensor, labels: Tensor) -> Tensor:
     for name, given in (("values", values), ("labels", labels)):
         if not isinstance(given, Tensor):
             raise TypeError(f"{name} must be a tensor; got {type(given).__name__}.")
-        dense(name, given)
+        check_dense(name, given)
     if values.is_complex() or labels.is_complex():
         raise TypeError("values and labels must be real.")
-    known(values=values, labels=labels)
-    same_place(values=values, labels=labels)
+    check_known(values=values, labels=labels)
+    check_same_place(values=values, labels=labels)
     if values.ndim == 0 or labels.ndim != 1 or values.shape[-1] != len(labels) or len(labels) == 0:
         raise ValueError(
             f"values (..., samples) and labels (samples,) must agree; got {(*values.shape,)} and {(*labels.shape,)}."

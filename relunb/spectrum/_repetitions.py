@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, stack_module_state, vmap
 
-from .._checks import count, dense, finite, known, single
+from .._checks import check_count, check_dense, check_finite, check_known, check_single
 from ._classifiers import checked_signals
 
 _PLAIN = (bool, int, float, str, tuple, type(None))
@@ -30,7 +30,7 @@ class Histories(NamedTuple):
     distances: dict[str, Tensor]
 
 
-def train_together(
+def train_ensemble(
     networks: Sequence[nn.Module],
     signals: Tensor,
     labels: Tensor,
@@ -74,7 +74,7 @@ def train_together(
         >>> from relunb.spectrum import ToneClassifier, tone_classes
         >>> data = tone_classes(8, generator=torch.Generator().manual_seed(0))
         >>> networks = [ToneClassifier(generator=torch.Generator().manual_seed(seed)) for seed in (0, 1)]
-        >>> histories = train_together(
+        >>> histories = train_ensemble(
         ...     networks, data.signals.expand(2, -1, -1), data.labels.expand(2, -1), seeds=(0, 1), epochs=3
         ... )
         >>> histories.loss.shape
@@ -86,8 +86,8 @@ def train_together(
     if not isinstance(labels, Tensor) or labels.dtype != torch.int64:
         given = labels.dtype if isinstance(labels, Tensor) else type(labels).__name__
         raise TypeError(f"labels must be an int64 tensor (repetitions, samples); got {given}.")
-    known(signals=signals, labels=labels)
-    dense("labels", labels)
+    check_known(signals=signals, labels=labels)
+    check_dense("labels", labels)
     copies = len(networks)
     if copies == 0:
         raise ValueError("networks is empty: give one for each repetition.")
@@ -100,15 +100,15 @@ def train_together(
         raise ValueError(f"labels must have the shape of signals without time; got {(*labels.shape,)}.")
     if signals.ndim < 3:
         raise ValueError(f"signals must be (repetitions, samples, time); got {(*signals.shape,)}.")
-    finite("signals", signals)
+    check_finite("signals", signals)
     if int(labels.min()) < 0:
         raise ValueError(f"labels must be the classes 0, 1, ...; got {int(labels.min())}.")
-    count("epochs", epochs)
-    count("batch_size", batch_size)
-    rate_given = single("learning_rate", learning_rate)
+    check_count("epochs", epochs)
+    check_count("batch_size", batch_size)
+    rate_given = check_single("learning_rate", learning_rate)
     if not 0 <= rate_given < math.inf:
         raise ValueError(f"learning_rate must be finite and not negative; got {rate_given:g}.")
-    seeds = [count("each seed", seed, least=-(2**63), most=2**63 - 1) for seed in seeds]
+    seeds = [check_count("each seed", seed, least=-(2**63), most=2**63 - 1) for seed in seeds]
     _check_alike(networks, signals)
     parameters, buffers = stack_module_state(list(networks))
     unknown = [name for name in watch if name not in parameters]
@@ -168,7 +168,7 @@ def _check_alike(networks: Sequence[nn.Module], signals: Tensor) -> None:
                     f"networks[0] in {f'its part {name or other_name}' if name or other_name else 'its settings'}."
                 )
         for name, parameter in network.named_parameters():
-            known(**{f"{name} of a network": parameter})
+            check_known(**{f"{name} of a network": parameter})
             if parameter.dtype != signals.dtype:
                 raise ValueError(
                     f"signals are {signals.dtype} and {name} of a network {parameter.dtype}: "

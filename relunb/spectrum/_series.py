@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .._checks import Numbers, broadcast, count, known, readable, real
+from .._checks import Numbers, check_broadcast, check_count, check_known, check_real, is_readable
 from .._tables import made_plainly
 from ._tone import check_lines
 
@@ -34,7 +34,7 @@ def abs_series_coefficients(n_terms: int) -> Tensor:
 
     Source: Kechris et al. (2024), Eq. (6) and Table I. Derived in :doc:`/book/spectrum/power-series`.
     """
-    n = torch.arange(1, count("n_terms", n_terms, most=_MOST_TERMS), dtype=torch.float64)
+    n = torch.arange(1, check_count("n_terms", n_terms, most=_MOST_TERMS), dtype=torch.float64)
     return torch.cat([torch.ones(1, dtype=torch.float64), torch.cumprod((1.5 - n) / n, 0)])
 
 
@@ -64,16 +64,16 @@ def relu_series(x: Tensor, n_terms: int, center: Numbers | None = None) -> Tenso
 
     Source: Kechris et al. (2024), Eq. (6) and (7). Derived in :doc:`/book/spectrum/power-series`.
     """
-    x = real("x", x)
-    count("n_terms", n_terms, most=_MOST_STEPS)
+    x = check_real("x", x)
+    check_count("n_terms", n_terms, most=_MOST_STEPS)
     coefficients = made_plainly(abs_series_coefficients, n_terms).tolist()
     peak = _largest_size(x)
     if center is None:
         root = peak * math.sqrt(0.5)
     else:
-        power = real("center", center, like=x)
+        power = check_real("center", center, like=x)
         power = power.unsqueeze(-1) if power.ndim else power
-        broadcast(center=power, x=x)
+        check_broadcast(center=power, x=x)
         _check_center(power, peak)
         root = power.sqrt()
     # A silent signal has no power to expand around; any positive center gives its limit, zero. No square of x is
@@ -99,7 +99,7 @@ def _largest_size(x: Tensor) -> Tensor:
 
 
 def _check_center(power: Tensor, peak: Tensor) -> None:
-    if not readable(power * peak):
+    if not is_readable(power * peak):
         return
     if (power.detach() <= 0).any():
         raise ValueError(f"center must be positive; got {power.detach().min().item():g}.")
@@ -137,9 +137,9 @@ def series_sup_error(n_terms: int, center: float | Tensor) -> float | Tensor:
 
     Source: derived in :doc:`/book/spectrum/power-series`; the paper gives no error.
     """
-    share = _central_binomial(count("n_terms", n_terms, most=2**53) - 1)
-    power = real("center", center)
-    known(center=power)
+    share = _central_binomial(check_count("n_terms", n_terms, most=2**53) - 1)
+    power = check_real("center", center)
+    check_known(center=power)
     if (power.detach() <= 0).any():
         raise ValueError(f"center must be positive; got {power.detach().min().item():g}.")
     return power.sqrt() * share if isinstance(center, Tensor) else math.sqrt(power.item()) * share
@@ -178,8 +178,8 @@ def series_tone_harmonics(amplitude: Numbers, n_terms: int, n_harmonics: int = 8
 
     Source: Kechris et al. (2024), Eq. (6) and (7). Derived in :doc:`/book/spectrum/one-tone`.
     """
-    amplitude = real("amplitude", amplitude)
-    n_harmonics = count("n_harmonics", n_harmonics, least=0)
+    amplitude = check_real("amplitude", amplitude)
+    n_harmonics = check_count("n_harmonics", n_harmonics, least=0)
     coefficients = np.array(made_plainly(abs_series_coefficients, n_terms).tolist())
     check_lines(n_harmonics, amplitude.numel())
     if n_terms * (n_harmonics + 1) > _MOST_WORK:

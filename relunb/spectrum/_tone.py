@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from .._checks import Numbers, broadcast, count, real
+from .._checks import Numbers, check_broadcast, check_count, check_real
 from .._scaling import power_of_two
 
 _MOST_LINES = 2**25  # numbers in one answer, 256 MiB
@@ -49,16 +49,16 @@ def tone_harmonics(
     Source: Kechris et al. (2024), Section III, gives a series; the closed form is derived in
     :doc:`/book/spectrum/one-tone`.
     """
-    amplitude = real("amplitude", amplitude)
-    bias = real("bias", bias, like=amplitude)
-    n_harmonics = count("n_harmonics", n_harmonics, least=0)
+    amplitude = check_real("amplitude", amplitude)
+    bias = check_real("bias", bias, like=amplitude)
+    n_harmonics = check_count("n_harmonics", n_harmonics, least=0)
     dtype = torch.promote_types(amplitude.dtype, bias.dtype)
-    amplitude, bias = broadcast(amplitude=amplitude, bias=bias)
+    amplitude, bias = check_broadcast(amplitude=amplitude, bias=bias)
     check_lines(n_harmonics, amplitude.numel())
     n = torch.arange(n_harmonics + 1, device=amplitude.device)
     if samples_per_period is None:
         return lines_of_tone(amplitude.double(), bias.double(), n).to(dtype)
-    period = count("samples_per_period", samples_per_period, most=_MOST_SAMPLES)
+    period = check_count("samples_per_period", samples_per_period, most=_MOST_SAMPLES)
     if n_harmonics > period // 2:
         raise ValueError(
             f"n_harmonics must be at most {period // 2}, the highest line of {period} samples a period; "

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .._checks import count, dense, known, positive, shown, single
+from .._checks import check_count, check_dense, check_known, check_positive, check_single, shown
 
 _MOST_NUMBERS = 2**27  # of all signals: a gibibyte on the way
 _MOST_CYCLES = 1e12  # of a tone: more leave its phase no four digits
@@ -65,9 +65,9 @@ def tone_classes(
 
     Source: Kechris et al. (2024), Eq. (9) and (10). Derived in :doc:`/book/spectrum/features`.
     """
-    count("per_class", per_class)
-    count("n_samples", n_samples)
-    sample_rate, jitter = positive("sample_rate", sample_rate), single("jitter", jitter)
+    check_count("per_class", per_class)
+    check_count("n_samples", n_samples)
+    sample_rate, jitter = check_positive("sample_rate", sample_rate), check_single("jitter", jitter)
     if not 0 <= jitter < math.inf:
         raise ValueError(f"jitter must be finite and not negative, in Hz; got {jitter}.")
     if generator is not None and not isinstance(generator, torch.Generator):
@@ -99,7 +99,7 @@ def tone_classes(
 def _flat(name: str, values: Sequence[float]) -> list[float]:
     if isinstance(values, str | bytes) or not hasattr(values, "__iter__") or getattr(values, "ndim", 1) != 1:
         raise TypeError(f"{name} must be a flat list of numbers, one a class; got {shown(values)}.")
-    return [single(f"each of {name}", value) for value in values]
+    return [check_single(f"each of {name}", value) for value in values]
 
 
 def class_constant(labels: Tensor, levels: Sequence[float] = (1.0, 5.0, 19.0)) -> Tensor:
@@ -137,8 +137,8 @@ def class_constant(labels: Tensor, levels: Sequence[float] = (1.0, 5.0, 19.0)) -
     for level in levels:
         if not abs(level) <= torch.finfo(torch.float32).max:
             raise ValueError(f"each of levels must be finite in float32; got {level:g}.")
-    known(labels=labels)
-    dense("labels", labels)
+    check_known(labels=labels)
+    check_dense("labels", labels)
     if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < len(levels):
         raise ValueError(
             f"labels must lie in 0..{len(levels) - 1}, one level for each class; got {labels.unique().tolist()[:8]}."

@@ -7,7 +7,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from .._checks import dense, flag, readable, same_place, single
+from .._checks import check_dense, check_flag, check_same_place, check_single, is_readable
 from ..ops import bw_relu_fused, bw_relu_plain
 
 _DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
@@ -57,11 +57,11 @@ def _check_input(x: Tensor) -> None:
         raise TypeError(f"x must be a torch.Tensor; got {type(x).__name__}. Use torch.as_tensor(x).")
     if x.dtype not in _DTYPES:
         raise TypeError(f"x must be float64, float32, bfloat16 or float16; got {x.dtype}. Use x.float().")
-    dense("x", x)
+    check_dense("x", x)
 
 
 def _check_beside(x: Tensor, scale: Tensor) -> None:
-    same_place(x=x, scale=scale)
+    check_same_place(x=x, scale=scale)
     for size, other in zip(reversed(x.shape), reversed(scale.shape), strict=False):
         if size != other and size != 1 and other != 1:
             raise ValueError(
@@ -72,7 +72,7 @@ def _check_beside(x: Tensor, scale: Tensor) -> None:
 def _checked_scale(scale: float | Tensor) -> float | Tensor:
     if not isinstance(scale, Tensor):
         try:
-            value = single("scale", scale)
+            value = check_single("scale", scale)
         except TypeError:
             raise TypeError(f"scale must be a number or a tensor; got {type(scale).__name__}.") from None
         if not 0 < value < math.inf:
@@ -80,9 +80,9 @@ def _checked_scale(scale: float | Tensor) -> float | Tensor:
         return value
     if scale.dtype not in _DTYPES:
         raise TypeError(f"a scale tensor must be floating point; got {scale.dtype}. Use scale.float().")
-    dense("scale", scale)
+    check_dense("scale", scale)
     # Reading a value back would stop the GPU's queue, break a compiled graph, or fail under vmap: NaN tells there.
-    if scale.device.type == "cpu" and scale.numel() and readable(scale):
+    if scale.device.type == "cpu" and scale.numel() and is_readable(scale):
         lowest, highest = scale.aminmax() if scale.numel() > 1 else (scale, scale)
         if not (lowest.item() > 0 and highest.item() < math.inf):
             bad = lowest.item() if not lowest.item() > 0 else highest.item()
@@ -133,7 +133,7 @@ class BWReLU(nn.Module):
         if isinstance(scale, Tensor):
             raise TypeError("scale must be a number; the layer makes its own parameter when learnable=True.")
         number = float(_checked_scale(scale))
-        learned = flag("learnable", learnable)
+        learned = check_flag("learnable", learnable)
         self.scale = nn.Parameter(torch.tensor(number, dtype=_learned_dtype(number))) if learned else number
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .._checks import beside, dense, finite, known
+from .._checks import check_beside, check_dense, check_finite, check_known
 from .._scaling import power_of_two
 
 _DTYPES = (torch.float64, torch.float32, torch.complex128, torch.complex64)
@@ -115,7 +115,7 @@ def conditioning(network: nn.Module | Callable[[Any], Tensor], x: Any) -> Condit
         dead = (features == 0).all(0)
     largest, smallest, unit = float(values[0]), float(values[max(rank, 1) - 1]), float(unit)
     values = values * unit
-    finite("the list of singular values, of features near the largest float,", values)
+    check_finite("the list of singular values, of features near the largest float,", values)
     if rank == 0:
         return Conditioning(values, math.inf, 0, dead, math.nan, math.nan)
     inverse = smallest / largest
@@ -160,17 +160,17 @@ def _features(network: Any, x: Any) -> Tensor:
             f"features must be float64, float32 or complex; got {features.dtype}, too coarse for small singular "
             "values. Use network.float() and x.float(), without autocast."
         )
-    dense("features", features)
-    known(**{"the feature matrix": features})
+    check_dense("features", features)
+    check_known(**{"the feature matrix": features})
     if features.numel() == 0:
         raise ValueError(f"there is nothing to measure: the features have the shape {tuple(features.shape)}.")
-    finite("the feature matrix", features)
+    check_finite("the feature matrix", features)
     return features.reshape(-1, features.shape[-1])
 
 
 def _input_of_the_last_layer(network: nn.Module, x: Any) -> Tensor:
     """What goes into the ``nn.Linear`` whose output, perhaps in another shape, is the output of the network."""
-    beside(network, x=x)
+    check_beside(network, x=x)
     network = getattr(network, "_orig_mod", network)  # under torch.compile: a compiled graph calls no hooks
     calls: list[tuple[Tensor, Tensor, int]] = []  # all of them: memory that is freed could be used again
 

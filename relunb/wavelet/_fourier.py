@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from .._checks import Numbers, real
+from .._checks import Numbers, check_real
 
 
 def wavelet_fourier(omega: Numbers) -> Tensor:
@@ -31,7 +31,7 @@ def wavelet_fourier(omega: Numbers) -> Tensor:
 
     Source: the transform of Shenouda, Zhou and Nowak (2024), Eq. (2). Derived in :doc:`/book/wavelet/gershgorin`.
     """
-    omega = real("omega", omega)
+    omega = check_real("omega", omega)
     quarter, half = omega / 4, omega / 2
     modulus = (_sinc(quarter) * quarter.sin()).square() * (2 - half.cos()) / 3
     # exp(-3i omega/2) in two turns: 1.5 * omega would be rounded, and overflow

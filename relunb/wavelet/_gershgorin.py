@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch import Tensor
 
-from .._checks import real, shown
+from .._checks import check_real, shown
 
 
 class GershgorinDiscs(NamedTuple):
@@ -65,7 +65,7 @@ def gershgorin_interval(matrix: Any) -> GershgorinInterval:
         centers = exact.diagonal()
         radii = np.array([sum(map(abs, row)) - abs(row[i]) for i, row in enumerate(exact)], dtype=object)
         return GershgorinInterval((min(centers - radii), max(centers + radii)), GershgorinDiscs(centers, radii))
-    entries = real("matrix", matrix)
+    entries = check_real("matrix", matrix)
     _check_square(entries.shape)
     centers = entries.diagonal(dim1=-2, dim2=-1)
     others = entries - centers.diag_embed()

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .._checks import known, rational, readable, real, shown, single
+from .._checks import check_known, check_real, check_single, is_rational, is_readable, shown
 from ._knots import KNOTS, VALUES, WEIGHTS
 
 
@@ -47,7 +47,7 @@ def inner_product(scale_a: Any, shift_a: Any, scale_b: Any, shift_b: Any, low: A
     sympy = sys.modules.get("sympy")  # if no one has loaded SymPy, no input comes from it
     if sympy is not None and any(isinstance(v, sympy.Basic) for v in (*neurons.values(), low, high)):
         number = _sympy_number
-    elif all(map(rational, neurons.values())) and all(_is_rational_end(v) for v in (low, high)):
+    elif all(map(is_rational, neurons.values())) and all(_is_rational_end(v) for v in (low, high)):
         number = _fraction
     else:
         return _of_tensors(neurons, low, high)
@@ -60,20 +60,20 @@ def inner_product(scale_a: Any, shift_a: Any, scale_b: Any, shift_b: Any, low: A
 def _of_tensors(neurons: dict[str, Any], low: Any, high: Any) -> Any:
     given = [value for value in neurons.values() if isinstance(value, Tensor)]
     like = torch.empty((), dtype=torch.float64, device=given[0].device if given else "cpu")
-    tensors = {name: real(name, value, like=like) for name, value in neurons.items()}
-    low, high = single("low", low), single("high", high)
+    tensors = {name: check_real(name, value, like=like) for name, value in neurons.items()}
+    low, high = check_single("low", low), check_single("high", high)
     if math.isnan(low) or math.isnan(high):
         raise ValueError("an end of the interval is NaN.")
     bounded = math.isfinite(low) and math.isfinite(high)
     if not bounded:
-        known(**tensors)
+        check_known(**tensors)
     a, b = tensors["scale_a"], tensors["scale_b"]
     try:
         a, s, b, t = torch.broadcast_tensors(*(value.double() for value in tensors.values()))
     except RuntimeError:
         shapes = ", ".join(f"{name} {tuple(value.shape)}" for name, value in tensors.items())
         raise ValueError(f"the scales and shifts must broadcast; their shapes are {shapes}.") from None
-    both_zero = not bounded and readable(a) and readable(b) and bool(((a == 0) & (b == 0)).any())
+    both_zero = not bounded and is_readable(a) and is_readable(b) and bool(((a == 0) & (b == 0)).any())
     _check_interval(low, high, unbounded_ok=not both_zero)
     narrow_first = a.abs() >= b.abs()
     a, s, b, t = (torch.where(narrow_first, p, q) for p, q in ((a, b), (s, t), (b, a), (t, s)))
@@ -191,7 +191,7 @@ def _sympy_number(name: str, value: Any) -> Any:
 
 
 def _is_rational_end(value: Any) -> bool:
-    return rational(value) or (isinstance(value, float) and math.isinf(value))
+    return is_rational(value) or (isinstance(value, float) and math.isinf(value))
 
 
 def _is_infinite(value: Any) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .._checks import Numbers, count, finite, real, shown
+from .._checks import Numbers, check_count, check_finite, check_real, shown
 from ._secular import root
 
 _MOST_ENTRIES = 2**28  # 2 GiB of float64
@@ -45,7 +45,7 @@ def relu_gram(biases: Numbers | Sequence[Rational]) -> Any:
         _check_size(len(biases), len(biases))
         exact = [Fraction(int(b)) if isinstance(b, int | np.integer) else b for b in biases]
         return np.array([[_entry(b, c) for c in exact] for b in exact], dtype=object)
-    b = real("biases", biases)
+    b = check_real("biases", biases)
     if b.ndim == 0:
         raise ValueError("biases must have a dimension, (..., K); got one number. Use [b].")
     _check_size(b.numel(), b.shape[-1])
@@ -55,7 +55,7 @@ def relu_gram(biases: Numbers | Sequence[Rational]) -> Any:
     start = torch.where(start > -1, start, -1.0)
     length, p, q = 1 - start, start - one, start - other
     gram = length**3 / 3 + (p + q) * length**2 / 2 + p * q * length
-    finite("the Gram matrix of these biases", gram)
+    check_finite("the Gram matrix of these biases", gram)
     return gram
 
 
@@ -98,7 +98,7 @@ def relu_condition_number(k: int) -> float:
 
     Source: sharpens Shenouda, Zhou and Nowak (2024), Theorem 3.1. Derived in :doc:`/book/wavelet/ill-conditioned`.
     """
-    k = count("k", k)
+    k = check_count("k", k)
     if k > _MOST_NEURONS:
         raise ValueError(f"k must be at most 8e76, as the condition number of more exceeds all floats; got {shown(k)}.")
     if k == 1:

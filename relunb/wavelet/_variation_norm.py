@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .._checks import flag, rational, readable, real, shown
+from .._checks import check_flag, check_real, is_rational, is_readable, shown
 from .._scaling import power_of_two
 from ._activation import BWReLU, _checked_scale
 from ._knots import KNOTS, WEIGHTS
@@ -67,16 +67,16 @@ def variation_norm(
 
     Source: Shenouda, Zhou and Nowak (2024), Eq. (25) and (30). Derived in :doc:`/book/wavelet/variation-norm`.
     """
-    exact = flag("exact", exact)
+    exact = check_flag("exact", exact)
     if domain is not None:
         if not exact:
             raise ValueError("domain= needs exact=True: the sum of the weights does not know where the kinks are.")
         domain = _interval(domain)
-    if all(map(_is_rational_list, (v, w, [] if bias is None else bias))) and rational(scale):
-        if domain is None or all(rational(end) or math.isinf(end) for end in domain):
+    if all(map(_is_rational_list, (v, w, [] if bias is None else bias))) and is_rational(scale):
+        if domain is None or all(is_rational(end) or math.isinf(end) for end in domain):
             return _of_fractions(v, w, scale, bias, exact, domain)
     first = next((value for value in (v, w) if isinstance(value, Tensor)), None)
-    v, w = real("v", v, like=first), real("w", w, like=first)
+    v, w = check_real("v", v, like=first), check_real("w", w, like=first)
     if v.ndim not in (1, 2) or w.ndim not in (1, 2) or v.shape[-1] != w.shape[0]:
         raise ValueError(
             "v must be (K,) or (outputs, K) and w (K,) or (K, inputs), with the same K; "
@@ -92,7 +92,7 @@ def variation_norm(
         if w.shape[1] != 1:
             raise ValueError(f"exact=True needs one input; got {w.shape[1]}. The sum, exact=False, takes any number.")
         w = w[:, 0]
-    bias = torch.zeros_like(w) if bias is None else real("bias", bias, like=w)
+    bias = torch.zeros_like(w) if bias is None else check_real("bias", bias, like=w)
     if bias.shape != w.shape:
         raise ValueError(f"bias must have one entry a neuron, ({len(w)},); got {tuple(bias.shape)}.")
     return _of_kinks(v if v.ndim == 2 else v[None], w, scale, bias, domain)
@@ -180,7 +180,7 @@ def _times(total: Tensor, unit: Tensor) -> Tensor:
 
 def _require_resolved(bent: Tensor, scale: Tensor, bias: Tensor, eps: float) -> None:
     blurred = bent & (scale * bias.abs() > 1 / (32 * eps))
-    if readable(blurred) and blurred.any():
+    if is_readable(blurred) and blurred.any():
         k = int(blurred.nonzero()[0])
         product = float(scale[k] * bias[k].abs())
         raise ValueError(
@@ -234,8 +234,8 @@ def _scale(scale: Any, v: Tensor) -> Tensor | float:
     if not isinstance(scale, Tensor):
         if not isinstance(scale, list | tuple | np.ndarray) or np.ndim(scale) == 0:
             return _checked_scale(scale)  # pyright: ignore[reportArgumentType]
-        scale = real("scale", scale, like=v)
-    scale = real("scale", _checked_scale(scale), like=v)
+        scale = check_real("scale", scale, like=v)
+    scale = check_real("scale", _checked_scale(scale), like=v)
     if scale.shape not in ((), v.shape[-1:]):
         raise ValueError(f"scale must be one number, or one a neuron, ({v.shape[-1]},); got {tuple(scale.shape)}.")
     return scale
@@ -298,7 +298,7 @@ def deep_variation_norm(network: nn.Module) -> Tensor:
             raise ValueError(f"{_called(name)} has no weights yet: call the network once.")
         if layer.weight.dtype not in (torch.float32, torch.float64):
             raise TypeError(f"the weights must be float64 or float32; got {layer.weight.dtype}. Use network.float().")
-    weights = [real(f"the weight of {_called(name)}", layer.weight) for name, layer in layers[::2]]
+    weights = [check_real(f"the weight of {_called(name)}", layer.weight) for name, layer in layers[::2]]
     for below, (name, _), weight in zip(weights, layers[2::2], weights[1:], strict=False):
         if weight.shape[1] != len(below):
             raise ValueError(

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .._checks import Numbers, count, flag, real, shown
+from .._checks import Numbers, check_count, check_flag, check_real, shown
 from ._inner_product import inner_product
 from ._secular import root
 
@@ -104,7 +104,7 @@ def wavelet_gram(
     Source: Shenouda, Zhou and Nowak (2024), Eq. (18), (36)-(45). Derived in :doc:`/book/wavelet/gershgorin`; the
     boundary in :doc:`/book/wavelet/coverage`.
     """
-    normalized, exact = flag("normalized", normalized), flag("exact", exact)
+    normalized, exact = check_flag("normalized", normalized), check_flag("exact", exact)
     sizes = [len(block) for block in _blocks(levels, shifts, _MOST_ROWS, "fit into a matrix")]
     if exact and normalized and shifts == "all" and levels > 1:
         raise ValueError(
@@ -148,7 +148,7 @@ def toeplitz_symbol(theta: Numbers) -> Tensor:
 
     Source: sharpens Shenouda, Zhou and Nowak (2024), Eq. (46). Derived in :doc:`/book/wavelet/gershgorin`.
     """
-    cosine = real("theta", theta).cos()
+    cosine = check_real("theta", theta).cos()
     return (28 + 10 * cosine - 2 * cosine.square()) / 162
 
 
@@ -207,7 +207,7 @@ def _ends(angle: float, middle: float, *, flipped: bool) -> float:
 
 
 def _check(levels: int, shifts: str) -> None:
-    count("levels", levels)
+    check_count("levels", levels)
     if shifts not in _SHIFTS:
         raise ValueError(f"shifts must be one of {', '.join(map(repr, _SHIFTS))}; got {shifts!r}.")
 

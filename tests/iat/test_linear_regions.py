@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from relunb.iat import IAT, PiecewisePolynomial, _linear_regions
-from relunb.iat._linear_regions import linear_regions, most_regions, region_breakpoints, region_polygons
+from relunb.iat._linear_regions import linear_regions, max_linear_regions, region_breakpoints, region_polygons
 from tests.iat.inputs import normal, numbers
 
 CONTINUOUS = ("pwl", "pwq", "fourier", "pwl-w")
@@ -275,11 +275,11 @@ def arrangement(basis, nodes):
 
 
 def test_most_regions():
-    assert most_regions(3, 8) == 58
-    assert [most_regions(2, m) for m in (1, 2, 7)] == [2, 4, 14]
-    assert most_regions(9, 5) == 2**5  # more dimensions than nodes: every pattern
-    assert arrangement("fourier", 8) == most_regions(3, 8)
-    assert arrangement("fourier", 7) == most_regions(3, 7)
+    assert max_linear_regions(3, 8) == 58
+    assert [max_linear_regions(2, m) for m in (1, 2, 7)] == [2, 4, 14]
+    assert max_linear_regions(9, 5) == 2**5  # more dimensions than nodes: every pattern
+    assert arrangement("fourier", 8) == max_linear_regions(3, 8)
+    assert arrangement("fourier", 7) == max_linear_regions(3, 7)
     assert arrangement("pwl", 8) == 46  # neighbours share the planes' directions: not in general position
     for basis, nodes, expected in (("fourier", 8, 58), ("pwl", 8, 46)):
         layer = IAT(3, input_basis=basis, method="midpoint", points=nodes)
@@ -289,7 +289,7 @@ def test_most_regions():
 @pytest.mark.parametrize("nodes", [2, 3, 8, 9, 64, 65])
 def test_antipodal_nodes_share_a_line(nodes):
     layer = IAT(2, input_basis="fourier", output_basis="rect", method="midpoint", points=nodes)
-    assert linear_regions(layer, *square(1.0)) == (nodes if nodes % 2 == 0 else most_regions(2, nodes))
+    assert linear_regions(layer, *square(1.0)) == (nodes if nodes % 2 == 0 else max_linear_regions(2, nodes))
 
 
 # The exact transform
@@ -454,9 +454,9 @@ def test_networks_that_are_refused():
 def test_counts_that_are_refused():
     for width, nodes in ((0, 3), (3, 0)):
         with pytest.raises(ValueError, match="must be at least 1"):
-            most_regions(width, nodes)
+            max_linear_regions(width, nodes)
     with pytest.raises(TypeError, match="points must be an integer"):
-        most_regions(3, 2.5)
+        max_linear_regions(3, 2.5)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -23,7 +23,7 @@ from relunb.iat import (
     activation_matrix,
     activation_pattern,
     linear_regions,
-    most_regions,
+    max_linear_regions,
     transform,
 )
 from tests.iat.inputs import numbers
@@ -266,10 +266,10 @@ def test_contains_takes_one_number():
 
 
 def test_counts_that_cannot_end_are_refused_and_large_ones_are_quick():
-    assert most_regions(10**9, 3) == 8
-    assert most_regions(3, 10**9) == 2 * sum(math.comb(10**9 - 1, i) for i in range(3))
+    assert max_linear_regions(10**9, 3) == 8
+    assert max_linear_regions(3, 10**9) == 2 * sum(math.comb(10**9 - 1, i) for i in range(3))
     with pytest.raises(ValueError, match=r"has about 3e\+08 digits, too many to be summed"):
-        most_regions(5 * 10**8, 10**9)
+        max_linear_regions(5 * 10**8, 10**9)
 
 
 def test_the_last_layer_of_a_network_may_be_wide():

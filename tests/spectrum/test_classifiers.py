@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from relunb.spectrum import ToneClassifier, class_constant, shortened_means, tone_classes
+from relunb.spectrum import ToneClassifier, class_constant, tone_classes, truncated_means
 
 
 def network(activation, **sizes):
@@ -69,13 +69,13 @@ def test_a_linear_network_cannot_tell_signals_with_equal_shortened_means_apart()
 
 def test_shortened_means_leave_out_the_last_samples():
     x = torch.tensor([[1.0, 2, 3, 4], [0, 0, 0, 8]])
-    assert shortened_means(x, 3).tolist() == [[10 / 4, 6 / 4, 3 / 4], [2, 0, 0]]
-    assert shortened_means(x, 4)[0, 3] == 1 / 4
+    assert truncated_means(x, 3).tolist() == [[10 / 4, 6 / 4, 3 / 4], [2, 0, 0]]
+    assert truncated_means(x, 4)[0, 3] == 1 / 4
 
 
 def test_whole_cycles_leave_a_linear_network_only_the_last_four_samples():
     data = tone_classes(1, jitter=0.0)
-    means = shortened_means(data.signals.double(), 5)
+    means = truncated_means(data.signals.double(), 5)
     assert means[:, 0].abs().max() < 1e-8  # float32 data
     assert means[:, 1:].abs().max() <= 4 / 256
 
@@ -135,7 +135,7 @@ def test_bad_signals_get_a_sentence():
     with pytest.raises(ValueError, match="no samples"):
         network("linear")(torch.zeros(3, 0))
     with pytest.raises(ValueError, match="between 1 and the number of samples, 4; got 5"):
-        shortened_means(torch.zeros(4), 5)
+        truncated_means(torch.zeros(4), 5)
 
 
 @pytest.mark.parametrize("samples", [1, 2, 4, 5])

@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from relunb.spectrum import FixedFilter, amplitude_spectrum, averager, differentiator
+from relunb.spectrum import FixedFilter, amplitude_spectrum, difference_network, moving_average_network
 from tests.tolerance import DEVICES
 
 FLOATS = (torch.float64, torch.float32)
@@ -32,7 +32,7 @@ def filter_of(net: torch.nn.Sequential) -> FixedFilter:
 
 def settled(x: torch.Tensor, limit: int) -> tuple[int, torch.Tensor]:
     """How many differences it takes until a further one changes nothing, and what is left then."""
-    step = differentiator(1)
+    step = difference_network(1)
     y = torch.relu(x)
     for layer in range(limit + 1):
         after = step(y)
@@ -72,7 +72,7 @@ def test_the_response_is_the_fourier_transform_of_the_taps():
 
 def test_the_response_of_both_filters_is_known_in_closed_form():
     f = torch.linspace(0.001, 0.5, 250, dtype=torch.float64)
-    difference, mean = filter_of(differentiator(1)), filter_of(averager(9, 1))
+    difference, mean = filter_of(difference_network(1)), filter_of(moving_average_network(9, 1))
     torch.testing.assert_close(difference.frequency_response(f).abs(), 2 * torch.sin(torch.pi * f), rtol=0, atol=4e-16)
     dirichlet = torch.sin(9 * torch.pi * f) / (9 * torch.sin(torch.pi * f))
     expected = dirichlet * torch.exp(-8j * torch.pi * f)
@@ -82,7 +82,7 @@ def test_the_response_of_both_filters_is_known_in_closed_form():
 
 
 def test_the_response_far_beyond_the_sample_rate_repeats_without_losing_digits():
-    layer = filter_of(averager(9, 1))
+    layer = filter_of(moving_average_network(9, 1))
     near, far = layer.frequency_response([0.375]), layer.frequency_response([2.0**40 + 0.375])
     torch.testing.assert_close(far, near, rtol=0, atol=1e-15)
 
@@ -96,7 +96,7 @@ def test_the_filter_is_differentiable_twice_and_batches_under_vmap():
 
 
 def test_the_taps_keep_float64_through_moves_and_copies_and_are_no_state():
-    net = averager(9, 2)
+    net = moving_average_network(9, 2)
     moved = copy.deepcopy(net).float().double()
     x = noise(30)
     assert torch.equal(moved(x), net(x)), "taps that went through float32 would show"
@@ -107,7 +107,7 @@ def test_the_taps_keep_float64_through_moves_and_copies_and_are_no_state():
 # ---- both networks
 
 
-@pytest.mark.parametrize("build", [differentiator, lambda depth: averager(5, depth)])
+@pytest.mark.parametrize("build", [difference_network, lambda depth: moving_average_network(5, depth)])
 def test_a_slice_of_the_network_is_its_layer_and_depth_zero_is_relu(build):
     net, x = build(4), noise(2, 16)
     y = torch.relu(x)
@@ -120,7 +120,7 @@ def test_a_slice_of_the_network_is_its_layer_and_depth_zero_is_relu(build):
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("build", [differentiator, lambda depth: averager(5, depth)])
+@pytest.mark.parametrize("build", [difference_network, lambda depth: moving_average_network(5, depth)])
 def test_a_positive_factor_passes_through(build, dtype):
     """ReLU(c x) = c ReLU(x): the sample rate in the authors' differences only scales the result. 8 is exact."""
     net, x = build(3), noise(16).to(dtype)
@@ -141,7 +141,7 @@ def test_relu_twice_is_relu_once_and_a_constant_stays_a_constant():
 
 @pytest.mark.parametrize(("kernel_size", "depth", "samples"), [(9, 5, 8192), (2, 20, 64), (7, 3, 63), (64, 1, 64)])
 def test_averager_spectrum_is_the_gain_to_the_depth_times_that_of_one_relu(kernel_size, depth, samples):
-    net, x = averager(kernel_size, depth), noise(3, samples)
+    net, x = moving_average_network(kernel_size, depth), noise(3, samples)
     bins = torch.arange(samples // 2 + 1, dtype=torch.float64) / samples
     gain = filter_of(net).frequency_response(bins)
     expected = gain**depth * torch.fft.rfft(torch.relu(x)) / samples
@@ -150,7 +150,7 @@ def test_averager_spectrum_is_the_gain_to_the_depth_times_that_of_one_relu(kerne
 
 def test_averager_relus_after_the_first_are_the_identity():
     """Bit for bit: a mean of nonnegative numbers is nonnegative, in floating point too."""
-    net, x = averager(9, 5), noise(4, 100)
+    net, x = moving_average_network(9, 5), noise(4, 100)
     filters_alone = torch.nn.Sequential(net[0], *[layer for layer in net[1:] if isinstance(layer, FixedFilter)])
     assert len(filters_alone) == 6
     assert torch.equal(filters_alone(x), net(x))
@@ -162,16 +162,16 @@ def test_averager_keeps_the_mean(dtype):
     x = noise(8, 1000).to(dtype)
     kept = torch.relu(x).mean(-1)
     for depth in (1, 5, 50):
-        error = (averager(9, depth)(x).mean(-1) - kept).abs().max().item()
+        error = (moving_average_network(9, depth)(x).mean(-1) - kept).abs().max().item()
         assert error <= 2 * depth * torch.finfo(dtype).eps
 
 
 def test_averager_in_the_end_leaves_nothing_but_the_mean():
     """Every gain but that of DC is below one, so depth removes the rest, at the rate of the lowest line, 1/2 here."""
     x = torch.relu(cosine(64))
-    (gain,) = filter_of(averager(9, 1)).frequency_response([1 / 64]).abs().tolist()
+    (gain,) = filter_of(moving_average_network(9, 1)).frequency_response([1 / 64]).abs().tolist()
     for depth in (100, 200, 400):
-        away = (averager(9, depth)(x) - x.mean()).abs().max().item()
+        away = (moving_average_network(9, depth)(x) - x.mean()).abs().max().item()
         assert away == pytest.approx(gain**depth / 2, rel=1e-3)
     assert away < 2e-6
 
@@ -221,7 +221,7 @@ def test_every_signal_of_whole_numbers_settles_into_isolated_impulses():
 def test_no_layer_makes_a_zero_positive_or_a_sample_larger():
     y = torch.relu(noise(200))
     for _ in range(30):
-        after = differentiator(1)(y)
+        after = difference_network(1)(y)
         assert (after <= y).all()
         y = after
 
@@ -256,7 +256,7 @@ def test_one_impulse_a_period_has_a_flat_spectrum():
 def test_differentiation_keeps_the_lines_of_a_signal_and_changes_their_heights():
     x = 0.5 + cosine(64, 3) + 2 * cosine(64, 10, phase=1.0)
     frequencies, before = amplitude_spectrum(x, 64.0)
-    _, after = amplitude_spectrum(filter_of(differentiator(1))(x), 64.0)
+    _, after = amplitude_spectrum(filter_of(difference_network(1))(x), 64.0)
     torch.testing.assert_close(after, before * 2 * torch.sin(torch.pi * frequencies / 64), rtol=0, atol=1e-14)
     assert before[0] > 0.49 and after[0] < 1e-15
 
@@ -280,7 +280,7 @@ def test_average_pooling_loses_the_mean_where_the_window_does_not_divide_the_len
 
 def test_average_pooling_is_the_moving_average_and_one_sample_in_p():
     x, pool = noise(1, 96), 4
-    moving = filter_of(averager(pool, 1))(x)
+    moving = filter_of(moving_average_network(pool, 1))(x)
     torch.testing.assert_close(torch.nn.functional.avg_pool1d(x, pool), moving[:, pool - 1 :: pool], rtol=0, atol=1e-15)
 
 
@@ -293,7 +293,7 @@ def test_average_pooling_folds_what_is_above_the_new_nyquist_frequency(frequency
     frequencies, amplitudes = amplitude_spectrum(pooled, rate / pool)
     new_rate = rate // pool
     alias = abs(frequency - new_rate * round(frequency / new_rate))
-    gain = filter_of(averager(pool, 1)).frequency_response(frequency, rate).abs().item()
+    gain = filter_of(moving_average_network(pool, 1)).frequency_response(frequency, rate).abs().item()
     expected = torch.zeros_like(amplitudes)
     expected[alias] = gain
     torch.testing.assert_close(amplitudes, expected, rtol=0, atol=1e-13)
@@ -306,14 +306,14 @@ def test_average_pooling_folds_what_is_above_the_new_nyquist_frequency(frequency
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda: differentiator(-1), ValueError, "depth must be at least 0"),
-        (lambda: differentiator(1.5), TypeError, "depth must be an integer"),
-        (lambda: averager(0, 2), ValueError, "kernel_size must be at least 1"),
-        (lambda: averager(3, -2), ValueError, "depth must be at least 0"),
-        (lambda: averager(9, 1)(torch.ones(8)), ValueError, "9 taps and the signal 8 samples"),
-        (lambda: differentiator(1)(torch.ones(3, 0)), ValueError, "no samples"),
-        (lambda: differentiator(1)(torch.tensor(1.0)), ValueError, "no samples"),
-        (lambda: differentiator(1)(torch.ones(8, dtype=torch.long)), TypeError, r"Use x\.float\(\)"),
+        (lambda: difference_network(-1), ValueError, "depth must be at least 0"),
+        (lambda: difference_network(1.5), TypeError, "depth must be an integer"),
+        (lambda: moving_average_network(0, 2), ValueError, "kernel_size must be at least 1"),
+        (lambda: moving_average_network(3, -2), ValueError, "depth must be at least 0"),
+        (lambda: moving_average_network(9, 1)(torch.ones(8)), ValueError, "9 taps and the signal 8 samples"),
+        (lambda: difference_network(1)(torch.ones(3, 0)), ValueError, "no samples"),
+        (lambda: difference_network(1)(torch.tensor(1.0)), ValueError, "no samples"),
+        (lambda: difference_network(1)(torch.ones(8, dtype=torch.long)), TypeError, r"Use x\.float\(\)"),
         (lambda: FixedFilter([1.0])([1.0, 2.0]), TypeError, "torch.Tensor; got list"),
         (lambda: FixedFilter([]), ValueError, "taps is empty"),
         (lambda: FixedFilter([[1.0, 2.0]]), ValueError, "flat"),
@@ -335,7 +335,12 @@ def test_a_tap_that_the_signal_cannot_hold_is_refused():
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: differentiator(10**8), lambda: averager(10**9, 1), lambda: averager(2, 10**9)]
+    "make",
+    [
+        lambda: difference_network(10**8),
+        lambda: moving_average_network(10**9, 1),
+        lambda: moving_average_network(2, 10**9),
+    ],
 )
 def test_networks_that_no_memory_holds_are_refused(make):
     with pytest.raises(ValueError, match="must be at most"):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from relunb.book.figures import networks
-from relunb.spectrum import amplitude_spectrum, differentiator
+from relunb.spectrum import amplitude_spectrum, difference_network
 from tests.cells import shown
 
 pytestmark = pytest.mark.usefixtures("no_window")
@@ -32,7 +32,7 @@ def test_a_stick_stands_at_every_line_and_nowhere_else():
 
 
 def test_the_slider_has_nine_layers_and_ends_on_equal_lines():
-    figure = picture("fig-networks-layers", differentiator=differentiator).figure
+    figure = picture("fig-networks-layers", differentiator=difference_network).figure
     slider = figure.layout.sliders[0]
     assert [step.label for step in slider.steps] == [str(layer) for layer in range(9)]
     for layer, step in enumerate(slider.steps):

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from relunb.spectrum import ToneClassifier, class_constant, tone_classes, train_together
+from relunb.spectrum import ToneClassifier, class_constant, tone_classes, train_ensemble
 
 SIZES = {"n_filters": 4, "n_hidden": 8}
 
@@ -22,7 +22,7 @@ def test_a_batch_of_one_is_a_plain_training_loop():
     network, signals = network.double(), signals.double()
     loop = ToneClassifier("relu", **SIZES).double()
     loop.load_state_dict(network.state_dict())
-    history = train_together([network], signals, labels, seeds=[5], epochs=3, batch_size=16, learning_rate=1e-2)
+    history = train_ensemble([network], signals, labels, seeds=[5], epochs=3, batch_size=16, learning_rate=1e-2)
     moments = {name: [torch.zeros_like(w), torch.zeros_like(w)] for name, w in loop.named_parameters()}
     generator, step = torch.Generator().manual_seed(5), 0
     for epoch in range(3):
@@ -51,8 +51,8 @@ def test_a_batch_of_one_is_a_plain_training_loop():
 @pytest.mark.parametrize("activation", ["relu", "linear"])
 def test_a_repetition_is_the_same_in_any_company(activation):
     networks, signals, labels = repetitions(3, activation)
-    together = train_together(networks, signals, labels, seeds=range(3), epochs=4)
-    alone = train_together(networks[2:], signals[2:], labels[2:], seeds=[2], epochs=4)
+    together = train_ensemble(networks, signals, labels, seeds=range(3), epochs=4)
+    alone = train_ensemble(networks[2:], signals[2:], labels[2:], seeds=[2], epochs=4)
     assert torch.allclose(together.loss[2:], alone.loss, rtol=1e-4)
     assert torch.allclose(together.distances["second"][2:], alone.distances["second"], rtol=1e-3)
     assert not torch.allclose(together.loss[0], together.loss[2], rtol=1e-2)
@@ -63,7 +63,7 @@ def test_training_learns_and_leaves_the_networks_alone():
     before = [value.clone() for net in networks for value in net.parameters()]
     ticks = []
     options = {"epochs": 30, "batch_size": 8, "learning_rate": 1e-2, "after_epoch": lambda: ticks.append(1)}
-    history = train_together(networks, signals, labels, seeds=range(2), **options)
+    history = train_ensemble(networks, signals, labels, seeds=range(2), **options)
     assert history.loss.shape == (2, 30) and history.loss[:, -1].max() < 0.2 * history.loss[:, 0].min()
     assert history.accuracy[:, -1].min() > 0.95
     assert len(ticks) == 30
@@ -73,7 +73,7 @@ def test_training_learns_and_leaves_the_networks_alone():
 
 def test_a_network_at_its_start_is_at_distance_zero():
     networks, signals, labels = repetitions(1)
-    still = train_together(networks, signals, labels, seeds=[0], epochs=1, learning_rate=0.0)
+    still = train_ensemble(networks, signals, labels, seeds=[0], epochs=1, learning_rate=0.0)
     assert still.distances["first"].item() == 0
 
 
@@ -91,7 +91,7 @@ def test_a_mistake_gets_a_sentence(change, error, words):
     networks, signals, labels = repetitions(2)
     arguments = {"networks": networks, "signals": signals, "labels": labels, "seeds": range(2), **change}
     with pytest.raises(error, match=words):
-        train_together(**arguments)
+        train_ensemble(**arguments)
 
 
 @pytest.mark.parametrize("other", [ToneClassifier("linear", **SIZES), ToneClassifier(**{**SIZES, "n_hidden": 9})])
@@ -99,7 +99,7 @@ def test_networks_that_are_not_alike_are_refused(other):
     """All are computed as the first one is: a linear one would silently get its ReLUs."""
     networks, signals, labels = repetitions(2)
     with pytest.raises(ValueError, match=r"alike.*networks\[1\] differs"):
-        train_together([networks[0], other], signals, labels, seeds=range(2))
+        train_ensemble([networks[0], other], signals, labels, seeds=range(2))
 
 
 @pytest.mark.parametrize(
@@ -124,4 +124,4 @@ def test_what_would_train_into_nothing_is_refused_before_it_starts(change, error
     networks, signals, labels = repetitions(2)
     arguments = {"networks": networks, "signals": signals, "labels": labels, "seeds": range(2), **change}
     with pytest.raises(error, match=words):
-        train_together(**arguments)
+        train_ensemble(**arguments)

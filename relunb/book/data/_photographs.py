@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..._checks import count, shown
+from ..._checks import check_count, shown
 
 PHOTOGRAPHS = ("astronaut", "camera", "chelsea", "coffee", "rocket")
 
@@ -35,7 +35,7 @@ def photograph(name: str = "chelsea", *, window: tuple[int, int, int] | None = N
     """
     if not isinstance(name, str) or name not in PHOTOGRAPHS:
         raise ValueError(f"name must be one of {', '.join(map(repr, PHOTOGRAPHS))}; got {shown(name)}.")
-    window, shrink = None if window is None else _window(window), count("shrink", shrink)
+    window, shrink = None if window is None else _window(window), check_count("shrink", shrink)
     data, color = skimage_module("data", "photograph"), skimage_module("color", "photograph")
     pixels = getattr(data, name)()
     gray = color.rgb2gray(pixels) if pixels.ndim == 3 else pixels / 255
@@ -55,7 +55,7 @@ def _window(window: Any) -> tuple[int, int, int]:
     except (TypeError, ValueError) as error:
         raise ValueError(f"window must be three integers, (top, left, side); got {shown(window)}.") from error
     lows = {"the top of window": (top, 0), "the left of window": (left, 0), "the side of window": (side, 1)}
-    top, left, side = (count(name, value, least=least) for name, (value, least) in lows.items())
+    top, left, side = (check_count(name, value, least=least) for name, (value, least) in lows.items())
     return top, left, side
 
 

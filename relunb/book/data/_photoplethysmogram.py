@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..._checks import shown, single
+from ..._checks import check_single, shown
 
 
 def photoplethysmogram(
@@ -66,7 +66,7 @@ def photoplethysmogram(
 
 def _number(name: str, value: float) -> float:
     try:
-        number = single(name, value)
+        number = check_single(name, value)
     except TypeError:
         raise TypeError(f"{name} must be given in numbers; got {shown(value)}.") from None
     if not math.isfinite(number):

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..._checks import count, shown
+from ..._checks import check_count, shown
 from ._photographs import shrunk, skimage_module
 
 
@@ -53,7 +53,7 @@ def phantom(side: int = 400) -> Tensor:
 
     Source: Shepp and Logan (1974), as scikit-image ships it. Used in :doc:`/book/inr/tomography`.
     """
-    if 400 % count("side", side):
+    if 400 % check_count("side", side):
         raise ValueError(f"side must be a divisor of 400; got {shown(side)}.")
     whole = skimage_module("data", "phantom").shepp_logan_phantom()
     return shrunk(torch.from_numpy(whole).float(), 400 // side)

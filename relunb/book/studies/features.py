@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ...spectrum._classifiers import ToneClassifier, glorot_uniform
 from ...spectrum._one_filter import filtered_dc
-from ...spectrum._repetitions import Histories, train_together
+from ...spectrum._repetitions import Histories, train_ensemble
 from ...spectrum._tone_classes import class_constant, tone_classes
 from . import HERE
 from ._runner import Case, Settings, Where, provenance, run, written
@@ -63,7 +63,7 @@ def experiment(
     if activation == "linear":
         signals = [five_samples(x) for x in signals]
     stacked = torch.stack(signals).to(device), torch.stack(labels).to(device)
-    return train_together(networks, *stacked, seeds=repetitions, epochs=epochs, **options)
+    return train_ensemble(networks, *stacked, seeds=repetitions, epochs=epochs, **options)
 
 
 def five_samples(signals: Tensor) -> Tensor:

@@ -80,7 +80,7 @@ POINTWISE = {
 }
 
 
-class BlockedNetwork:
+class FusedMLP:
     """Values and gradients of ``last(f(c f(c first(x))))`` with linear layers, an activation f and scales c, on a CPU.
 
     The layers stay where they are: this reads their weights in every call and writes their ``grad``.

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from relunb import bw_relu
-from relunb.ops import BlockedNetwork
-from relunb.ops._blocked_network import POINTWISE
+from relunb.ops import FusedMLP
+from relunb.ops._fused_mlp import POINTWISE
 
 ACTIVATIONS = {
     "bw_relu": lambda c, z: bw_relu(z, c),
@@ -62,7 +62,7 @@ def test_values_and_every_gradient_are_autograds(activation, dtype, scales, rows
     count = 5 if rows == 1 else 257
     x, target = torch.rand(count, 2, dtype=dtype) * 2 - 1, torch.rand(count, 3, dtype=dtype)
     weight = torch.rand(len(x), 1, dtype=dtype)
-    blocked = BlockedNetwork(linears, activation, chosen, skip, rows=rows)
+    blocked = FusedMLP(linears, activation, chosen, skip, rows=rows)
     values = plain(x, activation, linears, chosen, skip)
     torch.testing.assert_close(blocked.values(x), values, rtol=0, atol=WITHIN[dtype])
     trained = parameters(linears, chosen, skip)
@@ -86,7 +86,7 @@ def test_values_and_every_gradient_are_autograds(activation, dtype, scales, rows
 def test_any_depth_and_width(activation, widths):
     linears, chosen, _ = network(activation, torch.float64, widths, "fixed", skip=False)
     x, target = (torch.rand(50, n, dtype=torch.float64) for n in (widths[0], widths[-1]))
-    blocked = BlockedNetwork(linears, activation, chosen, rows=16)
+    blocked = FusedMLP(linears, activation, chosen, rows=16)
     loss = (plain(x, activation, linears, chosen, None) - target).square().mean()
     expected = torch.autograd.grad(loss, parameters(linears, chosen, None))
     blocked.squared_error(x, target)
@@ -100,7 +100,7 @@ def test_at_a_knot_and_at_the_centre_the_slope_is_that_of_bw_relu():
         for linear, (weight, bias) in zip(linears, ((1.0, 0.0), (1.0, 0.0)), strict=True):
             linear.weight.fill_(weight)
             linear.bias.fill_(bias)
-    blocked = BlockedNetwork(linears, "bw_relu", [1.0])
+    blocked = FusedMLP(linears, "bw_relu", [1.0])
     for knot in [k / 2 for k in range(-1, 8)]:
         x = torch.tensor([[knot]], dtype=torch.float64)
         blocked.backward(x, torch.ones_like(x))
@@ -118,7 +118,7 @@ def test_a_shared_parameter_gets_the_sum_of_its_gradients():
     loss = (plain(x, "bw_relu", linears, chosen, None) - target).square().mean()
     trained = list(dict.fromkeys(parameters(linears, chosen, None)))
     expected = torch.autograd.grad(loss, trained)
-    BlockedNetwork(linears, "bw_relu", chosen, rows=7).squared_error(x, target)
+    FusedMLP(linears, "bw_relu", chosen, rows=7).squared_error(x, target)
     for p, gradient in zip(trained, expected, strict=True):
         torch.testing.assert_close(p.grad, gradient, rtol=1e-12, atol=1e-14)
 
@@ -126,7 +126,7 @@ def test_a_shared_parameter_gets_the_sum_of_its_gradients():
 def test_gradients_replace_those_before_and_follow_changed_weights():
     linears, chosen, _ = network("bw_relu", torch.float64, (2, 6, 1), "fixed", skip=False)
     x, target = torch.rand(30, 2, dtype=torch.float64), torch.rand(30, 1, dtype=torch.float64)
-    blocked = BlockedNetwork(linears, "bw_relu", chosen)
+    blocked = FusedMLP(linears, "bw_relu", chosen)
     first, _ = blocked.squared_error(x, target)
     gradient = linears[0].weight.grad
     assert gradient is not None
@@ -144,7 +144,7 @@ def test_a_step_of_the_papers_size_takes_less_than_64_mib():
     script = """
 import torch
 from torch import nn
-from relunb.ops import BlockedNetwork
+from relunb.ops import FusedMLP
 
 def high_water():
     return int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 1024
@@ -152,9 +152,9 @@ def high_water():
 torch.manual_seed(0)
 linears = [nn.Linear(a, b) for a, b in ((2, 300), (300, 300), (300, 300), (300, 1))]
 x, target = torch.rand(65_536, 2), torch.rand(65_536, 1)
-BlockedNetwork(linears, "bw_relu", [9.0] * 3, rows=8).squared_error(x[:8], target[:8])  # the libraries' own memory
+FusedMLP(linears, "bw_relu", [9.0] * 3, rows=8).squared_error(x[:8], target[:8])  # the libraries' own memory
 before = high_water()
-BlockedNetwork(linears, "bw_relu", [9.0] * 3).squared_error(x, target)
+FusedMLP(linears, "bw_relu", [9.0] * 3).squared_error(x, target)
 print(high_water() - before)
 """
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
