@@ -3,6 +3,7 @@
 import os
 import resource
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -22,6 +23,15 @@ def dies_once(number, log, device, checkpoint):
     if number == 2 and not Path(log).exists():
         Path(log).touch()
         os.kill(os.getpid(), signal.SIGKILL)
+    return {"square": number**2}
+
+
+def freezes(number, log, device, checkpoint):
+    """Gets no share of the processor for some seconds."""
+    with open(log, "a") as file:
+        file.write(f"{number}\n")
+    subprocess.Popen(["sh", "-c", f"sleep 8; kill -CONT {os.getpid()}"])
+    os.kill(os.getpid(), signal.SIGSTOP)
     return {"square": number**2}
 
 

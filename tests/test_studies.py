@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import dask.config
 import pytest
 import torch
 
@@ -65,6 +66,14 @@ def test_a_case_is_kept_under_its_settings_and_not_under_their_order():
 def test_a_case_whose_worker_is_killed_is_made_by_another(tmp_path):
     done = run(study_cases.dies_once, numbered(4, log=str(tmp_path / "log")), Where(jobs=2), "squares")
     assert [case.result["square"] for case in done.values()] == [0, 1, 4, 9]
+
+
+def test_a_worker_that_is_silent_for_long_is_not_dead(tmp_path):
+    """So it is at low priority, on a machine with other work."""
+    log = tmp_path / "log"
+    with dask.config.set({"distributed.scheduler.worker-ttl": "2s"}):
+        run(study_cases.freezes, numbered(1, log=str(log)), Where(jobs=1), "squares")
+    assert log.read_text().split() == ["0"], "made once"
 
 
 def test_a_case_goes_on_from_its_checkpoint(tmp_path):

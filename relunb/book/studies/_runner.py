@@ -95,6 +95,7 @@ def kept_as(name: str, settings: Settings) -> Path:
 
 def _make(name: str, todo: dict[str, tuple[Settings, Path]], total: int, where: Where, title: str) -> None:
     try:
+        import dask.config
         from distributed import Client, LocalCluster, wait
     except ModuleNotFoundError:
         raise SystemExit(f"{title}: studies need dask: pip install 'relunb[studies]'.") from None
@@ -108,6 +109,8 @@ def _make(name: str, todo: dict[str, tuple[Settings, Path]], total: int, where: 
             except (OSError, ValueError) as error:  # nobody there, or no address
                 raise SystemExit(f"{title}: no scheduler answers at {where.scheduler}: {error}") from None
         else:
+            # At low priority, on a machine with other work, a process may be silent for minutes and is not dead.
+            stack.enter_context(dask.config.set({"distributed.scheduler.worker-ttl": None}))
             jobs = where.jobs or (1 if where.device == "cuda" else os.cpu_count() or 1)
             cluster = LocalCluster(
                 n_workers=min(jobs, len(todo)),
