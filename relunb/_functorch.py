@@ -30,6 +30,11 @@ def nested_forward_mode() -> bool:
     return sum(level.key() == TransformType.Jvp for level in levels) > 1
 
 
+def inside_transform() -> bool:
+    """Inside ``vmap``, ``grad``, ``jvp`` or what is made of them."""
+    return peek_interpreter_stack() is not None
+
+
 def batched(x: Tensor) -> bool:
     """Whether ``vmap``, or ``is_grads_batched`` of autograd, hides a dimension of x."""
     return is_batchedtensor(x) or is_legacy_batchedtensor(x)

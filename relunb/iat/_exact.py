@@ -1,7 +1,8 @@
-"""IAT-ReLU for any pair of bases, exactly: split [-1, 1] at roots and breakpoints, and integrate each piece.
+"""IAT-ReLU for any pair of bases, exactly: where the state is positive, and the integral over that.
 
 With D(x) the set where z = p^T x is positive, IAT(x) = A(D) x, its gradient is A(D), and its Hessian is what A's
-boundary terms add: sum over the roots of q_i p p^T / |p'^T x|. All three come from one sum over the nodes of D.
+boundary terms add: sum over the roots of q_i p p^T / |p'^T x|. Values and gradients are made by panels, with two matrix
+products. A derivative of the gradient needs roots that move with x: it comes from one sum over the nodes of D.
 """
 
 from typing import Any
@@ -9,14 +10,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .._functorch import recorded, shape_alone, valueless
+from .._functorch import batched, inside_transform, recorded, shape_alone, valueless, without_autocast
 from .._scaling import power_of_two
+from . import _panels
 from ._basis import Basis
-from ._pattern import active_nodes, block_rows, boundaries, in_blocks
+from ._pattern import active_nodes, block_rows, boundaries, check_roots_can_be_found, in_blocks
 
 
 def exact_relu(x: Tensor, input_basis: Basis, output_basis: Basis) -> Tensor:
-    """IAT-ReLU of x (..., input size) for q of unit L1 norms: (..., output size). Computed in float64.
+    """IAT-ReLU of x (..., input size) for q of unit L1 norms: (..., output size). Roots are found in float64.
 
     A sample that is not finite gives NaN.
     """
@@ -27,12 +29,71 @@ def exact_relu(x: Tensor, input_basis: Basis, output_basis: Basis) -> Tensor:
         reason = "The exact transform finds roots, and their number differs from sample to sample."
         outside: Any = torch.compiler.disable(exact_relu, reason=reason)
         return outside(x, input_basis, output_basis)
+    check_roots_can_be_found(x)
     wide = x.double()
     good = wide.isfinite().all(-1, keepdim=True)
-    wide = torch.where(good, wide, 0)
-    edges, active, _ = boundaries(wide, input_basis)
-    y = _Apply.apply(wide, edges, active, input_basis, output_basis)
+    call = _Call(input_basis, output_basis, x.dtype != torch.float64)
+    y = _Apply.apply(torch.where(good, wide, 0), call)
     return torch.where(good, y, torch.nan).to(x.dtype)  # pyright: ignore[reportArgumentType]
+
+
+class _Call:
+    """One transform of some states: the bases, and where the states were positive."""
+
+    def __init__(self, p: Basis, q: Basis, narrow: bool) -> None:
+        self.p, self.q, self.narrow = p, q, narrow
+        self.domains: list[_panels.Domain] = []
+
+    def on(self, device: torch.device) -> _panels.Panels:
+        return _panels.panels(self.p, self.q, self.narrow, device)
+
+
+class _Apply(torch.autograd.Function):
+    """The transform. Its derivative is A(D): the edges' own contribution is zero, Eq. (20), as z vanishes at a root."""
+
+    @staticmethod
+    def forward(x: Tensor, call: _Call) -> Tensor:
+        with without_autocast(x):
+            y, call.domains = _panels.transformed(x.reshape(-1, x.shape[-1]), call.on(x.device))
+        return y.reshape(*x.shape[:-1], call.q.size)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, _Call], output: Tensor) -> None:
+        x, ctx.call = inputs
+        ctx.save_for_backward(x)
+        ctx.save_for_forward(x)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        (x,), call = ctx.saved_tensors, ctx.call
+        if torch.is_grad_enabled() or _transformed(grad, x):  # a derivative of this one may follow
+            edges, active = boundaries(x, call.p)[:2]
+            return by_rows(rmatvec, grad, edges, active, call.p, call.q), None
+        with without_autocast(x):
+            flat = _panels.rmatvec(grad.reshape(-1, grad.shape[-1]), call.domains, call.on(x.device))
+        return flat.reshape(x.shape), None
+
+    @staticmethod
+    def jvp(ctx: Any, x_dot: Tensor, _: None) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        (x,), call = ctx.saved_tensors, ctx.call
+        if x.requires_grad or x_dot.requires_grad or _transformed(x_dot, x):
+            edges, active = boundaries(x, call.p)[:2]
+            return by_rows(matvec, x_dot, edges, active, call.p, call.q)
+        with without_autocast(x):
+            flat = _panels.matvec(x_dot.reshape(-1, x_dot.shape[-1]), call.domains, call.on(x.device))
+        return flat.reshape(*x_dot.shape[:-1], call.q.size)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int, None], x: Tensor, call: _Call) -> tuple[Tensor, int]:
+        return _Apply.apply(x.movedim(in_dims[0], 0), call), 0  # pyright: ignore[reportReturnType]
+
+
+def _transformed(*tensors: Tensor) -> bool:
+    """Whether a transform of torch.func, or one like it, stands around these tensors."""
+    return inside_transform() or any(batched(t) for t in tensors)
+
+
+# By nodes: differentiable in the edges of D, to any order.
 
 
 def matvec(v: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis) -> Tensor:
@@ -47,42 +108,6 @@ def rmatvec(g: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis) -> Ten
     s, weight = active_nodes(edges, active, p, q)
     along = weight * (q(s) * (g / q.l1_norms.to(g))[..., None, :]).sum(-1)
     return (along[..., None, :] @ p(s)).squeeze(-2)
-
-
-class _Apply(torch.autograd.Function):
-    """A(D) x with D(x) found before. The edges' own gradient is zero, Eq. (20): z vanishes at a root, and jumps stay.
-
-    The second derivative comes through them: the gradient A(D)^T g is differentiable in the edges.
-    """
-
-    @staticmethod
-    def forward(x: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis) -> Tensor:
-        return scaled_matvec(x, edges, active, p, q)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, Basis, Basis], output: Tensor) -> None:
-        x, edges, active, ctx.p, ctx.q = inputs
-        ctx.save_for_backward(edges, active)
-        ctx.save_for_forward(edges, active)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        edges, active = ctx.saved_tensors
-        return by_rows(rmatvec, grad, edges, active, ctx.p, ctx.q), None, None, None, None
-
-    @staticmethod
-    def jvp(ctx: Any, x_dot: Tensor, *_: Any) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
-        edges, active = ctx.saved_tensors
-        return by_rows(matvec, x_dot, edges, active, ctx.p, ctx.q)
-
-    @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[Tensor, int]:
-        x, edges, active, p, q = inputs
-        moved = [
-            t.movedim(dim, 0) if dim is not None else t.expand(info.batch_size, *t.shape)
-            for t, dim in zip((x, edges, active), in_dims, strict=False)
-        ]
-        return _Apply.apply(*moved, p, q), 0  # pyright: ignore[reportReturnType]
 
 
 def scaled_matvec(x: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis) -> Tensor:

@@ -313,6 +313,12 @@ def _carried(active: Tensor, own: Tensor) -> Tensor:
 
 def boundaries(x: Tensor, basis: Basis) -> tuple[Tensor, Tensor, Tensor]:
     """Edges, active and moving for x (..., size), float64 and finite; the edges differentiable in x."""
+    check_roots_can_be_found(x)
+    return _Boundaries.apply(x, basis)  # pyright: ignore[reportReturnType]
+
+
+def check_roots_can_be_found(x: Tensor) -> None:
+    """Refuse what would be silently wrong."""
     if recorded():
         raise RuntimeError(
             "torch.export and torch.jit.trace cannot record how roots are found, as their number differs from sample "
@@ -325,7 +331,6 @@ def boundaries(x: Tensor, basis: Basis) -> tuple[Tensor, Tensor, Tensor]:
             "jvp inside jvp (jacfwd inside jacfwd) through roots would silently give zero, a fault of PyTorch's "
             "(issue 197867). Use torch.func.hessian, or jacrev inside jacfwd."
         )
-    return _Boundaries.apply(x, basis)  # pyright: ignore[reportReturnType]
 
 
 class _Boundaries(torch.autograd.Function):

@@ -1,0 +1,174 @@
+"""Where polynomials change their sign on [-1, 1], for a batch of them in Legendre coefficients at once.
+
+A polynomial of degree n has at most as many roots as its n + 1 Bernstein coefficients have changes of sign, and an even
+number fewer if fewer. So no change says that there is no root, and one change that there is just one. Where there are
+more, seldom, four parts are looked at in the same way. Nothing is sampled, so no pair of roots is missed that is deeper
+than rounding. What is not resolved where all coefficients are rounding is a double root, and bounds nothing.
+"""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from math import comb
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.polynomial import legendre
+from torch import Tensor
+
+from .._tables import kept_table
+
+_PARTS = 4
+_QUIET_FROM = 3  # levels on: before, a part is too long to be all rounding
+_LEVELS = 15  # of four parts each: two roots closer than the square root of the rounding are one double root
+
+
+class SignChanges(NamedTuple):
+    """Every change of sign, in any order; along one polynomial they rise and fall in turn."""
+
+    number: Tensor  # (changes,): of the polynomial
+    place: Tensor  # (changes,): in [-1, 1]
+    falling: Tensor  # (changes,), bool: from positive to negative
+    after: Tensor  # (polynomials,), bool: positive at 1
+
+
+class _Maps(NamedTuple):
+    """Matrices that take a column of Legendre coefficients to others."""
+
+    powers: Tensor  # (size, size): of u
+    bernstein: Tensor  # (size, size)
+    parts: Tensor  # (parts * size, size): Legendre coefficients on each part
+    starts: Tensor  # (parts,): 0, 1, ...
+
+
+@kept_table(64)
+def maps(size: int, device: torch.device) -> _Maps:
+    """For ``size`` coefficients."""
+    powers, bernstein = np.zeros((2, size, size))
+    for k in range(size):
+        powers[: k + 1, k] = legendre.leg2poly(np.eye(size)[k])[: k + 1]
+        of = [Fraction((-1) ** (k + i) * comb(k, i)) for i in range(k + 1)]
+        for n in range(k + 1, size):  # of one degree more: in whole numbers, as floats would cancel
+            of = [(i * of[max(i - 1, 0)] + (n - i) * of[min(i, n - 1)]) / n for i in range(n + 1)]
+        bernstein[:, k] = [float(b) for b in of]
+    nodes, weights = legendre.leggauss(size)
+    project = (legendre.legvander(nodes, size - 1) * weights[:, None]).T * (np.arange(size)[:, None] + 0.5)
+    parts = [
+        np.triu(project @ legendre.legvander((2 * part + nodes + 1) / _PARTS - 1, size - 1)) for part in range(_PARTS)
+    ]
+    tables = (powers, bernstein, np.concatenate(parts), np.arange(_PARTS, dtype=np.float64))
+    return _Maps(*(torch.from_numpy(t).to(device) for t in tables))
+
+
+def sign_changes(c: Tensor, noise: Tensor, steps: int) -> SignChanges:
+    """Of sum_k c[n, k] L_k(u), which is rounded by noise[n]. A place takes ``steps``, each of which cubes its error."""
+    to = maps(c.shape[1], c.device)
+    number, low, length = torch.arange(len(c), device=c.device), torch.full_like(noise, -1), 2.0
+    after, alone, touching, ends = noise > 0, [], [], None
+    for level in range(_LEVELS + 1):
+        b = to.bernstein @ c.mT
+        positive = b > 0
+        if ends is None:
+            after = positive[-1]
+        else:
+            _agree(positive.view(len(b), -1, _PARTS), ends)
+        changes = (positive[1:] != positive[:-1]).view(torch.uint8).sum(0, dtype=torch.uint8)
+        one, several = (changes == 1).nonzero().squeeze(1), (changes > 1).nonzero().squeeze(1)
+        alone.append((number[one], low[one], c.index_select(0, one), *_around(b, positive, one)))
+        alone[-1] += (torch.full_like(alone[-1][1], length),)
+        if not len(several):
+            break
+        number, low, ends = number[several], low[several], positive[:: len(b) - 1, several]
+        if level >= _QUIET_FROM:
+            deep = (b[:, several].abs().amax(0) > noise[number]) & (level < _LEVELS)
+            at = ~deep & (ends[0] != ends[1])
+            touching.append((number[at], low[at] + length / 2, ends[0, at]))
+            number, low, ends, several = number[deep], low[deep], ends[:, deep], several[deep]
+        length /= _PARTS
+        c = (c.index_select(0, several) @ to.parts.mT).reshape(-1, c.shape[1])
+        number = number.repeat_interleave(_PARTS)
+        low = (low[:, None] + to.starts * length).flatten()
+    number, low, c, falling, guess, length = (torch.cat(t) for t in zip(*alone, strict=True))
+    place = torch.addcmul(low, length, _root(c, guess, falling, steps) + 1, value=0.5)
+    if touching:
+        number, place, falling = (torch.cat(t) for t in zip((number, place, falling), *touching, strict=True))
+    return SignChanges(number, place, falling, after)
+
+
+def _agree(positive: Tensor, ends: Tensor) -> None:
+    """Neighbours have one sign between them: (coefficients, wholes, parts), and at the ends that of the whole."""
+    positive[0, :, 0], positive[-1, :, -1] = ends
+    positive[-1, :, :-1] = positive[0, :, 1:]
+
+
+def _around(b: Tensor, positive: Tensor, one: Tensor) -> tuple[Tensor, Tensor]:
+    """Of those with one change of sign: whether they fall, and where the polygon of their coefficients does it."""
+    first = positive[0]
+    before = (positive == first).view(torch.uint8).sum(0, dtype=torch.uint8)[one].long()
+    at = before * b.shape[1] + one
+    right, left = b.view(-1)[at], b.view(-1)[at - b.shape[1]]
+    return first[one], (before - right / (right - left)) * (2 / max(1, len(b) - 1)) - 1
+
+
+def _root(c: Tensor, u: Tensor, falling: Tensor, steps: int) -> Tensor:
+    """The one root in [-1, 1], from a guess: Halley's steps, and halves for the few that they do not lead there."""
+    if not len(u) or c.shape[1] < 2:
+        return u
+    powers = maps(c.shape[1], c.device).powers @ c.mT
+    close = 2e-3 if steps == 2 else 1e-5  # the cube of a last step is left
+    u, lost = _stepped(powers, u, steps, close)
+    if len(lost):
+        powers, falling = powers[:, lost], falling[lost]
+        u[lost], still = _stepped(powers, u[lost], 3, close)
+        if len(still):
+            u[lost[still]] = _halved(powers[:, still], falling[still])
+    return u
+
+
+def _stepped(powers: Tensor, u: Tensor, steps: int, close: float) -> tuple[Tensor, Tensor]:
+    """After some of Halley's steps; and where they have not come to a stop in [-1, 1]."""
+    rows = powers.unbind(0)
+    step = new = u
+    for _ in range(steps):
+        value, slope, bend = _horner(rows, u)
+        step = value * slope / torch.addcmul(slope * slope, value, bend, value=-1)
+        new = u - step
+        u = new.clamp(-1, 1)
+    lost = ~((step.abs() <= close) & ((new - u).abs() <= 1e-9))
+    return u, lost.nonzero().squeeze(1)
+
+
+def _horner(rows: Sequence[Tensor], u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """sum_k rows[k] u^k, its first derivative, and half of its second."""
+    value, slope = torch.addcmul(rows[-2], rows[-1], u), rows[-1]
+    if len(rows) == 2:
+        return value, slope, torch.zeros_like(u)
+    bend, slope = slope, torch.addcmul(value, slope, u)
+    value = torch.addcmul(rows[-3], value, u)
+    for row in rows[-4::-1]:
+        bend = torch.addcmul(slope, bend, u)
+        slope = torch.addcmul(value, slope, u)
+        value = torch.addcmul(row, value, u)
+    return value, slope, bend
+
+
+def _halved(powers: Tensor, falling: Tensor) -> Tensor:
+    """The root in [-1, 1] between signs that differ: Newton's steps, or halves where they leave it."""
+    low, high = -torch.ones_like(powers[0]), torch.ones_like(powers[0])
+    rounding, rows = powers.abs().sum(0) * 2.0**-52, powers.unbind(0)
+    u = torch.zeros_like(low)
+    for turn in range(100):
+        value, slope, _ = _horner(rows, u)
+        below = (value > 0) == falling  # the root lies above u
+        low, high = torch.where(below, u, low), torch.where(below, high, u)
+        step = u - value / slope
+        inside = (step > low) & (step < high)
+        if turn % 3 == 2:  # steps that crawl along one side
+            inside &= high - low < 1e-3
+        new = torch.where(inside, step, (low + high) / 2)
+        noise = value.abs() <= rounding
+        done = ((new - u).abs() <= 4e-16) | noise
+        u = torch.where(noise, u, new)
+        if bool(done.all()):
+            break
+    return u
