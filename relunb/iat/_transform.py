@@ -51,8 +51,8 @@ class IAT(nn.Module):
             q_i as it is: :func:`relunb.iat.activation_matrix` with ``normalized=False``, times x.
 
     Input (..., in_features), output (..., out_features), same dtype and device. bfloat16 and float16 are computed in
-    float32; the exact form of other bases than rectangles and hats in float64. NaN and infinity give NaN. That form
-    finds roots outside a compiled graph, so ``torch.compile(fullgraph=True)``, ``torch.export`` and ``torch.jit.trace``
+    float32. NaN and infinity give NaN. The exact form of other bases than rectangles and hats finds roots, in float64
+    at any precision. It does so outside a compiled graph, so ``torch.compile(fullgraph=True)``, ``torch.export`` and ``torch.jit.trace``
     refuse it; all others are one graph.
 
     Raises:
