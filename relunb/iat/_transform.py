@@ -52,8 +52,8 @@ class IAT(nn.Module):
 
     Input (..., in_features), output (..., out_features), same dtype and device. bfloat16 and float16 are computed in
     float32. NaN and infinity give NaN. The exact form of other bases than rectangles and hats finds roots, in float64
-    at any precision. It does so outside a compiled graph, so ``torch.compile(fullgraph=True)``, ``torch.export`` and ``torch.jit.trace``
-    refuse it; all others are one graph.
+    at any precision. It does so outside a compiled graph: ``torch.compile(fullgraph=True)``, ``torch.export`` and
+    ``torch.jit.trace`` refuse it; all others are one graph.
 
     Raises:
         TypeError: an argument of another type.
