@@ -93,19 +93,37 @@ def _signs(x: Tensor, panels: _Panels) -> Roots:
     # A bound of what z is rounded by: its sum, and the angles of its harmonics.
     noise = (x.abs() @ panels.bounds) * (_EPS * 8 * (len(panels.units) + 4))
     edges, closing, opening = _edges(c, noise, panels)
-    active, sure = _inside(c, noise / 16, edges, panels)
-    active = across_gaps(active, sure)
+    active = across_gaps(_inside(c, noise / 16, edges, panels), edges.diff(dim=1) > 0)
+    return _shortened(edges, active, closing, opening)
+
+
+def _shortened(edges: Tensor, active: Tensor, closing: Tensor, opening: Tensor) -> Roots:
+    """Without the edges that bound nothing: -1 and 1 stay."""
     left, right = pad(active, (1, 0)), pad(active, (0, 1))
-    return Roots(edges, active, (left & ~right & closing) | (~left & right & opening))
+    moving = (left & ~right & closing) | (~left & right & opening)
+    kept = left ^ right
+    kept[:, 0] = True
+    kept[:, 1:] |= (edges[:, 1:] == 1) & (edges[:, :-1] < 1)
+    counts = kept.sum(1, keepdim=True)
+    most = int(counts.max()) if len(kept) else 2
+    order = (~kept).to(torch.int8).argsort(dim=1, stable=True)[:, :most]
+    beyond = torch.arange(most, device=edges.device) >= counts
+    right, moving = (of.gather(1, order) & ~beyond for of in (right, moving))
+    return Roots(torch.where(beyond, 1.0, edges.gather(1, order)), right[:, :-1], moving)
 
 
 def across_gaps(active: Tensor, sure: Tensor) -> Tensor:
-    """An interval that is empty, or so short that z is rounding there, is active where both its neighbours are."""
-    places = torch.arange(active.shape[-1], device=active.device)
-    before = torch.where(sure, places, -1).cummax(-1).values
-    after = torch.where(sure, places, len(places)).flip(-1).cummin(-1).values.flip(-1)
+    """An interval that is not sure, as an empty one, is active where both its neighbours are."""
+    before, after = _neighbours(sure)
     padded = pad(active, (1, 1))
     return padded.gather(-1, before + 1) & padded.gather(-1, after + 1)
+
+
+def _neighbours(sure: Tensor) -> tuple[Tensor, Tensor]:
+    """The nearest interval that is sure, itself or before, and itself or after: -1, and their number, for none."""
+    places = torch.arange(sure.shape[-1], device=sure.device)
+    before = torch.where(sure, places, -1).cummax(-1).values
+    return before, torch.where(sure, places, len(places)).flip(-1).cummin(-1).values.flip(-1)
 
 
 def _filled(block: Roots, most: int) -> Roots:
@@ -148,8 +166,12 @@ def _edges(c: Tensor, noise: Tensor, panels: _Panels) -> tuple[Tensor, Tensor, T
     return edges.clamp(max=1), closing, opening
 
 
-def _inside(c: Tensor, noise: Tensor, edges: Tensor, panels: _Panels) -> tuple[Tensor, Tensor]:
-    """Whether z is positive on each interval between edges, and whether that is sure."""
+def _inside(c: Tensor, noise: Tensor, edges: Tensor, panels: _Panels) -> Tensor:
+    """Whether z is positive on each interval between edges.
+
+    One so short that z is rounding there is as both its neighbours in its cell are, or as the only one: so a double
+    root, which rounding parts into two, bounds nothing, at the end of a cell neither.
+    """
     panel = torch.searchsorted(panels.ends[1:-1].contiguous(), (edges[:, 1:] + edges[:, :-1]) / 2, right=True)
     a, b = panels.ends[panel], panels.ends[panel + 1]
     start, stop = torch.maximum(edges[:, :-1], a), torch.minimum(edges[:, 1:], b)
@@ -160,4 +182,10 @@ def _inside(c: Tensor, noise: Tensor, edges: Tensor, panels: _Panels) -> tuple[T
     for part in (0.23, 0.5, 0.81):
         total += chebyshev(picked, ((start - a) + part * (stop - start)) / (b - a) * 2 - 1)
     sure = (total.abs() > 3 * noise[row, panel]) | (stop - start > (b - a) / 1024)
-    return total > 0, sure & (edges[:, 1:] > edges[:, :-1])
+    before, after = _neighbours(sure & (edges[:, 1:] > edges[:, :-1]))
+    cell = pad(torch.searchsorted(panels.breaks, panel, right=True), (1, 1), value=-1)
+    own = cell[:, 1:-1]
+    left, right = (torch.where(cell.gather(1, at + 1) == own, at, -1) for at in (before, after))
+    left, right = torch.where(left < 0, right, left), torch.where(right < 0, left, right)
+    positive = pad(total > 0, (1, 0))
+    return positive.gather(1, left + 1) & positive.gather(1, right + 1)
