@@ -19,7 +19,6 @@ from torch import Tensor
 from .._tables import kept_table
 
 _PARTS = 4
-_QUIET_FROM = 3  # levels on: before, a part is too long to be all rounding
 _LEVELS = 15  # of four parts each: two roots closer than the square root of the rounding are one double root
 
 
@@ -64,30 +63,31 @@ def sign_changes(c: Tensor, noise: Tensor, steps: int) -> SignChanges:
     """Of sum_k c[n, k] L_k(u), which is rounded by noise[n]. A place takes ``steps``, each of which cubes its error."""
     to = maps(c.shape[1], c.device)
     number, low, length = torch.arange(len(c), device=c.device), torch.full_like(noise, -1), 2.0
-    after, alone, touching, ends = noise > 0, [], [], None
-    for level in range(_LEVELS + 1):
-        b = to.bernstein @ c.mT
-        positive = b > 0
-        if ends is None:
-            after = positive[-1]
-        else:
-            _agree(positive.view(len(b), -1, _PARTS), ends)
-        changes = (positive[1:] != positive[:-1]).view(torch.uint8).sum(0, dtype=torch.uint8)
+    b = to.bernstein @ c.mT
+    positive = b > 0
+    weak = ((b[0].abs() <= noise) | (b[-1].abs() <= noise)).nonzero().squeeze(1)
+    positive[:, weak] = _clear_signs(b[:, weak], noise[weak])[0]
+    changes = _changes(positive)
+    after, alone, touching = positive[-1], [], []
+    for level in range(1, _LEVELS + 1):
         one, several = (changes == 1).nonzero().squeeze(1), (changes > 1).nonzero().squeeze(1)
         alone.append((number[one], low[one], c.index_select(0, one), *_around(b, positive, one)))
         alone[-1] += (torch.full_like(alone[-1][1], length),)
         if not len(several):
             break
-        number, low, ends = number[several], low[several], positive[:: len(b) - 1, several]
-        if level >= _QUIET_FROM:
-            deep = (b[:, several].abs().amax(0) > noise[number]) & (level < _LEVELS)
-            at = ~deep & (ends[0] != ends[1])
-            touching.append((number[at], low[at] + length / 2, ends[0, at]))
-            number, low, ends, several = number[deep], low[deep], ends[:, deep], several[deep]
         length /= _PARTS
         c = (c.index_select(0, several) @ to.parts.mT).reshape(-1, c.shape[1])
-        number = number.repeat_interleave(_PARTS)
-        low = (low[:, None] + to.starts * length).flatten()
+        number = number[several].repeat_interleave(_PARTS)
+        low = (low[several, None] + to.starts * length).flatten()
+        b = to.bernstein @ c.mT
+        ends = positive[:: len(b) - 1, several]
+        positive, clear = _clear_signs(b, noise[number])
+        _agree(positive.view(len(b), -1, _PARTS), clear.view(-1, _PARTS), ends)
+        changes = _changes(positive)
+        rounding = ~clear | ((changes > 1) & (level == _LEVELS))
+        changes.masked_fill_(rounding, 0)
+        at = rounding & (positive[0] != positive[-1])
+        touching.append((number[at], low[at] + length / 2, positive[0, at]))
     number, low, c, falling, guess, length = (torch.cat(t) for t in zip(*alone, strict=True))
     place = torch.addcmul(low, length, _root(c, guess, falling, steps) + 1, value=0.5)
     if touching:
@@ -95,10 +95,35 @@ def sign_changes(c: Tensor, noise: Tensor, steps: int) -> SignChanges:
     return SignChanges(number, place, falling, after)
 
 
-def _agree(positive: Tensor, ends: Tensor) -> None:
-    """Neighbours have one sign between them: (coefficients, wholes, parts), and at the ends that of the whole."""
-    positive[0, :, 0], positive[-1, :, -1] = ends
-    positive[-1, :, :-1] = positive[0, :, 1:]
+def _changes(positive: Tensor) -> Tensor:
+    """How often the signs change along each column."""
+    return (positive[1:] != positive[:-1]).view(torch.uint8).sum(0, dtype=torch.uint8)
+
+
+def _clear_signs(b: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """Whether coefficients (size, polynomials) are positive, and of which polynomials some are not rounding.
+
+    One that is rounding is as its neighbour before, the first ones as the next: those of a polynomial as near as
+    rounding, with the fewest changes. So a double root at an end, which rounding parts in two, is none.
+    """
+    clear = b.abs() > noise
+    places = torch.arange(len(b), device=b.device)[:, None]
+    first = torch.where(clear, places, len(b) - 1).amin(0)
+    before = torch.where(clear, places, -1).cummax(0).values
+    return ((b > 0) & clear).gather(0, torch.where(before < 0, first, before)), clear.any(0)
+
+
+def _agree(positive: Tensor, clear: Tensor, ends: Tensor) -> None:
+    """Neighbours have one sign between them: (coefficients, wholes, parts), and at the ends that of the whole.
+
+    A part that is all rounding, and so not clear, has those of its neighbours.
+    """
+    at = [ends[0]]
+    for k in range(1, _PARTS):
+        before = torch.where(clear[:, k - 1], positive[-1, :, k - 1], at[-1])
+        at.append(torch.where(clear[:, k], positive[0, :, k], before))
+    at.append(ends[1])
+    positive[0], positive[-1] = torch.stack(at[:-1], 1), torch.stack(at[1:], 1)
 
 
 def _around(b: Tensor, positive: Tensor, one: Tensor) -> tuple[Tensor, Tensor]:
@@ -115,7 +140,7 @@ def _root(c: Tensor, u: Tensor, falling: Tensor, steps: int) -> Tensor:
     if not len(u) or c.shape[1] < 2:
         return u
     powers = maps(c.shape[1], c.device).powers @ c.mT
-    close = 2e-3 if steps == 2 else 1e-5  # the cube of a last step is left
+    close = 2e-3 if steps == 2 else 1e-5  # the cube of a last step is left, beside a second root more
     u, lost = _stepped(powers, u, steps, close)
     if len(lost):
         powers, falling = powers[:, lost], falling[lost]
@@ -128,13 +153,14 @@ def _root(c: Tensor, u: Tensor, falling: Tensor, steps: int) -> Tensor:
 def _stepped(powers: Tensor, u: Tensor, steps: int, close: float) -> tuple[Tensor, Tensor]:
     """After some of Halley's steps; and where they have not come to a stop in [-1, 1]."""
     rows = powers.unbind(0)
-    step = new = u
+    step = new = slope = bend = u
     for _ in range(steps):
         value, slope, bend = _horner(rows, u)
         step = value * slope / torch.addcmul(slope * slope, value, bend, value=-1)
         new = u - step
         u = new.clamp(-1, 1)
-    lost = ~((step.abs() <= close) & ((new - u).abs() <= 1e-9))
+    near = step.abs() * (step * bend).square() <= close**3 * slope.square()
+    lost = ~((step.abs() <= close) & near & ((new - u).abs() <= 1e-9))
     return u, lost.nonzero().squeeze(1)
 
 

@@ -51,8 +51,8 @@ class ActivationPattern:
     def roots(self) -> Tensor:
         """The roots that bound D, in order, (..., most), the rest NaN where a sample has fewer. Differentiable.
 
-        -1 or 1 is one of them where the state is zero there and positive beside it. A root that D touches from both
-        sides bounds nothing, and a place where the state jumps is no root.
+        -1 or 1 is one of them where the state is zero there and positive beside it. A double root, which D touches from
+        both sides or from inside [-1, 1], bounds nothing, and a place where the state jumps is no root.
         """
         return _compact(self.edges, self.moving)
 

@@ -26,8 +26,9 @@ from relunb.iat import (
     max_linear_regions,
     transform,
 )
+from tests.iat.exact_pattern import exact_pattern
 from tests.iat.inputs import numbers
-from tests.iat.plain_integral import hessian, integral, over
+from tests.iat.plain_integral import hessian, integral, over, weighed
 
 OWN = PiecewisePolynomial(
     [-1, -0.25, 0.5, 1],
@@ -105,6 +106,64 @@ def test_values_matrix_and_measure_of_every_state_agree_with_a_plain_integral(p)
     assert (exact.least - 1e-14 <= measure).all() and (measure <= exact.most + 1e-14).all()
     assert (np.abs(activation_matrix(pattern, p, q).numpy() - exact.matrix) <= exact.doubt + 1e-14).all()
     assert (exact.most - exact.least <= 1e-12).mean() > 0.8  # or all this would say little
+
+
+def whole_numbers(size, most):
+    """One- and two-hot states, and ``most`` of all that have numbers from -2 to 2."""
+    rng, eye = np.random.default_rng(0), np.eye(size)
+    hot = [a * eye[i] + b * eye[j] for i in range(size) for j in range(i + 1) for a, b in ((1, 1), (-1, 2), (2, -3))]
+    hot = rng.permutation(np.array(hot))[:most]
+    if 5**size <= most:
+        return np.concatenate([np.array(list(itertools.product(range(-2, 3), repeat=size)), dtype=float), hot])
+    return np.concatenate([rng.integers(-2, 3, (most, size)), hot])
+
+
+def disagreements(p, x):
+    """States of whole numbers whose pattern is not that of exact arithmetic, to rounding; and the error of values.
+
+    A triple root is known to the cube root of a rounding. A double one bounds nothing, or the end that it lies at.
+    """
+    wrong, error, layer = [], 0.0, IAT(p.size, 3, p, "pwl")
+    given = torch.from_numpy(x)
+    pattern, y = activation_pattern(given, p), general(p, layer.output_basis)(given)
+    y, slopes = y.numpy(), torch.func.vmap(torch.func.jacrev(layer))(given).numpy()
+    assert np.abs(layer(given).numpy() - y).max() <= 1e-14 * np.abs(x).sum(1).max()
+    for n, state in enumerate(x):
+        wanted, flat = exact_pattern(state, p)
+        found = [ends for ends in pattern.intervals[n].tolist() if not math.isnan(ends[0])]
+        close = 1e-4 if flat else 1e-12
+        if np.shape(found) != np.shape(wanted) or np.abs(np.subtract(found, wanted)).max(initial=0) > close:
+            wrong.append((state.tolist(), found, wanted))
+        edges = np.array([-1.0, *itertools.chain(*wanted), 1.0])[None]
+        matrix = weighed(edges, np.arange(edges.shape[1] - 1)[None] % 2 == 1, p, layer.output_basis)[0]
+        error = max(error, np.abs(matrix @ state - y[n]).max())
+        if np.abs(matrix - slopes[n]).max() > (1e-4 if flat else 2e-14):
+            wrong.append((state.tolist(), slopes[n], matrix))
+    return wrong, error
+
+
+SPLINES = [PWL(3), PWL(4), PWQ(3), PWQ(4), PWQ(5), RectWavelet(4), PWLWavelet(4), OWN, Mixed(Rect(2), PWL(2))]
+
+
+@pytest.mark.parametrize("p", [*map(Fourier, (2, 3, 4, 5, 6, 9, 12)), *SPLINES], ids=repr)
+def test_patterns_and_gradients_of_whole_numbers_are_those_of_exact_arithmetic(p):
+    wrong, error = disagreements(p, whole_numbers(p.size, 125 if p.size < 6 else 20))
+    assert not wrong and error < 2e-14
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("p", [Fourier(4), Fourier(5), PWQ(4), PWQ(5), PWLWavelet(4)], ids=repr)
+def test_all_small_whole_numbers_are_those_of_exact_arithmetic(p):
+    wrong, error = disagreements(p, whole_numbers(p.size, 5**p.size))
+    assert not wrong and error < 2e-14
+
+
+def test_a_double_root_has_no_place_and_no_gradient():
+    """-cos(pi s) - cos(2 pi s), say, touches zero at 1 and -1, from above."""
+    for x in ([-1.0, 0, -1, 0], [-2.0, -2, -2, -1], [1.0, -2, 1, -1]):
+        pattern = activation_pattern(numbers(*x), "fourier")
+        assert pattern.roots.shape == (2,)
+        assert torch.func.jacrev(lambda x: activation_pattern(x, "fourier").measure)(numbers(*x)).abs().max() < 10
 
 
 @each_basis
