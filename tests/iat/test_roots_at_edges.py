@@ -124,10 +124,12 @@ def disagreements(p, x):
     A triple root is known to the cube root of a rounding. A double one bounds nothing, or the end that it lies at.
     """
     wrong, error, layer = [], 0.0, IAT(p.size, 3, p, "pwl")
-    given = torch.from_numpy(x)
-    pattern, y = activation_pattern(given, p), general(p, layer.output_basis)(given)
-    y, slopes = y.numpy(), torch.func.vmap(torch.func.jacrev(layer))(given).numpy()
-    assert np.abs(layer(given).numpy() - y).max() <= 1e-14 * np.abs(x).sum(1).max()
+    given = torch.from_numpy(x).requires_grad_()
+    pattern, ours = activation_pattern(given.detach(), p), layer(given)
+    y = general(p, layer.output_basis)(given.detach()).numpy()
+    slopes = [torch.autograd.grad(part.sum(), given, retain_graph=True)[0] for part in ours.unbind(1)]
+    slopes = torch.stack(slopes, 1).numpy()
+    assert np.abs(ours.detach().numpy() - y).max() <= 1e-14 * np.abs(x).sum(1).max()
     for n, state in enumerate(x):
         wanted, flat = exact_pattern(state, p)
         found = [ends for ends in pattern.intervals[n].tolist() if not math.isnan(ends[0])]
