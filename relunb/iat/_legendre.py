@@ -64,9 +64,7 @@ def sign_changes(c: Tensor, noise: Tensor, steps: int) -> SignChanges:
     to = maps(c.shape[1], c.device)
     number, low, length = torch.arange(len(c), device=c.device), torch.full_like(noise, -1), 2.0
     b = to.bernstein @ c.mT
-    positive = b > 0
-    weak = ((b[0].abs() <= noise) | (b[-1].abs() <= noise)).nonzero().squeeze(1)
-    positive[:, weak] = _clear_signs(b[:, weak], noise[weak])[0]
+    positive = _signs(b, noise)[0]
     changes = _changes(positive)
     after, alone, touching = positive[-1], [], []
     for level in range(1, _LEVELS + 1):
@@ -81,7 +79,7 @@ def sign_changes(c: Tensor, noise: Tensor, steps: int) -> SignChanges:
         low = (low[several, None] + to.starts * length).flatten()
         b = to.bernstein @ c.mT
         ends = positive[:: len(b) - 1, several]
-        positive, clear = _clear_signs(b, noise[number])
+        positive, clear = _signs(b, noise[number])
         _agree(positive.view(len(b), -1, _PARTS), clear.view(-1, _PARTS), ends)
         changes = _changes(positive)
         rounding = ~clear | ((changes > 1) & (level == _LEVELS))
@@ -100,17 +98,23 @@ def _changes(positive: Tensor) -> Tensor:
     return (positive[1:] != positive[:-1]).view(torch.uint8).sum(0, dtype=torch.uint8)
 
 
-def _clear_signs(b: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+def _signs(b: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
     """Whether coefficients (size, polynomials) are positive, and of which polynomials some are not rounding.
 
-    One that is rounding is as its neighbour before, the first ones as the next: those of a polynomial as near as
-    rounding, with the fewest changes. So a double root at an end, which rounding parts in two, is none.
+    Where an end is rounding, what is rounding is as its neighbour before, the first ones as the next: those of a
+    polynomial as near as rounding, with the fewest changes. So a double root there, which rounding parts, is none.
     """
-    clear = b.abs() > noise
-    places = torch.arange(len(b), device=b.device)[:, None]
-    first = torch.where(clear, places, len(b) - 1).amin(0)
-    before = torch.where(clear, places, -1).cummax(0).values
-    return ((b > 0) & clear).gather(0, torch.where(before < 0, first, before)), clear.any(0)
+    positive, clear = b > 0, torch.ones_like(noise, dtype=torch.bool)
+    weak = (torch.minimum(b[0].abs(), b[-1].abs()) <= noise).nonzero().squeeze(1)
+    if len(weak):
+        few = b.index_select(1, weak)
+        sure = few.abs() > noise[weak]
+        places = torch.arange(len(b), device=b.device)[:, None]
+        first = torch.where(sure, places, len(b) - 1).amin(0)
+        before = torch.where(sure, places, -1).cummax(0).values
+        positive[:, weak] = ((few > 0) & sure).gather(0, torch.where(before < 0, first, before))
+        clear[weak] = sure.any(0)
+    return positive, clear
 
 
 def _agree(positive: Tensor, clear: Tensor, ends: Tensor) -> None:
@@ -128,11 +132,12 @@ def _agree(positive: Tensor, clear: Tensor, ends: Tensor) -> None:
 
 def _around(b: Tensor, positive: Tensor, one: Tensor) -> tuple[Tensor, Tensor]:
     """Of those with one change of sign: whether they fall, and where the polygon of their coefficients does it."""
-    first = positive[0]
-    before = (positive == first).view(torch.uint8).sum(0, dtype=torch.uint8)[one].long()
+    falling = positive[0, one]
+    many = positive.view(torch.uint8).sum(0, dtype=torch.uint8)[one].long()
+    before = torch.where(falling, many, len(b) - many)
     at = before * b.shape[1] + one
     right, left = b.view(-1)[at], b.view(-1)[at - b.shape[1]]
-    return first[one], (before - right / (right - left)) * (2 / max(1, len(b) - 1)) - 1
+    return falling, (before - right / (right - left)) * (2 / max(1, len(b) - 1)) - 1
 
 
 def _root(c: Tensor, u: Tensor, falling: Tensor, steps: int) -> Tensor:

@@ -24,8 +24,9 @@ from ._basis import Basis
 from ._legendre import maps, sign_changes
 
 _PHASE = 1.25 * math.pi  # of the highest harmonic on a panel, at most
+_MOST_TERMS = 19  # of a harmonic on a panel, in float64
 _EPS = 2.0**-52
-_HELD = 1 << 18  # coefficients of states that are held at a time: 2 MiB
+_HELD = 1 << 20  # coefficients of states that are held at a time: 8 MiB
 
 
 class Panels(NamedTuple):
@@ -51,10 +52,11 @@ class Domain(NamedTuple):
     falling: Tensor  # (roots,), bool: from positive to negative
 
 
-def panel_numbers(p: Basis, q: Basis) -> int:
-    """How many numbers the tables hold."""
-    cells = len(_mesh(p, q)) - 1
-    return cells * (p.size * _terms(p, p, q, 2.0**-54) + q.size * _terms(q, p, q, 2.0**-54))
+def table_numbers(p: Basis, q: Basis) -> int:
+    """How many numbers the tables hold, at most: known before they are made."""
+    waves = math.ceil(2 * max(p.harmonics, q.harmonics) * math.pi / _PHASE)
+    terms = [max(basis.degree + 1, _MOST_TERMS if basis.harmonics else 0) for basis in (p, q)]
+    return (len(p.breakpoints) + len(q.breakpoints) + waves) * (2 * p.size * terms[0] + q.size * terms[1])
 
 
 @kept_table(64)
@@ -172,7 +174,7 @@ def rmatvec(g: Tensor, domains: list[Domain], on: Panels) -> Tensor:
 
 def _rows(x: Tensor, on: Panels) -> int:
     """How many samples are taken at a time."""
-    return max(1, (_HELD if x.is_cpu else 16 * _HELD) // max(on.p.shape[1], on.q.shape[0]))
+    return max(1, (_HELD if x.is_cpu else 4 * _HELD) // max(on.p.shape[1], on.q.shape[0]))
 
 
 def _in_units(x: Tensor, on: Panels) -> tuple[Tensor, list[Tensor]]:

@@ -22,6 +22,7 @@ from ._cells import (
     nodal_table,
 )
 from ._exact import exact_relu
+from ._panels import table_numbers
 
 Activation = Callable[[Tensor], Tensor]
 ACTIVATIONS: dict[str, Activation] = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
@@ -200,8 +201,7 @@ class _General:
     """Exact, for any pair of bases."""
 
     def __init__(self, p: Basis, q: Basis) -> None:
-        panels = len(p.breakpoints) + 2 * p.harmonics
-        _affordable("method='exact'", p, q, p.size * panels * (max(p.degree, 13 if p.harmonics else 0) + 1))
+        _affordable("method='exact'", p, q, table_numbers(p, q))
         self.p, self.q = p, q
 
     def __call__(self, x: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from relunb.iat import PWL, PWQ, Fourier, Mixed, PiecewisePolynomial, Rect
 from relunb.iat._bases import BASES, basis
 from relunb.iat._exact import by_rows, exact_relu, rmatvec, scaled_matvec
 from relunb.iat._legendre import sign_changes
-from relunb.iat._panels import _mesh, panels, transformed
+from relunb.iat._panels import _mesh, panels, table_numbers, transformed
 from relunb.iat._pattern import boundaries
 from tests.iat.inputs import normal
 from tests.iat.plain_integral import integral
@@ -65,9 +65,18 @@ def test_nearly_double_roots(side):
         level = torch.full_like(angle, 1 + side * height)
         x = torch.stack([angle.cos(), angle.sin(), level, level], 1)
         for sign in (1, -1):
-            y = exact_relu(sign * x, p, Rect(3))
-            wanted = integral((sign * x).numpy(), p, Rect(3)).y
-            assert np.abs(y.numpy() - wanted).max() <= 4e-15
+            y, slope = by_panels(sign * x, torch.ones(len(x), 3, dtype=torch.float64), p, Rect(3))
+            wanted = integral((sign * x).numpy(), p, Rect(3))
+            assert np.abs(y.numpy() - wanted.y).max() <= 4e-15
+            assert (np.abs(slope.numpy() - wanted.matrix.sum(1)) <= wanted.doubt.sum(1) + 4e-15).all()
+
+
+def test_tables_are_as_large_as_was_said_before_they_were_made():
+    for p, q in [(Fourier(64), PWQ(64)), (PWQ(40), Fourier(7)), (PWQ(20), PWQ(30)), (Mixed(Fourier(9), PWQ(9)), OWN)]:
+        on, said = panels(p, q, False, torch.device("cpu")), table_numbers(p, q)
+        made = on.p.numel() + on.q.numel() + on.back.numel()
+        assert 0.4 * said < made <= said
+    assert table_numbers(Fourier(10**7), PWQ(10**7)) > 1e15  # and is known at once
 
 
 def disagreements(x, p, q, points):
