@@ -7,6 +7,7 @@ it: ``relunb.check`` needs SymPy alone, and the rest PyTorch.
 ``bw_relu``   The B-spline wavelet activation, as a function.
 ``BWReLU``    The same as a layer.
 ``IAT``       The integral activation transform, a layer.
+``LinearSpline``  Any continuous, piecewise linear activation: what holds of ReLU holds of it.
 ``spectrum``  What ReLU does to a spectrum: harmonics, DC, intermodulation.
 ``wavelet``   Seven ReLUs that train well: Gram matrices, conditioning, variation norm.
 ``iat``       Bases, the transform and its patterns, continuous width.
@@ -27,13 +28,14 @@ if TYPE_CHECKING:
     from . import spectrum as spectrum
     from . import wavelet as wavelet
     from .iat import IAT as IAT
+    from .ops import LinearSpline as LinearSpline
     from .wavelet import BWReLU as BWReLU
     from .wavelet import bw_relu as bw_relu
 
-__all__ = ["IAT", "BWReLU", "bw_relu", "check", "iat", "inr", "plot", "spectrum", "wavelet"]
+__all__ = ["IAT", "BWReLU", "LinearSpline", "bw_relu", "check", "iat", "inr", "plot", "spectrum", "wavelet"]
 __version__ = "0.1.0"
 
-_HOME = {"IAT": "iat", "BWReLU": "wavelet", "bw_relu": "wavelet"}
+_HOME = {"IAT": "iat", "BWReLU": "wavelet", "LinearSpline": "ops", "bw_relu": "wavelet"}
 
 if not TYPE_CHECKING:  # A type checker then refuses a name that is not there.
 

@@ -9,6 +9,10 @@ from ._fused_mlp import FusedMLP as FusedMLP
 from ._linear_cells import LinearCells as LinearCells
 from ._linear_cells import linear_cells as linear_cells
 from ._linear_cells import linear_cells_plain as linear_cells_plain
+from ._linear_spline import linear_spline as linear_spline
+from ._linear_spline import linear_spline_plain as linear_spline_plain
+from ._linear_spline import spline_pieces as spline_pieces
+from ._linear_spline_layer import LinearSpline as LinearSpline
 from ._memory import kept_memory as kept_memory
 from ._midpoint import MidpointTables as MidpointTables
 from ._midpoint import activated as activated
@@ -22,6 +26,7 @@ from ._relu_cell_means import relu_cell_means_plain as relu_cell_means_plain
 __all__ = [
     "FusedMLP",
     "LinearCells",
+    "LinearSpline",
     "MidpointTables",
     "activated",
     "bw_relu_fused",
@@ -29,12 +34,15 @@ __all__ = [
     "kept_memory",
     "linear_cells",
     "linear_cells_plain",
+    "linear_spline",
+    "linear_spline_plain",
     "midpoint",
     "midpoint_plain",
     "midpoint_relu",
     "midpoint_tables",
     "relu_cell_means",
     "relu_cell_means_plain",
+    "spline_pieces",
 ]
 
 if not TYPE_CHECKING:  # A type checker then refuses a name that is not there.
