@@ -113,6 +113,15 @@ class LinearSpline(nn.Module):
             raise ValueError(f"name must be one of {', '.join(map(repr, NAMED))}; got {shown(name)}.")
         return cls(*NAMED[name], learnable=learnable)
 
+    def frozen(self) -> "LinearSpline":
+        """The same spline with constants.
+
+        Example:
+            >>> LinearSpline.named("hat", learnable=True).frozen()
+            LinearSpline(knots=3, learnable=False)
+        """
+        return LinearSpline(self.knots, self.jumps, self.slope, self.value)
+
     def forward(self, x: Tensor) -> Tensor:
         if not isinstance(x, Tensor) or not x.is_floating_point():
             got = x.dtype if isinstance(x, Tensor) else shown(x)

@@ -11,6 +11,14 @@ Lines of ReLU, exactly
 =========================================  =============================================================
 
 =========================================  =============================================================
+Any activation
+=========================================  =============================================================
+``activation_harmonics``                   all lines of one tone
+``activation_dc``                          the DC of many tones of independent frequencies
+``activation_line``                        a line of many tones
+=========================================  =============================================================
+
+=========================================  =============================================================
 The paper's power series
 =========================================  =============================================================
 ``abs_series_coefficients``                the binomials of one half
@@ -43,6 +51,9 @@ Networks
 from typing import TYPE_CHECKING
 
 from .._renamed import renamed
+from ._activation_lines import activation_dc as activation_dc
+from ._activation_lines import activation_harmonics as activation_harmonics
+from ._activation_lines import activation_line as activation_line
 from ._amplitude_spectrum import amplitude_spectrum as amplitude_spectrum
 from ._classifiers import ToneClassifier as ToneClassifier
 from ._classifiers import truncated_means as truncated_means
@@ -76,6 +87,9 @@ __all__ = [
     "ToneClasses",
     "ToneClassifier",
     "abs_series_coefficients",
+    "activation_dc",
+    "activation_harmonics",
+    "activation_line",
     "amplitude_spectrum",
     "class_constant",
     "commensurate_dc",

@@ -17,6 +17,7 @@
 ``GershgorinDiscs``                 and the discs.
 ``wavelet_condition_number``        Of the dyadic system's Gram matrix, for any number of levels.
 ``relu_condition_number``           Of the Gram matrix of evenly spaced ReLUs, for any number of neurons.
+``shift_condition_number``          Of the shifts of any compact activation, at any spacing.
 ``conditioning``                    How well conditioned the last layer of your network is.
 ``Conditioning``                    What that returns.
 ``feature_condition``               Its condition number alone, differentiable.
@@ -41,6 +42,7 @@ from ._knots import WEIGHTS as WEIGHTS
 from ._knots import seven_relus as seven_relus
 from ._relu_gram import relu_condition_number as relu_condition_number
 from ._relu_gram import relu_gram as relu_gram
+from ._shift_condition import shift_condition_number as shift_condition_number
 from ._variation_norm import deep_variation_norm as deep_variation_norm
 from ._variation_norm import variation_norm as variation_norm
 from ._wavelet_gram import DyadicSystem as DyadicSystem
@@ -68,6 +70,7 @@ __all__ = [
     "relu_condition_number",
     "relu_gram",
     "seven_relus",
+    "shift_condition_number",
     "toeplitz_symbol",
     "variation_norm",
     "wavelet_condition_number",
