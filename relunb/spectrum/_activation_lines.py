@@ -95,8 +95,8 @@ def activation_harmonics(
                 f"amplitude has the size {size:g}: its lines need {points:,} points in each of {a.numel():,} rows. "
                 "Split the rows, or take smaller amplitudes."
             )
-        return _lines_of_points(_SMOOTH[activation], a, b, n_harmonics, points).to(dtype)
-    return _settled(activation, a, b, n_harmonics).to(dtype)
+        return _lines_of_points(_values(activation), a, b, n_harmonics, points).to(dtype)
+    return _settled(_values(activation), a, b, n_harmonics).to(dtype)
 
 
 def activation_dc(activation: Activation, amplitudes: Numbers, bias: Numbers = 0.0) -> Tensor:
@@ -168,7 +168,7 @@ def activation_line(
     elif activation == "gauss":
         line = _gauss_line(a, b, k)
     else:
-        line = _mean_over_phases(activation, a, b, k)  # pyright: ignore[reportArgumentType]
+        line = _mean_over_phases(_values(activation), a, b, k)
     return line.reshape(shape).to(dtype)
 
 
@@ -189,7 +189,20 @@ def _known(activation: Any) -> Activation:
 
 
 def _values(activation: Activation) -> Callable[[Tensor], Tensor]:
-    return _SMOOTH[activation] if isinstance(activation, str) else activation
+    """The activation as a function, whose answers are looked at."""
+    f = _SMOOTH[activation] if isinstance(activation, str) else activation
+
+    def values(x: Tensor) -> Tensor:
+        y = f(x)
+        if not isinstance(y, Tensor) or y.is_complex():
+            raise TypeError(f"activation must return a real tensor; it returned {shown(y)}.")
+        if y.shape != x.shape:
+            raise ValueError(
+                f"activation must act element by element; it made the shape {tuple(y.shape)} of {tuple(x.shape)}."
+            )
+        return y.to(x.dtype)
+
+    return values
 
 
 def _sides(k: list[int]) -> int:

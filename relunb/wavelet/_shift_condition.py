@@ -4,6 +4,7 @@ import math
 from fractions import Fraction
 
 import numpy as np
+from numpy.polynomial import chebyshev
 
 from .._checks import check_positive, shown
 from ..ops import LinearSpline
@@ -95,11 +96,11 @@ def _at(knots: list[Fraction], values: list[Fraction], x: Fraction) -> Fraction:
 
 def _ratio(r: list[Fraction]) -> float:
     """Largest over smallest value of ``r_0 + 2 sum r_m cos(m theta)``, a polynomial in cos(theta)."""
-    symbol = np.polynomial.Chebyshev([float(r[0]), *(2 * float(x) for x in r[1:])])
+    coefficients = np.array([float(r[0]), *(2 * float(x) for x in r[1:])])
     ends = [float(r[0] + 2 * sum(r[1:])), float(r[0] + 2 * sum(x * (-1) ** m for m, x in enumerate(r[1:], 1)))]
-    flat = symbol.deriv().roots() if len(r) > 2 else np.array([])
-    inside = np.clip(flat.real[np.abs(flat.imag) < 1e-6], -1, 1)
-    values = [*ends, *symbol(inside)]
+    level = chebyshev.chebroots(chebyshev.chebder(coefficients)) if len(r) > 2 else np.zeros(0)
+    inside = np.clip(np.real(level[np.abs(np.imag(level)) < 1e-6]), -1, 1)
+    values = [*ends, *chebyshev.chebval(inside, coefficients).tolist()]
     low, high = min(values), max(values)
     return high / low if low > high / _LARGEST else math.inf
 
