@@ -3,18 +3,18 @@
 Each name here is derived in a chapter of the book before you are asked to use it. Nothing is loaded before you ask for
 it: ``relunb.check`` needs SymPy alone, and the rest PyTorch.
 
-============  =================================================================================
-``bw_relu``   The B-spline wavelet activation, as a function.
-``BWReLU``    The same as a layer.
-``IAT``       The integral activation transform, a layer.
-``LinearSpline``  Any continuous, piecewise linear activation: what holds of ReLU holds of it.
-``spectrum``  What ReLU does to a spectrum: harmonics, DC, intermodulation.
-``wavelet``   Seven ReLUs that train well: Gram matrices, conditioning, variation norm.
-``iat``       Bases, the transform and its patterns, continuous width.
-``inr``       Coordinate networks: images, computed tomography, super-resolution, sound.
-``check``     Prove a SymPy identity; compare a derived formula with a PyTorch function.
-``plot``      The book's style, pictures in a grid, conditioning as curves.
-============  =================================================================================
+================  =============================================================================
+``bw_relu``       The B-spline wavelet activation, as a function.
+``BWReLU``        The same as a layer.
+``IAT``           The integral activation transform, a layer.
+``LinearSpline``  Any continuous, piecewise linear activation.
+``spectrum``      What ReLU does to a spectrum: harmonics, DC, intermodulation.
+``wavelet``       Seven ReLUs that train well: Gram matrices, conditioning, variation norm.
+``iat``           Bases, the transform and its patterns, continuous width.
+``inr``           Coordinate networks: images, computed tomography, super-resolution, sound.
+``check``         Prove a SymPy identity; compare a derived formula with a PyTorch function.
+``plot``          The book's style, pictures in a grid, conditioning as curves.
+================  =============================================================================
 """
 
 from importlib import import_module

@@ -152,7 +152,7 @@ def activation_line(
 
     Example:
         >>> round(activation_line("siren", [1.0, 0.5], [2, 1]).item(), 6)  # -2 J_2(1) J_1(1/2)
-        -0.055674
+        -0.055675
 
     Source: derived in :doc:`/book/together/tones`.
     """
@@ -190,10 +190,10 @@ def _known(activation: Any) -> Activation:
 
 def _values(activation: Activation) -> Callable[[Tensor], Tensor]:
     """The activation as a function, whose answers are looked at."""
-    f = _SMOOTH[activation] if isinstance(activation, str) else activation
+    f: Callable[[Tensor], Any] = _SMOOTH[activation] if isinstance(activation, str) else activation
 
     def values(x: Tensor) -> Tensor:
-        y = f(x)
+        y: Any = f(x)
         if not isinstance(y, Tensor) or y.is_complex():
             raise TypeError(f"activation must return a real tensor; it returned {shown(y)}.")
         if y.shape != x.shape:

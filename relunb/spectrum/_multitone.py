@@ -9,6 +9,7 @@ from torch._C._functorch import is_batchedtensor, is_functorch_wrapped_tensor
 from .._checks import Numbers, check_known, check_real
 from .._scaling import power_of_two
 from ._phase_mean import phase_mean_integral
+from ._tone import lines_of_tone
 
 _MOST_TONES = 10**5  # seconds for a row, and a gibibyte
 
@@ -51,6 +52,8 @@ def multitone_dc(amplitudes: Numbers, bias: Numbers = 0.0) -> Tensor:
 
 def dc_of_rows(a: Tensor, b: Tensor) -> Tensor:
     """The DC of rows of tones (rows, tones) of any sign, with a bias (rows,)."""
+    if a.shape[-1] == 1:
+        return lines_of_tone(a[:, 0], b, torch.zeros(1, device=a.device))[:, 0]
     a = a * sign(a)
     # A bias that outweighs all tones keeps ReLU on, or off.
     switches = b.detach().abs() < a.detach().sum(-1)

@@ -4,7 +4,6 @@ import math
 from fractions import Fraction
 
 import numpy as np
-from numpy.polynomial import chebyshev
 
 from .._checks import check_positive, shown
 from ..ops import LinearSpline
@@ -96,6 +95,8 @@ def _at(knots: list[Fraction], values: list[Fraction], x: Fraction) -> Fraction:
 
 def _ratio(r: list[Fraction]) -> float:
     """Largest over smallest value of ``r_0 + 2 sum r_m cos(m theta)``, a polynomial in cos(theta)."""
+    from numpy.polynomial import chebyshev
+
     coefficients = np.array([float(r[0]), *(2 * float(x) for x in r[1:])])
     ends = [float(r[0] + 2 * sum(r[1:])), float(r[0] + 2 * sum(x * (-1) ** m for m, x in enumerate(r[1:], 1)))]
     level = chebyshev.chebroots(chebyshev.chebder(coefficients)) if len(r) > 2 else np.zeros(0)

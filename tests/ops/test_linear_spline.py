@@ -79,10 +79,10 @@ def test_two_derivatives_in_the_input_and_all_parameters(channels):
 
 
 def test_repeated_knots_and_knots_out_of_order():
-    l = LinearSpline([2, 0, 2, -1], [1, Fraction(1, 2), 3, -2])
+    spline = LinearSpline([2, 0, 2, -1], [1, Fraction(1, 2), 3, -2])
     x = torch.linspace(-3, 5, 65, dtype=torch.float64)
     wanted = 4 * (x - 2).relu() + 0.5 * x.relu() - 2 * (x + 1).relu()
-    torch.testing.assert_close(l(x), wanted, rtol=0, atol=1e-14)
+    torch.testing.assert_close(spline(x), wanted, rtol=0, atol=1e-14)
 
 
 def test_jumps_that_cancel_leave_no_rounding_on_the_right():
@@ -106,10 +106,10 @@ def test_far_from_the_origin_no_digit_is_lost():
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("learnable", [False, True])
 def test_half_precision_rounds_once(dtype, learnable):
-    l = LinearSpline.named("bw_relu", learnable).to(dtype)
+    spline = LinearSpline.named("bw_relu", learnable).to(dtype)
     x = torch.linspace(-1, 4, 501).to(dtype)
-    assert l.knots.dtype.itemsize >= 4 and l(x).dtype == dtype
-    assert torch.equal(l(x), LinearSpline.named("bw_relu", learnable)(x.float()).to(dtype))
+    assert spline.knots.dtype.itemsize >= 4 and spline(x).dtype == dtype
+    assert torch.equal(spline(x), LinearSpline.named("bw_relu", learnable)(x.float()).to(dtype))
 
 
 def test_a_network_of_lower_precision_keeps_the_constants():
@@ -118,25 +118,25 @@ def test_a_network_of_lower_precision_keeps_the_constants():
 
 
 def test_a_learned_spline_learns():
-    l = LinearSpline(torch.linspace(-2, 2, 41), torch.zeros(41), learnable=True)
-    assert {name for name, _ in l.named_parameters()} == {"knots", "jumps", "slope", "value"}
+    spline = LinearSpline(torch.linspace(-2, 2, 41), torch.zeros(41), learnable=True)
+    assert {name for name, _ in spline.named_parameters()} == {"knots", "jumps", "slope", "value"}
     x = torch.linspace(-2, 2, 400)
-    optimizer = torch.optim.Adam(l.parameters(), 0.02)
+    optimizer = torch.optim.Adam(spline.parameters(), 0.02)
     first = torch.sin(3 * x).square().mean()
     for _ in range(300):
         optimizer.zero_grad()
-        loss = (l(x) - torch.sin(3 * x)).square().mean()
+        loss = (spline(x) - torch.sin(3 * x)).square().mean()
         loss.backward()
         optimizer.step()
     assert loss < first / 20
 
 
 def test_a_spline_in_each_channel():
-    l = LinearSpline([[0.0, 1.0], [-1.0, 2.0]], [[1.0, -1.0], [2.0, 0.5]], slope=[0.0, -1.0], value=0.5)
+    spline = LinearSpline([[0.0, 1.0], [-1.0, 2.0]], [[1.0, -1.0], [2.0, 0.5]], slope=[0.0, -1.0], value=0.5)
     x = numbers(5, 4, 2)
     for channel in range(2):
-        alone = LinearSpline(l.knots[channel], l.jumps[channel], l.slope[channel], l.value[channel])
-        torch.testing.assert_close(l(x)[..., channel], alone(x[..., channel]), rtol=0, atol=1e-15)
+        alone = LinearSpline(spline.knots[channel], spline.jumps[channel], spline.slope[channel], spline.value[channel])
+        torch.testing.assert_close(spline(x)[..., channel], alone(x[..., channel]), rtol=0, atol=1e-15)
 
 
 def test_state_copies_and_the_device_meta():
@@ -150,13 +150,13 @@ def test_state_copies_and_the_device_meta():
 
 
 def test_compiled_and_exported():
-    l, x = LinearSpline.named("bw_relu"), numbers(64)
-    assert torch.equal(torch.export.export(l, (x,)).module()(x), l(x))
+    spline, x = LinearSpline.named("bw_relu"), numbers(64)
+    assert torch.equal(torch.export.export(spline, (x,)).module()(x), spline(x))
 
 
 def test_empty_and_scalar_inputs():
-    l = LinearSpline.named("hat")
-    assert l(torch.empty(0, 3)).shape == (0, 3) and l(torch.tensor(0.25)).item() == 0.75
+    spline = LinearSpline.named("hat")
+    assert spline(torch.empty(0, 3)).shape == (0, 3) and spline(torch.tensor(0.25)).item() == 0.75
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,9 @@ A, B = [0.0, 0.4, -1.3, 3.0, 7.5], [0.0, 0.2, -2.0]
 
 def by_quadrature(name, a, b, n):
     """The line at n, to 20 digits, between the phases where the spline bends."""
-    l = LinearSpline.named(name)
-    knots, jumps = l.knots.tolist(), l.jumps.tolist()
-    slope, value = l.slope.item(), l.value.item()
+    spline = LinearSpline.named(name)
+    knots, jumps = spline.knots.tolist(), spline.jumps.tolist()
+    slope, value = spline.slope.item(), spline.value.item()
     cuts = {0.0, math.pi, *(math.acos((k - b) / a) for k in knots if a and abs((k - b) / a) < 1)}
 
     def f(t):
@@ -150,9 +150,9 @@ def test_two_derivatives(activation):
 
 
 def test_a_learned_spline_is_followed():
-    l = LinearSpline.named("hat", learnable=True).double()
-    activation_harmonics(l, 1.2, 0.1, 2)[2].backward()
-    h, before = 1e-6, l.jumps.grad[1].item()
+    spline = LinearSpline.named("hat", learnable=True).double()
+    activation_harmonics(spline, 1.2, 0.1, 2)[2].backward()
+    h, before = 1e-6, spline.jumps.grad[1].item()
     moved = [activation_harmonics(LinearSpline([-1, 0, 1], [1, -2 + e, 1]), 1.2, 0.1, 2)[2].item() for e in (h, -h)]
     assert before == pytest.approx((moved[0] - moved[1]) / (2 * h), rel=1e-7)
 

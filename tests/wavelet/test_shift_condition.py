@@ -27,8 +27,8 @@ def test_hats_of_spacing_one_have_three_and_of_one_half_have_no_bound():
 @pytest.mark.parametrize("name", ["bw_relu", "hat"])
 def test_the_range_of_the_symbol_sampled_finely_agrees(name, spacing):
     """The autocorrelation here by the sum of cubes over pairs of knots, not by Simpson's rule."""
-    l = LinearSpline.named(name)
-    knots, jumps = l.knots.numpy(), l.jumps.numpy()
+    spline = LinearSpline.named(name)
+    knots, jumps = spline.knots.numpy(), spline.jumps.numpy()
     lags = spacing * np.arange(40)[:, None, None]
     r = (jumps[:, None] * jumps * np.abs(lags + knots[:, None] - knots) ** 3).sum((1, 2)) / 12
     theta = np.linspace(0, np.pi, 200_001)
@@ -45,12 +45,12 @@ def test_gaussians_by_theta_functions(spacing):
 
 
 def test_it_is_the_limit_of_finite_gram_matrices():
-    l, spacing, n = LinearSpline.named("bw_relu"), 0.9, 300
+    spline, spacing, n = LinearSpline.named("bw_relu"), 0.9, 300
     x = torch.linspace(-1, spacing * n + 4, 400_000, dtype=torch.float64)
-    features = torch.stack([l(x - spacing * m) for m in range(n)])
+    features = torch.stack([spline(x - spacing * m) for m in range(n)])
     number = torch.linalg.cond(features @ features.T).item()
-    assert number < shift_condition_number(l, spacing) * (1 + 1e-6)
-    assert number == pytest.approx(shift_condition_number(l, spacing), rel=1e-3)
+    assert number < shift_condition_number(spline, spacing) * (1 + 1e-6)
+    assert number == pytest.approx(shift_condition_number(spline, spacing), rel=1e-3)
 
 
 def test_a_factor_changes_nothing_and_a_scale_is_a_spacing():
