@@ -164,7 +164,7 @@ def activation_line(
     if isinstance(activation, LinearSpline):
         line = _spline_line(activation, a, b, k)
     elif activation == "siren":
-        line = torch.sin(b + sum(k) * math.pi / 2) * _bessel_product(a, k) * _sides(k)
+        line = _sine(b, sum(k)) * _bessel_product(a, k) * _sides(k)
     elif activation == "gauss":
         line = _gauss_line(a, b, k)
     else:
@@ -285,6 +285,12 @@ def _bessel_product(a: Tensor, k: list[int]) -> Tensor:
     return torch.stack(factors).prod(0)
 
 
+def _sine(x: Tensor, quarters: int) -> Tensor:
+    """sin(x + quarters pi/2), zero where it is."""
+    wave = torch.cos(x) if quarters % 2 else torch.sin(x)
+    return -wave if quarters % 4 >= 2 else wave
+
+
 def _gauss_line(a: Tensor, b: Tensor, k: list[int]) -> Tensor:
     """The integral of ``exp(-u^2/4) cos(u b + |k| pi/2) prod J(a u)`` over u > 0, over sqrt(pi).
 
@@ -297,7 +303,7 @@ def _gauss_line(a: Tensor, b: Tensor, k: list[int]) -> Tensor:
     h = _TAIL / points
     u = torch.arange(points + 1, dtype=a.dtype, device=a.device) * h
     weights = torch.exp(-u.square() / 4) * (h / math.sqrt(math.pi)) * torch.where(u == 0, 0.5, 1.0)
-    waves = torch.cos(u * b.unsqueeze(-1) + sum(k) * math.pi / 2)
+    waves = _sine(u * b.unsqueeze(-1), sum(k) + 1)
     return (weights * waves * _bessel_product(a.unsqueeze(-2) * u.unsqueeze(-1), k)).sum(-1) * _sides(k)
 
 

@@ -129,6 +129,12 @@ def test_many_tones_of_a_spline_by_a_mean_over_one_phase(name, amplitudes, order
     assert activation_line(name, amplitudes, orders, 0.3).item() == pytest.approx(factor * wanted, abs=1e-6)
 
 
+def test_what_symmetry_makes_zero_is_zero():
+    assert activation_line("siren", [1.0, 0.5], [1, 1]).item() == 0 == activation_dc("siren", [1.0, 0.5]).item()
+    assert activation_line("gauss", [1.0, 0.5], [2, 1]).item() == 0
+    assert activation_line("hardtanh", [3.0, 0.5], [0, 0]).item() == pytest.approx(0, abs=1e-15)
+
+
 def test_relu_of_many_tones():
     a = torch.tensor([[1.0, 0.5, 0.25], [0.3, 0.3, 2.0]], dtype=D)
     torch.testing.assert_close(activation_dc("relu", a, 0.2), multitone_dc(a, 0.2), rtol=1e-15, atol=0)
