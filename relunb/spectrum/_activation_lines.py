@@ -188,9 +188,9 @@ def _known(activation: Any) -> Activation:
     raise TypeError(f"activation must be a LinearSpline, a name or a function; got {shown(activation)}.")
 
 
-def _values(activation: Activation) -> Callable[[Tensor], Tensor]:
+def _values(activation: Any) -> Callable[[Tensor], Tensor]:
     """The activation as a function, whose answers are looked at."""
-    f: Callable[[Tensor], Any] = _SMOOTH[activation] if isinstance(activation, str) else activation
+    f = _SMOOTH[activation] if isinstance(activation, str) else activation
 
     def values(x: Tensor) -> Tensor:
         y: Any = f(x)
