@@ -181,11 +181,12 @@ def _known(activation: Any) -> Activation:
         except ValueError as error:
             names = ", ".join(map(repr, _SMOOTH))
             raise ValueError(f"activation: {error} Or one of {names}, a LinearSpline or a function.") from None
+    known = isinstance(activation, LinearSpline) or callable(activation)
+    if not known:
+        raise TypeError(f"activation must be a LinearSpline, a name or a function; got {shown(activation)}.")
     if isinstance(activation, LinearSpline) and activation.knots.ndim == 2:
         raise ValueError("activation has a spline in each channel: give them one by one.")
-    if isinstance(activation, LinearSpline) or callable(activation):
-        return activation
-    raise TypeError(f"activation must be a LinearSpline, a name or a function; got {shown(activation)}.")
+    return activation
 
 
 def _values(activation: Any) -> Callable[[Tensor], Tensor]:
