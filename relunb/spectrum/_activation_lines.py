@@ -186,7 +186,7 @@ def _known(activation: Any) -> Activation:
         raise TypeError(f"activation must be a LinearSpline, a name or a function; got {shown(activation)}.")
     if isinstance(activation, LinearSpline) and activation.knots.ndim == 2:
         raise ValueError("activation has a spline in each channel: give them one by one.")
-    return activation
+    return activation  # pyright: ignore[reportReturnType]
 
 
 def _values(activation: Any) -> Callable[[Tensor], Tensor]:
