@@ -50,7 +50,7 @@ def test_lines_of_a_spline_by_an_independent_integral(name):
 
 def test_lines_of_psi_and_the_amplitudes_where_its_dc_vanishes():
     assert activation_harmonics("bw_relu", 1.0, n_harmonics=4).tolist() == pytest.approx(PSI, abs=5e-15)
-    for a in (0.673586039586839, 1.98628574763338):
+    for a in (0.673586039586839, 1.349959627258174, 1.98628574763338):
         assert activation_harmonics("bw_relu", a, n_harmonics=0).item() == pytest.approx(0, abs=1e-15)
     assert activation_dc("bw_relu", [0.3]).item() == pytest.approx(0.3 / 6 / math.pi, rel=1e-14)
     assert activation_dc("bw_relu", [60.0]).item() == pytest.approx(-1 / (48 * math.pi * 60.0**3), rel=1e-2)
