@@ -69,7 +69,7 @@ def sign_changes(c: Tensor, noise: Tensor, steps: int) -> SignChanges:
     after, alone, touching = positive[-1], [], []
     for level in range(1, _LEVELS + 1):
         one, several = (changes == 1).nonzero().squeeze(1), (changes > 1).nonzero().squeeze(1)
-        alone.append((number[one], low[one], c.index_select(0, one), *_around(b, positive, one)))
+        alone.append((*(of.index_select(0, one) for of in (number, low, c)), *_around(b, positive, one)))
         alone[-1] += (torch.full_like(alone[-1][1], length),)
         if not len(several):
             break
@@ -132,11 +132,11 @@ def _agree(positive: Tensor, clear: Tensor, ends: Tensor) -> None:
 
 def _around(b: Tensor, positive: Tensor, one: Tensor) -> tuple[Tensor, Tensor]:
     """Of those with one change of sign: whether they fall, and where the polygon of their coefficients does it."""
-    falling = positive[0, one]
-    many = positive.view(torch.uint8).sum(0, dtype=torch.uint8)[one].long()
+    falling = positive[0].index_select(0, one)
+    many = positive.view(torch.uint8).sum(0, dtype=torch.uint8).index_select(0, one).long()
     before = torch.where(falling, many, len(b) - many)
     at = before * b.shape[1] + one
-    right, left = b.view(-1)[at], b.view(-1)[at - b.shape[1]]
+    right, left = (b.view(-1).index_select(0, place) for place in (at, at - b.shape[1]))
     return falling, (before - right / (right - left)) * (2 / max(1, len(b) - 1)) - 1
 
 

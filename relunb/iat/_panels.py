@@ -166,7 +166,7 @@ def rmatvec(g: Tensor, domains: list[Domain], on: Panels) -> Tensor:
     values = []
     for block, domain in zip(g.split(_rows(g, on)), domains, strict=True):
         spread = (block.to(on.q.dtype) @ on.q.mT).view(-1, on.m)
-        kept = _restricted(spread, domain, inner, outer)
+        kept = _restricted(spread, domain, inner, outer, on.q.dtype)
         values.append((kept.view(len(block), on.back.shape[0]) @ on.back).double())
     found = torch.cat(values) * on.largest
     return found if on.units is None else found * on.units
@@ -203,30 +203,30 @@ def _positive(state: Tensor, noise: Tensor, on: Panels) -> Domain:
     panel = ((2 * state[:, 0].abs() <= size + noise) & some).nonzero().squeeze(1)
     if on.n == 1:
         panel = panel[:0]
-    found = sign_changes(state.index_select(0, panel), 8 * noise[panel], on.steps)
+    found = sign_changes(state.index_select(0, panel), 8 * noise.index_select(0, panel), on.steps)
     after[panel] = found.after
-    return Domain(after, panel[found.number], found.place, found.falling)
+    return Domain(after, panel.index_select(0, found.number), found.place, found.falling)
 
 
 def _matvec(state: Tensor, domain: Domain, on: Panels) -> Tensor:
     """The outputs for states (panels, n): (rows, size of q), in the precision of the tables."""
     odd = 2 * torch.arange(on.m, dtype=torch.float64, device=state.device) + 1
     inner, outer = maps(on.n, state.device).powers, maps(on.m, state.device).powers.mT * (odd / 2)[:, None]
-    kept = _restricted(state.to(on.q.dtype), domain, inner, outer, exact=state)
+    kept = _restricted(state, domain, inner, outer, on.q.dtype)
     return kept.view(len(state) // on.bounds.shape[1], on.q.shape[0]) @ on.q
 
 
-def _restricted(c: Tensor, domain: Domain, inner: Tensor, outer: Tensor, exact: Tensor | None = None) -> Tensor:
-    """Legendre coefficients (panels, many) restricted to a domain: (panels, len(outer)).
+def _restricted(c: Tensor, domain: Domain, inner: Tensor, outer: Tensor, dtype: torch.dtype) -> Tensor:
+    """Legendre coefficients (panels, many) restricted to a domain: (panels, len(outer)), of that dtype.
 
     A panel is kept or lost as its right end says, and each root adds or takes away what lies to its left.
     """
     size, both = len(outer), min(len(outer), c.shape[1])
-    kept = c.new_zeros(len(c), size)
+    kept = c.new_zeros(len(c), size, dtype=dtype)
     torch.mul(c[:, :both], domain.after[:, None], out=kept[:, :both])
     if not len(domain.panel):
         return kept
-    powers = inner @ (c if exact is None else exact).index_select(0, domain.panel).double().mT
+    powers = inner @ c.index_select(0, domain.panel).double().mT
     integrals = _integrals(domain.place, len(powers) + size - 1)
     left = integrals.new_zeros(size, len(domain.place))
     for k, row in enumerate(powers):
