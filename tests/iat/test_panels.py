@@ -76,7 +76,7 @@ def test_tables_are_as_large_as_was_said_before_they_were_made():
         on, said = panels(p, q, False, torch.device("cpu")), table_numbers(p, q)
         made = on.p.numel() + on.q.numel() + on.back.numel()
         assert 0.4 * said < made <= said
-    assert table_numbers(Fourier(10**7), PWQ(10**7)) > 1e15  # and is known at once
+    assert table_numbers(Fourier(10**6), PWQ(9)) > 1e13  # and is known at once
 
 
 def disagreements(x, p, q, points):
