@@ -154,7 +154,7 @@ def test_patterns_and_gradients_of_whole_numbers_are_those_of_exact_arithmetic(p
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("p", [Fourier(4), Fourier(5), PWQ(4), PWQ(5), PWLWavelet(4)], ids=repr)
+@pytest.mark.parametrize("p", [Fourier(4), PWQ(4), PWLWavelet(4)], ids=repr)
 def test_all_small_whole_numbers_are_those_of_exact_arithmetic(p):
     wrong, error = disagreements(p, whole_numbers(p.size, 5**p.size))
     assert not wrong and error < 2e-14
