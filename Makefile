@@ -11,10 +11,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-com
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lab serve golden lint bench results clean
+.PHONY: help book test test-fast lab serve golden lint bench results clean
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
 book: $(READY)-test ## execute every chapter and write _build/html
 	@$(BIN)/python book/_ext/execute.py --is-built || $(MAKE) --no-print-directory _build/html
@@ -30,6 +30,9 @@ _build/html:
 
 test: $(READY)-test ## run every chapter as a test, and the package's tests
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
+
+test-fast: $(READY)-test ## the quick tests of one room, ROOM=spectrum, or of the rooms that differ from git's HEAD
+	@$(BIN)/python -m tests.rooms $(ROOM) -n $(JOBS)
 
 golden: $(READY)-test ## run the chapters and rewrite the reference outputs under tests/golden
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --golden-update _toc.yml book tests/test_readme.py

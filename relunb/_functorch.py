@@ -10,6 +10,7 @@ from torch._C._functorch import (
     TransformType,
     get_unwrapped,
     is_batchedtensor,
+    is_functorch_wrapped_tensor,
     is_gradtrackingtensor,
     is_legacy_batchedtensor,
     peek_interpreter_stack,
@@ -43,6 +44,11 @@ def batched(x: Tensor) -> bool:
 def legacy_batched(x: Tensor) -> bool:
     """Whether ``is_grads_batched`` hides a dimension of x. That vmap does not know ``autograd.Function``."""
     return is_legacy_batchedtensor(x)
+
+
+def transformed(x: Tensor) -> bool:
+    """Whether x is inside a transform of ``torch.func``: vmap, grad or jvp."""
+    return is_functorch_wrapped_tensor(x)
 
 
 def hidden_batch(x: Tensor) -> bool:

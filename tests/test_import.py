@@ -87,6 +87,12 @@ def test_the_library_never_opens_to_the_book():
     assert not {name for name in added if name.startswith("relunb.book")}
 
 
+def test_private_names_of_functorch_stand_in_one_file():
+    """PyTorch may change them in any release: then one file changes here."""
+    private = re.compile(r"torch(?:\._C)?\._functorch|from torch(?:\._C)? import .*_functorch")
+    assert [file.name for file in sorted(ROOT.rglob("*.py")) if private.search(file.read_text())] == ["_functorch.py"]
+
+
 def opened(source: str, package: str) -> set[str]:
     """What a module of this package imports, as ``relunb.plot._base.BLUE`` or ``torch.Tensor``."""
     names = set()

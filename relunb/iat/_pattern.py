@@ -200,13 +200,14 @@ def activation_matrix(
     output_basis = basis_of(output_basis, sizes[-1], "output_basis")
     normalized = check_flag("normalized", normalized)
     matrix = _matrix if nested_forward_mode() else _Matrix.apply
-    return matrix(pattern.edges, pattern.active, input_basis, output_basis, normalized)  # pyright: ignore[reportReturnType]
+    flat: Tensor = matrix(pattern.edges, pattern.active, input_basis, output_basis, normalized)  # pyright: ignore[reportAssignmentType]
+    # A copy, which may be changed in place: what a Function returns as a view may not.
+    return flat.reshape(*flat.shape[:-1], output_basis.size, input_basis.size).clone()
 
 
 def _matrix(edges: Tensor, active: Tensor, p: Basis, q: Basis, normalized: bool) -> Tensor:
-    """The integral of q p^T over the active intervals, (..., output size, input size), in blocks of samples."""
-    flat = in_blocks(_block_matrix, block_rows(edges, p, q), edges, active, p, q, normalized)
-    return flat.unflatten(-1, (q.size, p.size))
+    """The integral of q p^T over the active intervals, (..., output size * input size), in blocks of samples."""
+    return in_blocks(_block_matrix, block_rows(edges, p, q), edges, active, p, q, normalized)
 
 
 def _block_matrix(edges: Tensor, active: Tensor, p: Basis, q: Basis, normalized: bool) -> Tensor:
@@ -233,14 +234,12 @@ class _Matrix(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         edges, active = ctx.saved_tensors
         rows = value_rows(edges, *ctx.rest[:2])
-        return in_blocks(_matrix_pull, rows, grad.flatten(-2), edges, active, *ctx.rest), None, None, None, None
+        return in_blocks(_matrix_pull, rows, grad, edges, active, *ctx.rest), None, None, None, None
 
     @staticmethod
     def jvp(ctx: Any, edges_dot: Tensor, *_: Any) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         edges, active = ctx.saved_tensors
-        p, q, _ = ctx.rest
-        flat = in_blocks(_matrix_push, value_rows(edges, p, q), edges_dot, edges, active, *ctx.rest)
-        return flat.unflatten(-1, (q.size, p.size))
+        return in_blocks(_matrix_push, value_rows(edges, *ctx.rest[:2]), edges_dot, edges, active, *ctx.rest)
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], edges: Tensor, active: Tensor, *rest: Any) -> tuple[Any, int]:
@@ -252,13 +251,13 @@ class _Matrix(torch.autograd.Function):
 
 
 def _matrix_pull(grad: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis, normalized: bool) -> Tensor:
-    rates = _scaled(one_sided(q, edges, active), q, normalized) @ grad.unflatten(-1, (q.size, p.size))
+    rates = _scaled(one_sided(q, edges, active), q, normalized) @ grad.reshape(*grad.shape[:-1], q.size, p.size)
     return (rates * one_sided(p, edges, active)).sum(-1) * bounding(active, edges)
 
 
 def _matrix_push(edges_dot: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis, normalized: bool) -> Tensor:
     rates = _scaled(one_sided(q, edges, active), q, normalized) * (edges_dot * bounding(active, edges))[..., None]
-    return (rates.mT @ one_sided(p, edges, active)).flatten(-2)
+    return (rates.mT @ one_sided(p, edges, active)).reshape(*edges.shape[:-1], -1)
 
 
 def bounding(active: Tensor, like: Tensor) -> Tensor:

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from torch._C._functorch import is_functorch_wrapped_tensor
-
 from .._checks import check_known
+from .._functorch import transformed
 from ._data import Data, channels_last
 from ._psnr import checked_images
 
@@ -40,7 +39,7 @@ def ssim(estimate: Data, reference: Data, data_range: float = 1.0) -> float:
     Source: Wang et al. (2004), as ``skimage.metrics.structural_similarity``. Used in :doc:`/book/inr/tomography`.
     """
     estimate, reference, most = checked_images(estimate, reference, data_range)
-    if any(map(is_functorch_wrapped_tensor, (estimate, reference))):
+    if any(map(transformed, (estimate, reference))):
         raise TypeError(
             "ssim has no gradient and takes one image at a time, as scikit-image computes it: call it outside "
             "torch.func.vmap and torch.func.grad."

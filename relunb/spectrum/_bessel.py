@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from numpy.polynomial import chebyshev, hermite
 from torch import Tensor
-from torch._C._functorch import TransformType, get_interpreter_stack
+
+from .._functorch import nested_forward_mode
 
 _SPLIT = 8.0
 _DEGREE, _FAR_DEGREE = 18, 11  # one degree less costs a digit; more only adds roundings
@@ -76,8 +77,7 @@ def _evaluate(order: int, x: Tensor) -> Tensor:
 
 def _refuse_nested_jvp() -> None:
     """Forward mode inside forward mode loses the outer tangent of what a Function saved, and says nothing."""
-    levels = get_interpreter_stack() or ()
-    if sum(level.key() == TransformType.Jvp for level in levels) > 1:
+    if nested_forward_mode():
         raise NotImplementedError(
             "no second derivative by jacfwd of jacfwd, or jvp of jvp, here: use torch.func.hessian or jacrev of jacrev."
         )

@@ -4,9 +4,9 @@ import math
 
 import torch
 from torch import Tensor
-from torch._C._functorch import is_batchedtensor, is_functorch_wrapped_tensor
 
 from .._checks import Numbers, check_known, check_real
+from .._functorch import hidden_batch, transformed
 from .._scaling import power_of_two
 from ._phase_mean import phase_mean_integral
 from ._tone import lines_of_tone
@@ -91,14 +91,14 @@ def rows_of_tones(amplitudes: Numbers, bias: Numbers) -> tuple[Tensor, Tensor, T
 
 
 def refuse_vmap(*given: Tensor) -> None:
-    """Refuse what ``torch.func.vmap`` hides."""
-    if any(map(is_batchedtensor, given)):
+    """Refuse what ``torch.func.vmap`` hides, also where ``grad`` is inside it."""
+    if any(map(hidden_batch, given)):
         raise TypeError("each row of amplitudes is an input of its own already: call it on all rows, without vmap.")
 
 
 def followed(x: Tensor) -> bool:
     """Whether a derivative of ``x`` may be asked for: by autograd, or by a transform of torch.func."""
-    return x.requires_grad or is_functorch_wrapped_tensor(x)
+    return x.requires_grad or transformed(x)
 
 
 def sign(x: Tensor) -> Tensor:

@@ -1,12 +1,10 @@
 """Values from one input, pattern from another: formulas, derivatives, where it jumps, and what is refused."""
 
-import copy
 import math
 from typing import Any
 
 import pytest
 import torch
-from torch.autograd import gradcheck, gradgradcheck
 
 from relunb.iat import IAT, Fourier, Mixed, RectWavelet, activation_matrix, activation_pattern
 from relunb.iat._bases import BASES
@@ -54,15 +52,6 @@ def test_it_is_the_integral_over_the_pattern(names):
 
 
 @pytest.mark.parametrize("names", TRIPLES)
-def test_first_and_second_derivatives(names):
-    layer = DecoupledIAT(3, 4, 3, *names)
-    inputs = normal(1, 3).requires_grad_(), normal(1, 4, seed=4).requires_grad_()
-    assert activation_pattern(inputs[1], layer.pattern_basis).roots.numel(), "no roots, nothing to check"
-    assert gradcheck(layer, inputs, check_forward_ad=True, check_batched_grad=True, check_batched_forward_grad=True)
-    assert gradgradcheck(layer, inputs, check_batched_grad=True, check_fwd_over_rev=True)
-
-
-@pytest.mark.parametrize("names", TRIPLES)
 def test_the_derivative_in_the_pattern_is_a_sum_over_its_roots(names):
     """sum over the roots s of q(s) (p(s)^T x) r(s)^T / |r'(s)^T u|."""
     layer, x, u = generic(names)
@@ -84,19 +73,10 @@ def test_rectangles_have_no_derivative_in_the_pattern():
     assert torch.equal(torch.autograd.grad(layer(x, u).sum(), u)[0], torch.zeros_like(u))
 
 
-def test_functional_transforms():
+def test_it_is_homogeneous_of_degree_zero_in_the_pattern():
     layer, x, u = generic(("fourier", "pwq", "fourier"))
-    vmap, jacrev, jacfwd = torch.func.vmap, torch.func.jacrev, torch.func.jacfwd
-    torch.testing.assert_close(vmap(layer)(x, u), layer(x, u))
-    torch.testing.assert_close(vmap(layer, in_dims=(0, None))(x, u[0]), layer(x, u[0]))
-    torch.testing.assert_close(vmap(layer, in_dims=(None, 1), out_dims=1)(x[0], u.mT.contiguous()).mT, layer(x[0], u))
-    for argument in (0, 1):
-        by_row, by_column = (vmap(jac(layer, argnums=argument))(x, u) for jac in (jacrev, jacfwd))
-        torch.testing.assert_close(by_row, by_column, rtol=1e-12, atol=1e-13)
-    second = torch.func.hessian(lambda u: layer(x[0], u).sum())(u[0])
-    once = torch.autograd.functional.hessian(lambda u: layer(x[0], u).sum(), u[0])
-    torch.testing.assert_close(second, once, rtol=1e-11, atol=1e-12)
-    torch.testing.assert_close(second @ u[0], -torch.func.grad(lambda u: layer(x[0], u).sum())(u[0]), msg="degree 0")
+    y = lambda u: layer(x[0], u).sum()  # noqa: E731
+    torch.testing.assert_close(torch.func.hessian(y)(u[0]) @ u[0], -torch.func.grad(y)(u[0]))
 
 
 def test_one_rectangle_jumps_where_its_pattern_changes_its_sign():
@@ -184,16 +164,8 @@ def test_samples_that_are_not_finite_give_nan():
         assert grad.isfinite().all()
 
 
-def test_no_samples():
-    layer, x, u = generic(("fourier", "pwq", "fourier"))
-    assert layer(x[:0], u[:0]).shape == (0, 4)
-
-
-def test_strided_input_copies_and_text():
-    layer, x, u = generic(("fourier", "pwq", "fourier"), samples=6)
-    wide = torch.stack([x, x], -1)
-    assert torch.equal(layer(wide[..., 0], u.mT.contiguous().mT), layer(x, u))
-    assert torch.equal(copy.deepcopy(layer)(x, u), layer(x, u))
+def test_it_has_no_state_and_says_what_it_is():
+    layer, _, _ = generic(("fourier", "pwq", "fourier"))
     assert not list(layer.parameters()) and not layer.state_dict()
     assert "5, 6, 4" in repr(layer) and "pattern_basis=Fourier(6)" in repr(layer)
 

@@ -1,4 +1,4 @@
-"""The promises of DESIGN section 3, kept by the midpoint form on every route: FFT and product, bands and whole."""
+"""The midpoint form on every route: FFT and product, bands and whole."""
 
 import importlib.util
 import math
@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch.autograd import forward_ad, gradcheck, gradgradcheck
 
 from relunb.ops import _midpoint, _midpoint_maps
 from relunb.ops._midpoint import midpoint, midpoint_plain, midpoint_relu, midpoint_tables
@@ -56,14 +55,6 @@ def tables_of(case, dtype=torch.float64, device="cpu"):
 def sample(shape, dtype=torch.float64, device="cpu", seed=0):
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(shape, dtype=torch.float64, generator=generator).to(dtype).to(device)
-
-
-def generic(rows, tables, device="cpu"):
-    """float64 rows whose state stays 1e-4 away from zero at every node, where the second derivative exists."""
-    x = sample((2000, tables.p.shape[0]), device=device)
-    x = x[(x @ tables.p).abs().amin(1) > 1e-4]
-    assert len(x) >= rows
-    return x[:rows]
 
 
 @pytest.mark.usefixtures("route")
@@ -198,136 +189,13 @@ def test_nan_reaches_the_outputs_of_its_row_alone(device):
             assert y[[0, 2]].isfinite().all()
 
 
-@pytest.mark.usefixtures("route")
-@pytest.mark.parametrize("case", [CASES["tiny"], (5, 48, 96, hats)], ids=["tiny", "hats"])
-def test_two_correct_derivatives(case, device):
-    tables = tables_of(case, device=device)
-    x = generic(3, tables, device).requires_grad_()
-    for function in (lambda t: midpoint_relu(t, tables), lambda t: midpoint(t, tables, torch.tanh)):
-        assert gradcheck(function, (x,), check_forward_ad=True, check_batched_grad=True)
-        assert gradgradcheck(function, (x,))
-
-
-@pytest.mark.usefixtures("route")
-def test_the_second_gradient_of_a_gradient_penalty(device):
-    """d/dg of |J^T g|^2 is 2 J J^T g: J is constant near x, and the gradient is linear in g."""
-    tables = tables_of(CASES["equal cells"], device=device)
-    x = generic(2, tables, device).requires_grad_()
-    weights = sample((2, 64), device=device, seed=1).requires_grad_()
-    (grad,) = torch.autograd.grad(midpoint_relu(x, tables), x, weights, create_graph=True)
-    toward_x, toward_weights = torch.autograd.grad(grad.square().sum(), (x, weights))
-    assert torch.count_nonzero(toward_x) == 0
-    for row in range(2):
-        jacobian = torch.autograd.functional.jacobian(lambda t: midpoint_plain(t, tables, torch.relu), x[row].detach())
-        torch.testing.assert_close(toward_weights[row], 2 * jacobian @ jacobian.T @ weights[row].detach())
-
-
-@pytest.mark.usefixtures("route")
-@pytest.mark.parametrize("activation", [torch.relu, torch.tanh], ids=["relu", "tanh"])
-def test_vmap_grad_jvp_and_hessian_of_torch_func(activation, device):
-    tables = tables_of((6, 33, 99, hats), device=device)
-    x, tangent = generic(4, tables, device), sample((4, 6), device=device, seed=2)
-
-    def plain(t):
-        return midpoint_plain(t, tables, activation)
-
-    def fast(t):
-        return midpoint_relu(t, tables) if activation is torch.relu else midpoint(t, tables, activation)
-
-    torch.testing.assert_close(torch.func.vmap(fast)(x), plain(x))
-    torch.testing.assert_close(torch.func.vmap(fast, in_dims=2)(x.T[None]), plain(x)[:, None])
-
-    def total(t):
-        return fast(t).square().sum()
-
-    slopes = torch.func.vmap(torch.func.grad(total))(x)
-    leaf = x.clone().requires_grad_()
-    (expected,) = torch.autograd.grad(plain(leaf).square().sum(), leaf)
-    torch.testing.assert_close(slopes, expected)
-    jacobian = torch.autograd.functional.jacobian(plain, x[0])
-    torch.testing.assert_close(torch.func.jacrev(fast)(x[0]), jacobian)
-    torch.testing.assert_close(torch.func.jacfwd(fast)(x[0]), jacobian)
-    value, moved = torch.func.jvp(fast, (x[0],), (tangent[0],))
-    torch.testing.assert_close(value, plain(x[0]))
-    torch.testing.assert_close(moved, jacobian @ tangent[0])
-    hessian = torch.autograd.functional.hessian(lambda t: plain(t).square().sum(), x[0])
-    torch.testing.assert_close(torch.func.hessian(total)(x[0]), hessian)
-    (second,) = torch.func.vmap(torch.func.hessian(total))(x[:1])
-    torch.testing.assert_close(second, hessian)
-    if activation is torch.relu:  # with a square outside, all curvature is J^T J
-        torch.testing.assert_close(hessian, 2 * jacobian.T @ jacobian)
-    with forward_ad.dual_level():
-        dual = fast(forward_ad.make_dual(x[0], tangent[0]))
-        torch.testing.assert_close(forward_ad.unpack_dual(dual).tangent, jacobian @ tangent[0])
-
-
-@pytest.mark.usefixtures("route")
-def test_permuted_strided_expanded_and_empty_tensors(device):
-    tables = tables_of(CASES["unequal cells"], torch.float32, device)
-    x = sample((65, 6, 4), torch.float32, device)
-    views = [x.permute(1, 2, 0), x.permute(2, 1, 0)[:, ::2], x[:, :1, 0].T.expand(5, 65), x[:, 2, 1]]
-    odd_start = sample((1 + 3 * 65,), torch.float32, device)[1:].view(3, 65)
-    for view in [*views, odd_start]:
-        leaf, plain = view.detach().requires_grad_(), view.detach().clone().requires_grad_()
-        expected = midpoint_plain(plain, tables, torch.relu)
-        for y in (midpoint_relu(leaf, tables), midpoint(leaf, tables, torch.relu)):
-            torch.testing.assert_close(y, expected, rtol=1e-5, atol=1e-5)
-            # a permuted and an expanded gradient
-            for weights in (sample(y.shape[::-1], torch.float32, device, seed=3).permute(*range(y.dim())[::-1]), None):
-                weights = torch.ones((), device=device).expand(y.shape) if weights is None else weights
-                (grad,) = torch.autograd.grad(y, leaf, weights, retain_graph=True)
-                (plain_grad,) = torch.autograd.grad(expected, plain, weights, retain_graph=True)
-                torch.testing.assert_close(grad, plain_grad, rtol=1e-5, atol=1e-5)
-    for function in (midpoint_relu, lambda t, s: midpoint(t, s, torch.tanh)):
-        empty = torch.empty(2, 0, 65, device=device, requires_grad=True)
-        y = function(empty, tables)
-        assert y.shape == (2, 0, 37)
-        y.sum().backward()
-        assert empty.grad.shape == (2, 0, 65)
-
-
-def test_the_result_may_be_changed_in_place():
-    tables = tables_of(CASES["tiny"])
-    for function in (midpoint_relu, lambda t, s: midpoint(t, s, torch.tanh)):
-        x = sample((10, 4)).requires_grad_()
-        y = function(x, tables)
-        y += 1
-        y.sum().backward()
-        assert x.grad is not None
-
-
-@pytest.mark.parametrize("dynamic", [False, True], ids=["static", "dynamic"])
-def test_compile_sees_one_graph(dynamic, device):
-    tables = tables_of(CASES["equal cells"], torch.float32, device)
-    for function in (lambda t: midpoint_relu(t, tables), lambda t: midpoint(t, tables, torch.tanh)):
-        torch.compiler.reset()
-        compiled = torch.compile(function, fullgraph=True, dynamic=dynamic, backend="aot_eager")
-        for rows in (7, 40):
-            x = sample((rows, 66), torch.float32, device).requires_grad_()
-            results = []
-            for f in (compiled, function):
-                y = f(x)
-                results.append((y, *torch.autograd.grad(y.square().sum(), x)))
-            torch.testing.assert_close(*results, rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.usefixtures("route")
-def test_autocast_changes_no_digit(device):
-    """The products run in float32 whatever autocast says, and the dtype is that of the layer before."""
+def test_autocast_changes_no_digit_of_the_plain_form(device):
     tables = tables_of(CASES["equal cells"], torch.float32, device)
     for dtype in (torch.float32, torch.bfloat16):
-        x = sample((4, 66), dtype, device).requires_grad_()
-        for function in (lambda t: midpoint_relu(t, tables), lambda t: midpoint(t, tables, torch.tanh)):
-            expected = function(x)
-            (expected_grad,) = torch.autograd.grad(expected.sum(), x)
-            with torch.autocast(device, dtype=torch.bfloat16):
-                y = function(x)
-                (grad,) = torch.autograd.grad(y.sum(), x)
-            assert y.dtype == dtype
-            torch.testing.assert_close((y, grad), (expected, expected_grad), rtol=0, atol=0)
+        x = sample((4, 66), dtype, device)
         expected = midpoint_plain(x, tables, torch.relu)
         with torch.autocast(device, dtype=torch.bfloat16):
-            torch.testing.assert_close(midpoint_plain(x, tables, torch.relu), expected, rtol=0, atol=0)
+            assert torch.equal(midpoint_plain(x, tables, torch.relu), expected)
 
 
 def test_a_mistake_gets_a_sentence():

@@ -79,14 +79,6 @@ def test_a_top_harmonic_that_is_silent_or_cancels_lowers_the_degree():
     assert dc.tolist() == pytest.approx([one, one, 3 * math.sqrt(3) / (4 * PI), 0], abs=1e-15)
 
 
-def test_two_derivatives():
-    generator = torch.Generator().manual_seed(2)
-    a = torch.rand(3, 3, dtype=torch.float64, generator=generator).requires_grad_()
-    phases = torch.rand(3, 3, dtype=torch.float64, generator=generator).mul_(6).requires_grad_()
-    assert torch.autograd.gradcheck(lambda a, p: commensurate_dc(a, [1, 3, 4], p), (a, phases))
-    assert torch.autograd.gradgradcheck(lambda a, p: commensurate_dc(a, [1, 3, 4], p), (a, phases))
-
-
 def test_bad_input_is_refused_with_a_reason():
     with pytest.raises(ValueError, match="each harmonic must be at least 0; got -1"):
         commensurate_dc([1, 1], [1, -1])
@@ -180,10 +172,3 @@ def test_what_cannot_end_is_refused_at_once():
         commensurate_dc(torch.ones(100_000, 2), [1, 10**6])
     with pytest.raises(TypeError, match="harmonics must be a flat list of integers, one a tone; got 1"):
         commensurate_dc([1.0], 1)
-    with pytest.raises(ValueError, match="amplitudes has a shape and no values"):
-        commensurate_dc(torch.ones(2, device="meta"), [1, 2])
-
-
-def test_vmap_is_refused_in_words():
-    with pytest.raises(TypeError, match="call it on all rows, without vmap"):
-        torch.func.vmap(lambda a: commensurate_dc(a, [1, 2]))(torch.ones(3, 2))

@@ -87,14 +87,6 @@ def test_the_response_far_beyond_the_sample_rate_repeats_without_losing_digits()
     torch.testing.assert_close(far, near, rtol=0, atol=1e-15)
 
 
-def test_the_filter_is_differentiable_twice_and_batches_under_vmap():
-    layer = FixedFilter([0.5, -2.0, 0.25])
-    x = noise(2, 5).requires_grad_()
-    assert torch.autograd.gradcheck(layer, (x,))
-    assert torch.autograd.gradgradcheck(lambda z: layer(z).square(), (x,))
-    torch.testing.assert_close(torch.func.vmap(layer)(x), layer(x))
-
-
 def test_the_taps_keep_float64_through_moves_and_copies_and_are_no_state():
     net = moving_average_network(9, 2)
     moved = copy.deepcopy(net).float().double()

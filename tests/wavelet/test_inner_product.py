@@ -76,23 +76,12 @@ def test_sympy_in_sympy_out():
     assert isinstance(inner_product(1.0, 0, 1, 1, 0, 4), float)
 
 
-def test_gradients_at_generic_points():
-    inputs = [
-        torch.tensor(v, dtype=torch.float64, requires_grad=True)
-        for v in ([1.31, -0.77, 3.3], [0.21, -1.34, 1.7], [0.47, 2.15, -1.9], [-0.72, 1.03, -0.4])
-    ]
-    assert torch.autograd.gradcheck(inner_product, inputs)
-    assert torch.autograd.gradgradcheck(inner_product, inputs)
-
-
-def test_broadcasting_dtypes_and_vmap():
+def test_broadcasting_and_dtypes():
     scale, shift = torch.tensor([1.0, 2.0, 4.0]), torch.tensor([0.0, 0.5])
     table = inner_product(scale[:, None], shift, 1.5, -1.5)
     assert table.shape == (3, 2) and table.dtype == torch.float32
     exact = [[float(inner_product(F(int(a)), F(b), F(3, 2), F(-3, 2))) for b in (0, 0.5)] for a in scale.tolist()]
     torch.testing.assert_close(table, torch.tensor(exact, dtype=torch.float32), rtol=1e-6, atol=1e-8)
-    mapped = torch.func.vmap(lambda a: inner_product(a, 0.0, 1.5, -1.5))(scale)
-    torch.testing.assert_close(mapped, table[:, 0])
 
 
 def test_a_zero_scale_is_a_constant():

@@ -1,8 +1,5 @@
 """BWReLU, the layer."""
 
-import copy
-import pickle
-
 import pytest
 import torch
 from torch import nn
@@ -34,8 +31,6 @@ def test_state_dict_round_trip():
     other.load_state_dict(layer.state_dict())
     assert other.scale.item() == 1.25
     assert not BWReLU(2.0).state_dict(), "a fixed scale is a hyperparameter, not a parameter"
-    for copied in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
-        assert copied.scale.item() == 1.25
 
 
 def test_repr_and_dtype_moves():
