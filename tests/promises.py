@@ -175,6 +175,8 @@ NO_FORWARD_MODE = (
     "forward_in_forward",
 )
 MANY_TONES = FINITE | NO_HALF | NO_SHAPE | NO_VMAP | ONE_FORWARD_LEVEL
+# They choose by numbers, or make tables on the way: no graph of torch.compile holds them whole, and none is promised.
+EAGER = ("compile",)
 
 PLAIN_RELU, PLAIN_TANH = (midpoint_by(midpoint_plain, f)() for f in (torch.relu, torch.tanh))
 # PyTorch's layers round between them, and under autocast.
@@ -239,12 +241,18 @@ OPERATORS: dict[str, Operator] = {
     # spectrum
     "spectrum.tone_harmonics": function(spectrum.tone_harmonics, (4,), beside=(TENTH,), refuses=FINITE | NO_HALF),
     "spectrum.series_tone_harmonics": function(
-        lambda x: spectrum.series_tone_harmonics(x, 3), (4,), refuses=FINITE | NO_HALF
+        lambda x: spectrum.series_tone_harmonics(x, 3), (4,), refuses=FINITE | NO_HALF, without=EAGER
     ),
-    "spectrum.relu_series": function(lambda x: spectrum.relu_series(x, 3), (4,), refuses=FINITE | NO_HALF),
-    "spectrum.multitone_dc of two": function(spectrum.multitone_dc, (2,), beside=(TENTH,), refuses=MANY_TONES),
-    "spectrum.multitone_dc": function(spectrum.multitone_dc, (4,), beside=(TENTH,), refuses=MANY_TONES),
-    "spectrum.multitone_dc of many": function(spectrum.multitone_dc, (9,), beside=(TENTH,), refuses=MANY_TONES),
+    "spectrum.relu_series": function(
+        lambda x: spectrum.relu_series(x, 3), (4,), refuses=FINITE | NO_HALF, without=EAGER
+    ),
+    "spectrum.multitone_dc of two": function(
+        spectrum.multitone_dc, (2,), beside=(TENTH,), refuses=MANY_TONES, without=EAGER
+    ),
+    "spectrum.multitone_dc": function(spectrum.multitone_dc, (4,), beside=(TENTH,), refuses=MANY_TONES, without=EAGER),
+    "spectrum.multitone_dc of many": function(
+        spectrum.multitone_dc, (9,), beside=(TENTH,), refuses=MANY_TONES, without=EAGER
+    ),
     "spectrum.intermodulation": function(
         lambda x, b: spectrum.intermodulation(x, [1, 2, 0], b), (3,), beside=(TENTH,), refuses=MANY_TONES
     ),
@@ -253,6 +261,7 @@ OPERATORS: dict[str, Operator] = {
         (3,),
         (3,),
         refuses=FINITE | NO_HALF | NO_SHAPE | NO_VMAP,
+        without=EAGER,
     ),
     "spectrum.amplitude_spectrum": function(
         lambda x: spectrum.amplitude_spectrum(x, 4.0)[1], (8,), refuses=FINITE | NO_HALF
