@@ -356,3 +356,11 @@ for name, place in {
     "inr.CoordinateNetwork": "relunb.ops._bw_relu._SMALL",
 }.items():
     OPERATORS[f"{name} in blocks"] = replace(OPERATORS[name], settings={place: 0})
+
+# No graph of torch.compile holds these whole: they look at numbers, or at what they were made of.
+for name in (
+    *(f"iat.{basis}" for basis in ("Rect", "PWL", "PWQ", "Fourier", "RectWavelet", "PWLWavelet", "Mixed")),
+    *(f"iat.DecoupledIAT{bases}" for bases in ("", " pwl", " pwq", " rect", " wavelets")),
+    *("iat.transform mixed", "iat.activation_pattern", "iat.activation_matrix", "inr.Radon"),
+):
+    OPERATORS[name] = replace(OPERATORS[name], without=(*OPERATORS[name].without, "compile"))

@@ -29,6 +29,10 @@ def promise_of_modules(test):
     return promise(test, lambda operator: operator.is_module)
 
 
+def promise_of_kernels(test):
+    return promise(test, lambda operator: operator.plain is not None)
+
+
 def promise_of_batches(test):
     return promise(test, lambda operator: operator.batch)
 
@@ -378,11 +382,18 @@ def test_forward_in_forward(operator, kept, device):
 
 @promise
 @pytest.mark.slow
-@pytest.mark.parametrize("dynamic", [False, True], ids=["static", "dynamic"])
-def test_compile(operator, kept, dynamic, device):
-    """Into one graph, which changing numbers of samples may share."""
+def test_compile(operator, kept, device):
+    """Into one graph."""
     with kept:
-        compiles(operator, device, fullgraph=True, dynamic=dynamic, backend="aot_eager")
+        compiles(operator, device, fullgraph=True, dynamic=False, backend="aot_eager")
+
+
+@promise_of_kernels
+@pytest.mark.slow
+def test_compile_dynamic(operator, kept, device):
+    """Into one graph that changing numbers of samples share."""
+    with kept:
+        compiles(operator, device, fullgraph=True, dynamic=True, backend="aot_eager")
 
 
 def compiles(operator, device, **options):
