@@ -24,11 +24,11 @@ from relunb.iat import (
     IAT,
     PWL,
     PWQ,
-    Basis,
     ContinuousWidthNetwork,
     DecoupledIAT,
     Fourier,
     Mixed,
+    PiecewisePolynomial,
     PWLWavelet,
     Rect,
     RectWavelet,
@@ -117,7 +117,7 @@ def module(make: Callable[[], nn.Module], *shapes: tuple[int, ...], **more) -> O
     return Operator(make, shapes, **more)
 
 
-def linear(p: Basis, q: Basis) -> Operator:
+def linear(p: PiecewisePolynomial, q: PiecewisePolynomial) -> Operator:
     """linear_cells of two bases, in several blocks of samples."""
     cells = cut_cells(p, q)
     return function(
