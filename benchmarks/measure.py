@@ -17,17 +17,19 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def side_by_side(
-    functions: Mapping[str, Callable[[], object]], *, base: str, runs: int, repeat: int = 1
+    functions: Mapping[str, Callable[[], object]], *, base: str, runs: int, repeat: int = 1, pause: float = 0.0
 ) -> dict[str, dict[str, float]]:
     """Median, first and last decile in milliseconds of each function, run in turn: A B C, A B C, ...
 
-    Turns keep a drift of the machine's speed out of the ratios. The first two turns warm up and are not counted.
+    Turns keep a drift of the machine's speed out of the ratios. The first two turns warm up and are not counted. With a
+    pause in seconds before each, as a program has that does other things between.
     """
     synchronize = torch.cuda.synchronize if torch.cuda.is_available() else lambda: None
     times: dict[str, list[float]] = {name: [] for name in functions}
     for run in tqdm(range(-2, runs), desc="turns", leave=False):
         for name, function in functions.items():
             synchronize()
+            time.sleep(pause)
             start = time.perf_counter()
             for _ in range(repeat):
                 function()
@@ -51,7 +53,7 @@ def report(file: str, what: str, rows: dict[str, dict[str, Any]]) -> None:
     """Print the rows; with ``--keep``, add them to ``benchmarks/results/<name>.jsonl`` with machine and versions."""
     print(f"\n{Path(file).stem}: {what}")
     for name, row in rows.items():
-        print(f"  {name:<26}" + "  ".join(f"{key} {value:.4g}" for key, value in row.items()))
+        print(f"  {name:<36}" + "  ".join(f"{key} {value:.4g}" for key, value in row.items()))
     parser = argparse.ArgumentParser(description="Run one benchmark.")
     parser.add_argument("--keep", action="store_true", help="store the rows under benchmarks/results")
     if parser.parse_args().keep:

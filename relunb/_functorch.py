@@ -25,7 +25,7 @@ def nested_forward_mode() -> bool:
     There PyTorch (issue 197867, seen in 2.13) gives every ``autograd.Function`` the second derivative zero. Plain
     operations are right, and so is one forward level around reverse mode, as in ``torch.func.hessian``.
     """
-    if torch.compiler.is_compiling() or peek_interpreter_stack() is None:
+    if torch.compiler.is_compiling() or not inside_transform():
         return False
     levels = retrieve_all_functorch_interpreters()
     return sum(level.key() == TransformType.Jvp for level in levels) > 1
@@ -34,6 +34,16 @@ def nested_forward_mode() -> bool:
 def inside_transform() -> bool:
     """Inside ``vmap``, ``grad``, ``jvp`` or what is made of them."""
     return peek_interpreter_stack() is not None
+
+
+def wrapped(x: Tensor) -> bool:
+    """Whether x stands for another tensor in a transform of torch.func, also one that has ended: it has no memory."""
+    return is_functorch_wrapped_tensor(x)
+
+
+def dispatch_is_watched() -> bool:
+    """Whether a mode watches torch's operations, to count them or to record them: it sees no others."""
+    return torch._C._len_torch_dispatch_stack() > 0
 
 
 def batched(x: Tensor) -> bool:

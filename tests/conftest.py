@@ -13,3 +13,11 @@ def no_window():
     with matplotlib.rc_context():
         yield
     plt.close("all")
+
+
+@pytest.fixture(params=["as dispatched", "torch blocks", "compiled kernel"])
+def path(request, monkeypatch):
+    """The operators with a kernel, thrice: small inputs take the plain form, unless they are sent another way."""
+    from tests.forms import take
+
+    take(request.param, monkeypatch)

@@ -345,17 +345,19 @@ OPERATORS: dict[str, Operator] = {
     "inr.Grid": module(lambda: inr.Grid((4, 5), 3), (2,), without=NO_FORWARD_MODE),
 }
 
-# Small inputs take the plain form; these send them through the blocks, or on a GPU through the kernel, as well.
-for name, place in {
-    "wavelet.bw_relu": "relunb.ops._bw_relu._SMALL",
-    "wavelet.bw_relu of a scale": "relunb.ops._bw_relu._SMALL",
-    "wavelet.bw_relu of a scale a channel": "relunb.ops._bw_relu._SMALL",
-    "wavelet.BWReLU learned": "relunb.ops._bw_relu._SMALL",
-    "ops.relu_cell_means": "relunb.ops._relu_cell_means._SMALL",
-    "iat.IAT means": "relunb.ops._relu_cell_means._SMALL",
-    "inr.CoordinateNetwork": "relunb.ops._bw_relu._SMALL",
-}.items():
-    OPERATORS[f"{name} in blocks"] = replace(OPERATORS[name], settings={place: 0})
+# Small inputs take the compiled kernel, or the plain form where there is none; these send them through the blocks, or
+# on a GPU through its kernel, as well.
+IN_BLOCKS = {"relunb.ops._native.SMALL": 0, "relunb.ops._native._KERNELS": None}
+for name in (
+    "wavelet.bw_relu",
+    "wavelet.bw_relu of a scale",
+    "wavelet.bw_relu of a scale a channel",
+    "wavelet.BWReLU learned",
+    "ops.relu_cell_means",
+    "iat.IAT means",
+    "inr.CoordinateNetwork",
+):
+    OPERATORS[f"{name} in blocks"] = replace(OPERATORS[name], settings=IN_BLOCKS)
 
 # No graph of torch.compile holds these whole: they look at numbers, or at what they were made of.
 for name in (

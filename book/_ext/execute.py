@@ -23,6 +23,7 @@ RECORDS = ROOT / "_build" / ".executed"
 STARTED_FROM = ROOT / "_build" / ".started-from.sha256"
 BUILT_FROM = ROOT / "_build" / "html" / ".built-from.sha256"
 TIMEOUT = 120  # seconds a cell may take
+COMPILED = (".pyc", ".so")
 QUIET = ["--log-level=ERROR"]  # a kernel warns that its port is not encrypted; the port is on loopback
 WHAT_IS_LOADED = "import sys; print([getattr(module, '__file__', None) for module in list(sys.modules.values())])"
 
@@ -46,8 +47,8 @@ def book_files() -> list[Path]:
 
 
 def _is_by_product(file: Path) -> bool:
-    """What Python and JupyterLab leave beside the pages: __pycache__ and .ipynb_checkpoints."""
-    return any(part.startswith(".") or part == "__pycache__" for part in file.parts)
+    """What Python, JupyterLab and a C compiler leave beside the pages and the sources that it was made from."""
+    return file.suffix in COMPILED or any(part.startswith(".") or part == "__pycache__" for part in file.parts)
 
 
 def is_built() -> bool:
@@ -118,7 +119,7 @@ def _ours(files: list[str | None]) -> list[Path]:
     """Of the files that modules came from those of this repository, and what data lies beside them."""
     modules = {Path(file) for file in files if file and Path(file).is_relative_to(ROOT / "relunb")}
     beside = {file for module in modules for file in module.parent.iterdir() if file.is_file()}
-    return sorted(modules | {file for file in beside if file.suffix not in (".py", ".pyc")})
+    return sorted(modules | {file for file in beside if file.suffix not in (".py", *COMPILED)})
 
 
 def _cells(notebook: Any) -> str:

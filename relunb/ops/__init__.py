@@ -1,4 +1,4 @@
-"""Kernels that cost what a memory copy costs, each beside a plain torch form that defines what it must return."""
+"""Fast forms of operators on large tensors, each beside a plain torch form that defines what it must return."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""psi(scale * x): the plain form, the same in cache-sized blocks for the CPU, and the door to the Triton kernel.
+"""psi(scale * x): the plain form, the compiled kernel or cache-sized blocks for the CPU, and the door to Triton's.
 
 With ``t = |scale x - 3/2|``, ``psi = (3/2 - t)_+ / 6 - 4 (1 - t)_+ / 3 + 23 (1/2 - t)_+ / 6``. Every term is exactly
 zero for ``t >= 3/2``, and rounding ``scale x - 3/2`` is monotone, so psi is exactly zero off ``[0, 3/scale]``. The
@@ -14,11 +14,8 @@ import torch
 from torch import Tensor
 
 from .._functorch import batched, plain_only
-from ._memory import empty_like_fast
+from ._native import is_small, kernel_for, one_number, partial_sums
 
-# Below this the plain form's twelve small kernels cost less than one autograd.Function call and its block loop.
-# Measured on two cores: the crossover lies between 40 and 65 thousand elements, by how torch's threads wait.
-_SMALL = 65_536
 # Long enough that starting torch's threads ten times a block costs little, short enough that a core finds its part of
 # the two or three scratch blocks in its cache again. At most 6 MiB of float32 scratch, so no longer with more threads.
 _BLOCK_PER_THREAD, _BLOCK_MAX = 262_144, 524_288
@@ -39,7 +36,7 @@ def bw_relu_fused(x: Tensor, scale: float | Tensor = 1.0) -> Tensor:
     if plain_only(x):
         return bw_relu_plain(x, scale)
     if x.is_cpu:
-        if x.numel() < _SMALL:
+        if is_small(x):
             return bw_relu_plain(x, scale)
     elif not x.is_cuda or x.numel() == 0 or _triton_kernels() is None:
         return bw_relu_plain(x, scale)
@@ -89,7 +86,7 @@ class _BWReLU(torch.autograd.Function):
     @staticmethod
     def forward(x: Tensor, scale: float | Tensor) -> Tensor:
         if x.is_cpu:
-            return _forward_blocks(x, float(scale))
+            return _forward(x, float(scale))
         return _triton_kernels().forward(x, _as_device_scale(x, scale))
 
     @staticmethod
@@ -110,10 +107,10 @@ class _BWReLU(torch.autograd.Function):
             grad_x = (weighted * scale).to(x.dtype)
             return grad_x, (weighted * x).sum().to(scale.dtype) if need_scale else None
         if x.is_cpu:
-            grad_x, grad_scale = _backward_blocks(x, grad, float(scale), need_scale)
+            grad_x, grad_scale = _backward(x, grad, float(scale), need_scale)
         else:
             grad_x, grad_scale = _triton_kernels().backward(x, grad.contiguous(), _as_device_scale(x, scale))
-        return grad_x, grad_scale.to(scale.dtype).to(scale.device) if need_scale else None
+        return grad_x, grad_scale.to(scale.dtype).to(scale.device) if need_scale and grad_scale is not None else None
 
     @staticmethod
     def jvp(ctx: Any, x_dot: Tensor | None, scale_dot: Tensor | None) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -135,10 +132,11 @@ class _BWReLU(torch.autograd.Function):
 
 
 # ----------------------------------------------------------------------------------------------------------------
-# CPU. An operator of ten torch calls moves the tensor through memory ten times; ten calls on a block that stays in
-# cache move it once. With t = |scale x - 3/2|, 12 psi = max(10 - 32 t, min(14 t - 13, (3 - 2 t)_+)): integers, so the
-# last term is exactly zero from t = 3/2 on, and the other two never exceed it there. The product is rounded before 3/2
-# is taken away, as in the plain form, so that the same inputs lie on a knot.
+# CPU. The compiled kernel moves the tensor through memory once. Without it, and for half precision: an operator of ten
+# torch calls moves the tensor through memory ten times; ten calls on a block that stays in cache move it once.
+# With t = |scale x - 3/2|, 12 psi = max(10 - 32 t, min(14 t - 13, (3 - 2 t)_+)): integers, so the last term is exactly
+# zero from t = 3/2 on, and the other two never exceed it there. The product is rounded before 3/2 is taken away, as in
+# the plain form, so that the same inputs lie on a knot.
 
 
 def _blocks(*tensors: Tensor) -> Any:
@@ -146,9 +144,30 @@ def _blocks(*tensors: Tensor) -> Any:
     return length, zip(*(t.reshape(-1).split(length) for t in tensors), strict=True)
 
 
-def _forward_blocks(x: Tensor, scale: float) -> Tensor:
+def _forward(x: Tensor, scale: float) -> Tensor:
+    out = torch.empty_like(x)
+    kernel = kernel_for("psi", x)
+    if kernel is None:
+        return _forward_blocks(x, scale, out)
+    kernel(x.data_ptr(), out.data_ptr(), x.numel(), scale, torch.get_num_threads())
+    return out
+
+
+def _backward(x: Tensor, grad: Tensor, scale: float, need_scale: bool) -> tuple[Tensor, Tensor | None]:
+    out = torch.empty_like(x)
+    kernel = kernel_for("psi_gradient", x, grad)
+    if kernel is None:
+        return _backward_blocks(x, grad, scale, need_scale, out)
+    same = one_number(grad)
+    grad = grad if same else grad.contiguous()
+    sums = partial_sums(x) if need_scale else None
+    pointers = x.data_ptr(), grad.data_ptr(), same, out.data_ptr()
+    kernel(*pointers, x.numel(), scale, None if sums is None else sums.data_ptr(), torch.get_num_threads())
+    return out, None if sums is None else sums.sum()
+
+
+def _forward_blocks(x: Tensor, scale: float, out: Tensor) -> Tensor:
     dtype = _compute_dtype(x)
-    out = empty_like_fast(x)
     length, blocks = _blocks(x, out)
     t_, line_ = torch.empty(2, min(length, x.numel()), dtype=dtype, device=x.device)
     psi_ = None if x.dtype == dtype else torch.empty_like(t_)
@@ -167,9 +186,10 @@ def _forward_blocks(x: Tensor, scale: float) -> Tensor:
     return out
 
 
-def _backward_blocks(x: Tensor, grad: Tensor, scale: float, need_scale: bool) -> tuple[Tensor, Tensor]:
+def _backward_blocks(
+    x: Tensor, grad: Tensor, scale: float, need_scale: bool, out: Tensor
+) -> tuple[Tensor, Tensor | None]:
     dtype = _compute_dtype(x)
-    out = empty_like_fast(x)
     length, blocks = _blocks(x, grad, out)
     t_, signed_, part_ = torch.empty(3, min(length, x.numel()), dtype=dtype, device=x.device)
     total_ = None if x.dtype == dtype else torch.empty_like(t_)
@@ -189,7 +209,7 @@ def _backward_blocks(x: Tensor, grad: Tensor, scale: float, need_scale: bool) ->
         total.mul_(scale)  # last, as in the plain form: nothing overflows before it
         if total is not out_block:
             out_block.copy_(total)
-    return out, torch.tensor(grad_scale, dtype=torch.float64, device=x.device)
+    return out, torch.tensor(grad_scale, dtype=torch.float64, device=x.device) if need_scale else None
 
 
 # ----------------------------------------------------------------------------------------------------------------

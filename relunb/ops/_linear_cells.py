@@ -23,7 +23,6 @@ import torch
 from torch import Tensor
 
 from .._functorch import batched, plain_only
-from ._memory import empty_like_fast
 from ._relu_cell_means import relu_cell_means, smallest
 
 # Cells times samples in a block, for each of torch's threads; six to twelve arrays of that many numbers are alive.
@@ -357,7 +356,7 @@ def _block_active(arrays: Sequence[Tensor]) -> _Active:
 def _forward_blocks(x: Tensor, plan: LinearCells) -> Tensor:
     c = _constants(plan, x)
     c = c._replace(weights=c.weights * 2)  # the state is halved
-    out = empty_like_fast(x[..., :1].expand(*x.shape[:-1], plan.outputs))
+    out = x.new_empty((*x.shape[:-1], plan.outputs))
     for x_block, out_block, t in _blocks(plan, 6 if plan.constant else 11, x, out):
         _block_ends(_halved(x_block), c, t[:6])
         f0, f1, _, _, positive, size = t[:6]
@@ -386,7 +385,7 @@ def _forward_blocks(x: Tensor, plan: LinearCells) -> Tensor:
 
 def _backward_blocks(x: Tensor, grad: Tensor, plan: LinearCells) -> Tensor:
     c = _constants(plan, x)
-    out = empty_like_fast(x)
+    out = torch.empty_like(x)
     for x_block, grad_block, out_block, t in _blocks(plan, 12, x, grad, out):
         nodes, outputs = _halved(x_block), _by_node(grad_block).contiguous()
         _block_ends(nodes, c, t[:6])

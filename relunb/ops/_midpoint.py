@@ -17,7 +17,6 @@ from torch import Tensor
 
 from .._checks import check_dense
 from .._functorch import batched, legacy_batched, plain_only, without_autocast
-from ._memory import empty_like_fast
 from ._midpoint_maps import LinearMap, fft_is_faster, fft_maps, fourier_basis, product
 
 # Numbers of state in a block: on a CPU 1 MiB of float32 for each thread, which a core finds again in its cache;
@@ -150,7 +149,7 @@ class _Linear(torch.autograd.Function):
         inputs, outputs = forward.matrix.shape
         rows = _block_rows(x, max(inputs, outputs))
         run = forward.prepare(rows)
-        out = empty_like_fast(x, (*x.shape[:-1], outputs))
+        out = x.new_empty((*x.shape[:-1], outputs))
         for x_block, out_block in zip(
             x.reshape(-1, inputs).split(rows), out.view(-1, outputs).split(rows), strict=True
         ):
@@ -234,7 +233,7 @@ def _forward_blocks(x: Tensor, tables: MidpointTables) -> Tensor:
     dtype, (n, nodes) = tables.p.dtype, tables.q.shape
     rows = _block_rows(x, nodes)
     synthesis, pooling = tables.synthesis.prepare(rows), tables.pooling.prepare(rows)
-    out = empty_like_fast(x, (*x.shape[:-1], n))
+    out = x.new_empty((*x.shape[:-1], n))
     state_ = torch.empty(rows, nodes, dtype=dtype, device=x.device)
     y_ = None if x.dtype == dtype else state_.new_empty(rows, n)
     blocks = zip(x.reshape(-1, x.shape[-1]).split(rows), out.view(-1, n).split(rows), strict=True)
@@ -252,7 +251,7 @@ def _backward_blocks(x: Tensor, grad: Tensor, tables: MidpointTables) -> Tensor:
     rows = _block_rows(x, nodes)
     synthesis, spreading = tables.synthesis.prepare(rows), tables.spreading.prepare(rows)
     analysis = tables.analysis.prepare(rows)
-    out = empty_like_fast(x, x.shape)
+    out = x.new_empty(x.shape)
     state_, spread_ = torch.empty(2, rows, nodes, dtype=dtype, device=x.device)
     sum_ = None if x.dtype == dtype else state_.new_empty(rows, d)
     flat = (x.reshape(-1, d), grad.reshape(-1, grad.shape[-1]), out.view(-1, d))

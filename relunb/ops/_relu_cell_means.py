@@ -1,4 +1,4 @@
-"""The mean of the ReLU of a straight line, cell by cell: the plain form, row blocks for the CPU, the door to Triton.
+"""The mean of the ReLU of a straight line, cell by cell: the plain form, the compiled kernel or row blocks, Triton's.
 
 Between the nodal values ``a`` and ``b`` the mean is ``P^2 / (2 S)``, ``P = a_+ + b_+``, ``S = |a| + |b|``: one formula
 for the four pairs of signs, of nonnegative terms only, so nothing cancels. With ``r = P / S`` its slopes are
@@ -14,10 +14,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from .._functorch import batched, plain_only
-from ._memory import empty_like_fast
+from ._native import is_small, kernel_for, one_number
 
-# Below this the plain form's fifteen small kernels cost less than an autograd.Function call and its block loop.
-_SMALL = 65_536
 # Numbers a block for each of torch's threads. With two, 64, 128 and 256 thousand cost 1.44, 1.20 and 1.13 x relu.
 _BLOCK_PER_THREAD, _BLOCK_MAX = 131_072, 524_288
 
@@ -55,7 +53,7 @@ def relu_cell_means(x: Tensor) -> Tensor:
     if plain_only(x) or x.numel() == 0 or x.shape[-1] == 1:
         return relu_cell_means_plain(x)
     if x.is_cpu:
-        if x.numel() < _SMALL:
+        if is_small(x):
             return relu_cell_means_plain(x)
     elif not x.is_cuda or _triton_kernels() is None:
         return relu_cell_means_plain(x)
@@ -91,7 +89,7 @@ class _ReLUCellMeans(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:
-        return _forward_blocks(x) if x.is_cpu else _triton_kernels().forward(x)
+        return _forward(x) if x.is_cpu else _triton_kernels().forward(x)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
@@ -106,7 +104,7 @@ class _ReLUCellMeans(torch.autograd.Function):
             left, right = _slopes(x)
             return (pad(grad * left, (0, 1)) + pad(grad * right, (1, 0))).to(x.dtype)
         if x.is_cpu:
-            return _backward_blocks(x, grad)
+            return _backward(x, grad)
         return _triton_kernels().backward(x, grad.contiguous())
 
     @staticmethod
@@ -121,9 +119,10 @@ class _ReLUCellMeans(torch.autograd.Function):
 
 
 # ----------------------------------------------------------------------------------------------------------------
-# CPU. Blocks of whole rows stay in cache through a dozen torch calls. Inside a block the rows lie end to end, and a
-# cell from the end of one row to the start of the next is computed with the others: a call on one long line is faster
-# than on many short ones. The last call leaves that cell out; in the backward pass it is set to zero.
+# CPU. The compiled kernel moves the tensor through memory once. Without it, and for half precision, whole rows stay in
+# cache through a dozen torch calls, a block of them at a time. Inside a block the rows lie end to end, and a cell from
+# the end of one row to the start of the next is computed with the others: a call on one long line is faster than on
+# many short ones. The last call leaves that cell out; in the backward pass it is set to zero.
 
 
 def _row_blocks(*tensors: Tensor) -> tuple[int, Any]:
@@ -142,8 +141,30 @@ def _active_share(x: Tensor, half_p: Tensor, half_s: Tensor, r: Tensor, part: Te
     torch.div(half_p, half_s, out=r)
 
 
-def _forward_blocks(x: Tensor) -> Tensor:
-    out = empty_like_fast(x[..., 1:])
+def _forward(x: Tensor) -> Tensor:
+    out = torch.empty_like(x[..., 1:], memory_format=torch.contiguous_format)
+    kernel = kernel_for("cell_means", x)
+    if kernel is None:
+        return _forward_blocks(x, out)
+    width = x.shape[-1]
+    kernel(x.data_ptr(), out.data_ptr(), x.numel() // width, width, torch.get_num_threads())
+    return out
+
+
+def _backward(x: Tensor, grad: Tensor) -> Tensor:
+    out = torch.empty_like(x)
+    kernel = kernel_for("cell_means_gradient", x, grad)
+    if kernel is None:
+        return _backward_blocks(x, grad, out)
+    same = one_number(grad)
+    grad = grad if same else grad.contiguous()
+    width = x.shape[-1]
+    pointers = x.data_ptr(), grad.data_ptr(), same, out.data_ptr()
+    kernel(*pointers, x.numel() // width, width, torch.get_num_threads())
+    return out
+
+
+def _forward_blocks(x: Tensor, out: Tensor) -> Tensor:
     width = x.shape[-1]
     rows, blocks = _row_blocks(x, out)
     scratch = _wide(x[:0]).new_empty(3, rows * width)
@@ -161,8 +182,7 @@ def _forward_blocks(x: Tensor) -> Tensor:
     return out
 
 
-def _backward_blocks(x: Tensor, grad: Tensor) -> Tensor:
-    out = empty_like_fast(x)
+def _backward_blocks(x: Tensor, grad: Tensor, out: Tensor) -> Tensor:
     width = x.shape[-1]
     rows, blocks = _row_blocks(x, grad, out)
     # One cell before the first: the node at place i has the cells at i and i + 1, of which the first may be no cell.

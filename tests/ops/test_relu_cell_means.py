@@ -1,4 +1,4 @@
-"""relu_cell_means on every path: plain, blocks, and the kernel on a GPU."""
+"""relu_cell_means on every path: plain, blocks, the compiled kernel, and that of a GPU."""
 
 import importlib.util
 import math
@@ -12,20 +12,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from relunb.ops import _relu_cell_means
 from relunb.ops._relu_cell_means import relu_cell_means, relu_cell_means_plain
 from tests.tolerance import DEVICES, DTYPES
 
 SHAPES = [(2,), (1024,), (6, 42, 123), (700, 256)]
 CASES = Path(__file__).with_name("relu_cell_means_interpreter_cases.py")
-
-
-@pytest.fixture(params=["as dispatched", "always fused"])
-def path(request, monkeypatch):
-    """Small inputs take the plain form; the second pass sends them through the blocks or the kernel as well."""
-    if request.param == "always fused":
-        monkeypatch.setattr(_relu_cell_means, "_SMALL", 0)
-        monkeypatch.setattr(_relu_cell_means, "_BLOCK_MAX", 1000)  # several blocks, the last of them shorter
 
 
 @pytest.fixture(params=DEVICES)

@@ -1,4 +1,4 @@
-"""bw_relu on every path: plain, blocked, and the fused kernel on a GPU."""
+"""bw_relu on every path: plain, blocks, the compiled kernel, and that of a GPU."""
 
 import math
 import shutil
@@ -14,19 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relunb import bw_relu
-from relunb.ops import _bw_relu
 from relunb.wavelet import KNOTS, VALUES, WEIGHTS
+from tests.forms import take
 from tests.tolerance import DEVICES, DTYPES, SLOPE, VALUE
 from tests.wavelet.lines import psi_by_lines
 
 SHAPES = [(1,), (1023,), (6, 42, 123), (512, 300)]
-
-
-@pytest.fixture(params=["as dispatched", "always fused"])
-def path(request, monkeypatch):
-    """Small inputs take the plain form; the second pass sends them through the blocks or the kernel as well."""
-    if request.param == "always fused":
-        monkeypatch.setattr(_bw_relu, "_SMALL", 0)
 
 
 @pytest.fixture(params=DEVICES)
@@ -186,14 +179,15 @@ def test_the_gradient_of_any_scale(scale, device):
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_the_same_inputs_lie_on_a_knot_in_every_form(dtype, device, monkeypatch):
-    """scale * x is rounded first, on both sides of the size switch: 0.1 * 15 is the centre, with or without an FMA."""
+@pytest.mark.parametrize("form", ["torch blocks", "compiled kernel"])
+def test_the_same_inputs_lie_on_a_knot_in_every_form(form, dtype, device, monkeypatch):
+    """scale * x is rounded first, whatever the size: 0.1 * 15 is the centre, with or without an FMA."""
     scales = [k / n for k, n in product((1.0, 3.0, 7.0), (3.0, 7.0, 10.0, 49.0))]
     for scale in scales:
         x = torch.tensor([k / 2 / scale for k in range(7)] + [15.0, 5.0, 30.0], dtype=dtype, device=device)
         found = []
-        for small in (65_536, 0):
-            monkeypatch.setattr(_bw_relu, "_SMALL", small)
+        for way in ("plain", form):
+            take(way, monkeypatch)
             leaf = x.clone().requires_grad_()
             y = bw_relu(leaf, scale)
             (first,) = torch.autograd.grad(y.sum(), leaf, retain_graph=True)
