@@ -33,7 +33,7 @@ def step(layer: nn.Module, x: torch.Tensor, grad: torch.Tensor):
     return run
 
 
-def check_premises(exact: nn.Module, d: int) -> None:
+def check_premises(exact: IAT, d: int) -> None:
     """The exact form is the limit of the midpoint form."""
     x = torch.randn(8, d, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     fine = IAT(d, None, exact.input_basis, exact.output_basis, method="midpoint", points=64 * 8 * d).double()

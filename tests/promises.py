@@ -19,7 +19,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor, nn
 
-from relunb import BWReLU, bw_relu, inr, spectrum, wavelet
+from relunb import BWReLU, LinearSpline, bw_relu, inr, spectrum, wavelet
 from relunb.iat import (
     IAT,
     PWL,
@@ -238,6 +238,11 @@ OPERATORS: dict[str, Operator] = {
     "ops.midpoint by product": Operator(
         midpoint_by(midpoint, torch.tanh), ((6,),), plain=PLAIN_TANH, settings=BY_PRODUCT, without=NO_TABLES
     ),
+    "ops.LinearSpline": module(lambda: LinearSpline.named("bw_relu"), (4,), numbers=across_the_support),
+    "ops.LinearSpline learned": module(
+        lambda: LinearSpline.named("hardtanh", learnable=True), (4,), numbers=across_the_support
+    ),
+    "ops.LinearSpline of channels": module(lambda: LinearSpline([[-0.6, 0.2]] * 4, [[1.0, -2.0]] * 4, slope=0.5), (4,)),
     # spectrum
     "spectrum.tone_harmonics": function(spectrum.tone_harmonics, (4,), beside=(TENTH,), refuses=FINITE | NO_HALF),
     "spectrum.series_tone_harmonics": function(
@@ -279,6 +284,18 @@ OPERATORS: dict[str, Operator] = {
         **NETWORK | {"without": ("autocast", "vmap", *NO_FORWARD_MODE)},
     ),
     "spectrum.ToneClassifier": module(spectrum.ToneClassifier, (16,), **NETWORK),
+    "spectrum.activation_harmonics": function(
+        lambda x: spectrum.activation_harmonics("bw_relu", x, 0.1, 3), (4,), refuses=FINITE | NO_HALF, without=EAGER
+    ),
+    "spectrum.activation_harmonics of a function": function(
+        lambda x: spectrum.activation_harmonics(torch.tanh, x, 0.1, 3),
+        (4,),
+        refuses=FINITE | NO_HALF | NO_SHAPE | NO_VMAP,
+        without=EAGER,
+    ),
+    "spectrum.activation_line": function(
+        lambda x: spectrum.activation_line("siren", x, [1, 1]), (2,), refuses=MANY_TONES, without=EAGER
+    ),
     # iat
     "iat.transform": function(transform, (4,), refuses=ROOTS),
     "iat.transform mixed": function(lambda x: transform(x, Mixed(Fourier(2), PWL(2)), PWQ(3)), (4,), refuses=ROOTS),

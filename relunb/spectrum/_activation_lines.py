@@ -8,11 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .._checks import Numbers, check_broadcast, check_count, check_integers, check_real, shown
+from .._checks import Numbers, check_broadcast, check_count, check_integers, check_known, check_real, shown
+from .._tables import kept_table
 from ..ops import LinearSpline
 from ._bessel import bessel_j
 from ._intermodulation import intermodulation
-from ._multitone import rows_of_tones, sign
+from ._multitone import refuse_vmap, rows_of_tones, sign
 from ._tone import check_lines, tone_harmonics
 
 Activation = LinearSpline | str | Callable[[Tensor], Tensor]
@@ -56,7 +57,8 @@ def activation_harmonics(
         Differentiable in ``amplitude`` and ``bias``, and in the parameters of the activation.
 
     Raises:
-        TypeError: ``activation`` is none of these, or an input is not real.
+        TypeError: ``activation`` is none of these, or an input is not real; or no spline is given amplitudes from
+            ``torch.func.vmap``: each is a tone of its own already.
         ValueError: as :func:`tone_harmonics`; or the spline has channels, or points of a period fill the memory.
 
     Warns:
@@ -85,6 +87,8 @@ def activation_harmonics(
         return _lines_of_points(_values(activation), a, b, n_harmonics, samples_per_period).to(dtype)
     if isinstance(activation, LinearSpline):
         return _spline_harmonics(activation, a, b, n_harmonics).to(dtype)
+    refuse_vmap(a, b)
+    check_known(amplitude=a, bias=b)
     check_lines(n_harmonics, a.numel())
     if isinstance(activation, str):
         # The line of sin or exp(-x^2) at a harmonic m beyond 6 (a + 1) is below 1e-18.
@@ -177,7 +181,7 @@ def _known(activation: Any) -> Activation:
         if activation in _SMOOTH:
             return activation
         try:
-            return LinearSpline.named(activation)
+            return _named(activation)
         except ValueError as error:
             names = ", ".join(map(repr, _SMOOTH))
             raise ValueError(f"activation: {error} Or one of {names}, a LinearSpline or a function.") from None
@@ -187,6 +191,11 @@ def _known(activation: Any) -> Activation:
     if isinstance(activation, LinearSpline) and activation.knots.ndim == 2:
         raise ValueError("activation has a spline in each channel: give them one by one.")
     return activation  # pyright: ignore[reportReturnType]
+
+
+@kept_table(8)
+def _named(name: str) -> LinearSpline:
+    return LinearSpline.named(name)
 
 
 def _values(activation: Any) -> Callable[[Tensor], Tensor]:
@@ -220,20 +229,20 @@ def _even(n: int) -> int:
 
 def _spline_harmonics(spline: LinearSpline, a: Tensor, b: Tensor, n_harmonics: int) -> Tensor:
     check_lines(n_harmonics, a.numel() * spline.knots.numel())
-    knots, jumps = spline.knots.double(), spline.jumps.double()
+    knots, jumps, slope, value = (part.to(a) for part in (spline.knots, spline.jumps, spline.slope, spline.value))
     lines = tone_harmonics(a.unsqueeze(-1), b.unsqueeze(-1) - knots, n_harmonics)
     n = torch.arange(n_harmonics + 1, device=a.device)
-    affine = (spline.value + spline.slope * b).unsqueeze(-1) * (n == 0) + (spline.slope * a).unsqueeze(-1) * (n == 1)
+    affine = (value + slope * b).unsqueeze(-1) * (n == 0) + (slope * a).unsqueeze(-1) * (n == 1)
     return (jumps.unsqueeze(-1) * lines).sum(-2) + affine
 
 
 def _spline_line(spline: LinearSpline, a: Tensor, b: Tensor, k: list[int]) -> Tensor:
-    knots, jumps = spline.knots.double(), spline.jumps.double()
+    knots, jumps, slope, value = (part.to(a) for part in (spline.knots, spline.jumps, spline.slope, spline.value))
     rows = a.unsqueeze(-2).expand(-1, len(knots), -1)
     line = (jumps * intermodulation(rows, k, b.unsqueeze(-1) - knots)).sum(-1)
     if not any(k):
-        return line + spline.value + spline.slope * b
-    return line + spline.slope * a[:, k.index(1)] if sum(k) == 1 else line
+        return line + value + slope * b
+    return line + slope * a[:, k.index(1)] if sum(k) == 1 else line
 
 
 # Sampled periods -----------------------------------------------------------------------------------------------------
