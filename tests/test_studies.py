@@ -10,6 +10,7 @@ from pathlib import Path
 import dask.config
 import pytest
 import torch
+from distributed import LocalCluster
 
 from relunb.book.studies import _runner
 from relunb.book.studies._runner import Where, kept_as, run
@@ -95,6 +96,18 @@ def test_a_case_that_fails_is_named_and_what_is_kept_is_said(function, words, tm
     with pytest.raises(SystemExit, match=words + r".* 0 of 1 cases were finished .*the same command goes on"):
         run(function, numbered(1), Where(jobs=1), "study")
     assert not list((tmp_path / "kept").rglob("*.pt")) and not list((tmp_path / "kept").rglob("*.part"))
+
+
+def test_processes_that_are_slow_to_end_hide_no_word(monkeypatch):
+    close = LocalCluster.close
+
+    def slow(cluster, *args):
+        close(cluster, *args)
+        raise TimeoutError
+
+    monkeypatch.setattr(LocalCluster, "close", slow)
+    with pytest.raises(SystemExit, match="case 0 failed: ValueError"):
+        run(study_cases.raises, numbered(1), Where(jobs=1), "study")
 
 
 def start(tmp_path, scheduler=""):

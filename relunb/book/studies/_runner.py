@@ -110,7 +110,8 @@ def _make(name: str, todo: dict[str, tuple[Settings, Path]], total: int, where: 
                 raise SystemExit(f"{title}: no scheduler answers at {where.scheduler}: {error}") from None
         else:
             # At low priority, on a machine with other work, a process may be silent for minutes and is not dead.
-            stack.enter_context(dask.config.set({"distributed.scheduler.worker-ttl": None}))
+            patient = {"distributed.scheduler.worker-ttl": None, "distributed.comm.timeouts.connect": "300s"}
+            stack.enter_context(dask.config.set(patient))
             jobs = where.jobs or (1 if where.device == "cuda" else os.cpu_count() or 1)
             cluster = LocalCluster(
                 n_workers=min(jobs, len(todo)),
@@ -120,7 +121,8 @@ def _make(name: str, todo: dict[str, tuple[Settings, Path]], total: int, where: 
                 resources={"GPU": 1} if where.device == "cuda" else None,
                 silence_logs=50,
             )
-            client = stack.enter_context(Client(stack.enter_context(cluster)))
+            stack.callback(_closed, cluster)
+            client = stack.enter_context(Client(cluster))
         bar = stack.enter_context(tqdm(total=total, initial=total - len(todo), desc=title, unit="case"))
         needs = {"GPU": 1} if where.device == "cuda" else None
         code = commit()
@@ -160,6 +162,12 @@ def _make(name: str, todo: dict[str, tuple[Settings, Path]], total: int, where: 
             _stopped(title, "stopped", todo)
         except (OSError, CancelledError) as error:
             _stopped(title, f"the cluster is gone, or the disk is full ({error})", todo)
+
+
+def _closed(cluster: Any) -> None:
+    """Ended processes; those that take too long end with this one, and what is said of the study is said."""
+    with contextlib.suppress(TimeoutError):
+        cluster.close()
 
 
 def _case(name: str, settings: Settings, file: str, device: str, code: str) -> dict[str, Any] | None:
