@@ -4,6 +4,7 @@ import math
 from fractions import Fraction
 
 import numpy as np
+import torch
 
 from .._checks import check_positive, shown
 from ..ops import LinearSpline
@@ -64,8 +65,8 @@ def _corners(spline: LinearSpline) -> tuple[list[Fraction], list[Fraction]]:
     pieces = spline.pieces if not spline.learnable else spline.frozen().pieces
     start, height, rise = pieces.detach().cpu().T.tolist()
     largest = max(map(abs, height))
-    scale = 1e-12 * max(largest, *map(abs, rise))
-    if max(abs(rise[0]), abs(rise[-1]), abs(height[0]), abs(height[-1])) > scale or largest == 0:
+    rounding = 64 * torch.finfo(spline.knots.dtype).eps * max(largest, *map(abs, rise))
+    if max(abs(rise[0]), abs(rise[-1]), abs(height[0]), abs(height[-1])) > rounding or largest == 0:
         raise ValueError(
             "activation has no compact support: it is not zero, or never differs from zero, far out, so its shifts "
             "have no Gram matrix. A difference of two shifts of it may have one."

@@ -60,6 +60,11 @@ def test_a_factor_changes_nothing_and_a_scale_is_a_spacing():
 
 def test_a_learned_spline_is_taken_as_it_is_now():
     assert shift_condition_number(LinearSpline.named("hat", learnable=True), 1) == pytest.approx(3, rel=1e-6)
+    learned = LinearSpline.named("bw_relu", learnable=True)  # its jumps are float32 and do not quite cancel
+    assert shift_condition_number(learned, 1) == pytest.approx(2.25, rel=1e-5)
+    bent = LinearSpline([0, 1, 2], [1, -2, 1.001])
+    with pytest.raises(ValueError, match="no compact support"):
+        shift_condition_number(bent, 1)
 
 
 @pytest.mark.parametrize(
