@@ -259,7 +259,7 @@ OPERATORS: dict[str, Operator] = {
         spectrum.multitone_dc, (9,), beside=(TENTH,), refuses=MANY_TONES, without=EAGER
     ),
     "spectrum.intermodulation": function(
-        lambda x, b: spectrum.intermodulation(x, [1, 2, 0], b), (3,), beside=(TENTH,), refuses=MANY_TONES
+        lambda x, b: spectrum.intermodulation(x, [1, 2, 0], b), (3,), beside=(TENTH,), refuses=MANY_TONES, without=EAGER
     ),
     "spectrum.commensurate_dc": function(
         lambda x, phases: spectrum.commensurate_dc(x, [1, 3, 4], phases),

@@ -396,8 +396,10 @@ def _moves(p: Basis, pieces: _Pieces, cells: Tensor) -> bool:
     """Whether somewhere on these cells, (pieces, cells), two corners of a piece have states of opposite signs."""
     rows = cells.any(1).nonzero().squeeze(1)
     states = _at(pieces.corners, pieces.maps)[rows]
-    edges = activation_pattern(states, p).edges.flatten(1).sort(1).values
-    # No state changes its sign between two of these edges. Not the middle: there it may touch zero.
+    edges = activation_pattern(states, p).edges.flatten(1)
+    # No state changes its sign between two of these edges: a pattern has no edge where a state leaves zero for the sign
+    # that it had before, and this happens at breakpoints only. Not the middle: there it may touch zero.
+    edges = torch.cat([edges, p.breakpoints.to(edges).expand(len(edges), -1)], 1).sort(1).values
     s = edges[:, :-1] + 0.38 * edges.diff(dim=1)
     basis = p(s)
     values, margin = basis @ states.mT, _ROUNDING * (basis.abs() @ pieces.size[rows, :, None])

@@ -32,7 +32,7 @@ def test_a_stick_stands_at_every_line_and_nowhere_else():
 
 
 def test_the_slider_has_nine_layers_and_ends_on_equal_lines():
-    figure = picture("fig-networks-layers", differentiator=difference_network).figure
+    figure = picture("fig-networks-layers", difference_network=difference_network).figure
     slider = figure.layout.sliders[0]
     assert [step.label for step in slider.steps] == [str(layer) for layer in range(9)]
     for layer, step in enumerate(slider.steps):
@@ -60,7 +60,12 @@ def test_pooling_marks_the_new_half_rate():
     f = torch.arange(0, 33, dtype=torch.float64)
     spectra = {"two": (f, torch.ones(33)), "pooled": (f[:9], torch.ones(9))}
     filters = [None, SimpleNamespace(frequency_response=lambda f, _: torch.ones_like(f))]
-    names = {"amplitude_spectrum": lambda name, _: spectra[name], "averager": lambda *_: filters, "P": 4, "rate": 64}
+    names = {
+        "amplitude_spectrum": lambda name, _: spectra[name],
+        "moving_average_network": lambda *_: filters,
+        "P": 4,
+        "rate": 64,
+    }
     figure = picture("fig-networks-pooling", two_tones="two", pooled="pooled", **names)
     for ax in figure.axes:
         dotted = [line for line in ax.lines if line.get_linestyle() == ":"]
