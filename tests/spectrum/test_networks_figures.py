@@ -61,8 +61,6 @@ def test_pooling_marks_the_new_half_rate():
     spectra = {"two": (f, torch.ones(33)), "pooled": (f[:9], torch.ones(9))}
     filters = [None, SimpleNamespace(frequency_response=lambda f, _: torch.ones_like(f))]
     names = {
-        ,
-    }
         "amplitude_spectrum": lambda name, _: spectra[name],
         "moving_average_network": lambda *_: filters,
         "P": 4,
