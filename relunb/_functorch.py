@@ -56,11 +56,6 @@ def legacy_batched(x: Tensor) -> bool:
     return is_legacy_batchedtensor(x)
 
 
-def transformed(x: Tensor) -> bool:
-    """Whether x is inside a transform of ``torch.func``: vmap, grad or jvp."""
-    return is_functorch_wrapped_tensor(x)
-
-
 def hidden_batch(x: Tensor) -> bool:
     """Whether ``vmap`` hides a dimension of x, also where ``grad`` is inside it."""
     while is_gradtrackingtensor(x):

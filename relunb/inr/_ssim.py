@@ -3,7 +3,7 @@
 from typing import Any
 
 from .._checks import check_known
-from .._functorch import transformed
+from .._functorch import wrapped
 from ._data import Data, channels_last
 from ._psnr import checked_images
 
@@ -39,7 +39,7 @@ def ssim(estimate: Data, reference: Data, data_range: float = 1.0) -> float:
     Source: Wang et al. (2004), as ``skimage.metrics.structural_similarity``. Used in :doc:`/book/inr/tomography`.
     """
     estimate, reference, most = checked_images(estimate, reference, data_range)
-    if any(map(transformed, (estimate, reference))):
+    if any(map(wrapped, (estimate, reference))):
         raise TypeError(
             "ssim has no gradient and takes one image at a time, as scikit-image computes it: call it outside "
             "torch.func.vmap and torch.func.grad."

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .._checks import Numbers, check_known, check_real
-from .._functorch import hidden_batch, transformed
+from .._functorch import hidden_batch, wrapped
 from .._scaling import power_of_two
 from ._phase_mean import phase_mean_integral
 from ._tone import lines_of_tone
@@ -98,7 +98,7 @@ def refuse_vmap(*given: Tensor) -> None:
 
 def followed(x: Tensor) -> bool:
     """Whether a derivative of ``x`` may be asked for: by autograd, or by a transform of torch.func."""
-    return x.requires_grad or transformed(x)
+    return x.requires_grad or wrapped(x)
 
 
 def sign(x: Tensor) -> Tensor:
