@@ -1,6 +1,7 @@
 """Where polynomials change their sign on [-1, 1], for a batch of them in Chebyshev coefficients at once."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -72,16 +73,29 @@ def chebyshev(c: Tensor, u: Tensor) -> Tensor:
 
 
 def _refined(c: Tensor, low: Tensor, high: Tensor, falling: Tensor) -> Tensor:
-    """The root between low and high, where z changes its sign once: Newton's steps, or halves where they leave it."""
+    """The root between low and high, where z changes its sign once."""
     slopes = torch.from_numpy(np.polynomial.chebyshev.chebder(np.eye(c.shape[-1]), axis=0).copy()).to(c)
     derivative = c @ slopes.T
     rounding = 4e-16 * c.abs().sum(-1)
-    u = (low + high) / 2
+    return bracketed_root(
+        lambda u: (chebyshev(c, u), chebyshev(derivative, u)), (low + high) / 2, low, high, falling, rounding
+    )
+
+
+def bracketed_root(
+    value_and_slope: Callable[[Tensor], tuple[Tensor, Tensor]],
+    u: Tensor,
+    low: Tensor,
+    high: Tensor,
+    falling: Tensor,
+    rounding: Tensor,
+) -> Tensor:
+    """Roots between signs that differ, from u on: Newton's steps, or halves where they leave the bracket."""
     for turn in range(100):
-        value = chebyshev(c, u)
+        value, slope = value_and_slope(u)
         below = (value > 0) == falling  # the root lies above u
         low, high = torch.where(below, u, low), torch.where(below, high, u)
-        step = u - value / chebyshev(derivative, u)
+        step = u - value / slope
         inside = (step > low) & (step < high)
         if turn % 3 == 2:  # steps that crawl along one side
             inside &= high - low < 1e-3

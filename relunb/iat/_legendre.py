@@ -17,6 +17,7 @@ from numpy.polynomial import legendre
 from torch import Tensor
 
 from .._tables import kept_table
+from ._chebyshev import bracketed_root
 
 _PARTS = 4
 _LEVELS = 15  # of four parts each: two roots closer than the square root of the rounding are one double root
@@ -184,22 +185,7 @@ def _horner(rows: Sequence[Tensor], u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _halved(powers: Tensor, falling: Tensor) -> Tensor:
-    """The root in [-1, 1] between signs that differ: Newton's steps, or halves where they leave it."""
-    low, high = -torch.ones_like(powers[0]), torch.ones_like(powers[0])
-    rounding, rows = powers.abs().sum(0) * 2.0**-52, powers.unbind(0)
-    u = torch.zeros_like(low)
-    for turn in range(100):
-        value, slope, _ = _horner(rows, u)
-        below = (value > 0) == falling  # the root lies above u
-        low, high = torch.where(below, u, low), torch.where(below, high, u)
-        step = u - value / slope
-        inside = (step > low) & (step < high)
-        if turn % 3 == 2:  # steps that crawl along one side
-            inside &= high - low < 1e-3
-        new = torch.where(inside, step, (low + high) / 2)
-        noise = value.abs() <= rounding
-        done = ((new - u).abs() <= 4e-16) | noise
-        u = torch.where(noise, u, new)
-        if bool(done.all()):
-            break
-    return u
+    """The root in [-1, 1] between signs that differ."""
+    start, end, rows = torch.zeros_like(powers[0]), torch.ones_like(powers[0]), powers.unbind(0)
+    rounding = powers.abs().sum(0) * 2.0**-52
+    return bracketed_root(lambda u: _horner(rows, u)[:2], start, -end, end, falling, rounding)
