@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .._checks import Numbers, check_broadcast, check_count, check_integers, check_known, check_real, shown
 from .._tables import kept_table
@@ -203,7 +203,12 @@ def _values(activation: Any) -> Callable[[Tensor], Tensor]:
     f = _SMOOTH[activation] if isinstance(activation, str) else activation
 
     def values(x: Tensor) -> Tensor:
-        y: Any = f(x)
+        try:
+            y: Any = _in_its_precision(f, x) if isinstance(f, nn.Module) else f(x)
+        except RuntimeError as error:
+            raise ValueError(
+                f"activation must act element by element on float64 numbers; it failed: {error}"
+            ) from error
         if not isinstance(y, Tensor) or y.is_complex():
             raise TypeError(f"activation must return a real tensor; it returned {shown(y)}.")
         if y.shape != x.shape:
@@ -213,6 +218,13 @@ def _values(activation: Any) -> Callable[[Tensor], Tensor]:
         return y.to(x.dtype)
 
     return values
+
+
+def _in_its_precision(module: nn.Module, x: Tensor) -> Any:
+    """What the module makes of x with its parameters, which may be learned in float32, in the precision of x."""
+    state = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    wide = {name: part.to(x.dtype) if part.is_floating_point() else part for name, part in state.items()}
+    return torch.func.functional_call(module, wide, (x,))
 
 
 def _sides(k: list[int]) -> int:

@@ -115,7 +115,7 @@ def test_many_tones_of_a_smooth_activation_by_a_mean_over_phases(activation, amp
 
 
 @pytest.mark.parametrize(("amplitudes", "orders"), MANY)
-@pytest.mark.parametrize("name", ["relu", "hardtanh", "bw_relu"])
+@pytest.mark.parametrize("name", ["relu", "leaky_relu", "hardtanh", "bw_relu"])
 def test_many_tones_of_a_spline_by_a_mean_over_one_phase(name, amplitudes, orders):
     """Over the phase of the last tone, of exact lines of those before it."""
     points = 4096
@@ -163,6 +163,16 @@ def test_a_learned_spline_is_followed():
     assert before == pytest.approx((moved[0] - moved[1]) / (2 * h), rel=1e-7)
 
 
+def test_a_learned_module_of_float32_is_taken_in_float64_and_followed():
+    leaky = torch.nn.PReLU(init=0.25)
+    lines = activation_harmonics(leaky, 1.3, 0.2, 4)
+    wanted = activation_harmonics(LinearSpline([0], [0.75], slope=0.25), 1.3, 0.2, 4)
+    torch.testing.assert_close(lines, wanted, rtol=0, atol=1e-9)
+    lines[0].backward()  # the DC of min(x, 0) = x - ReLU(x)
+    dc = 0.2 - tone_harmonics(1.3, 0.2, 0).item()
+    assert leaky.weight.grad.item() == pytest.approx(dc, rel=1e-6)
+
+
 def test_shapes_and_dtypes():
     a = torch.ones(4, 1, dtype=torch.float32)
     assert activation_harmonics("hat", a, torch.zeros(3), 5).shape == (4, 3, 6)
@@ -182,6 +192,7 @@ def test_shapes_and_dtypes():
         (lambda: activation_line(torch.tanh, [1.0] * 4, [0] * 4), ValueError, "3 is the limit"),
         (lambda: activation_line("hat", [1.0, 1.0], [1]), ValueError, "one integer a tone"),
         (lambda: activation_dc("gauss", [1e7, 1.0]), ValueError, "too many points"),
+        (lambda: activation_harmonics(torch.nn.Linear(1, 2).double(), 1.0), ValueError, "element by element"),
         (lambda: activation_harmonics(lambda x: "no", 1.0), TypeError, "activation"),
         (lambda: activation_harmonics(lambda x: x.sum(), 1.0), ValueError, "element by element"),
     ],
