@@ -143,6 +143,14 @@ def test_relu_of_many_tones():
     )
 
 
+@pytest.mark.parametrize("orders", [[1, 0], [0, 1], [0, 0], [1, 1]])
+def test_the_affine_part_is_in_the_tones_own_lines_and_in_the_dc(orders):
+    a, b = [2.0, 1.0], 0.3
+    own = {(1, 0): 2.0, (0, 1): 1.0, (0, 0): b}.get(tuple(orders), 0.0)
+    wanted = 0.01 * own + 0.99 * intermodulation(a, orders, b).item()
+    assert activation_line("leaky_relu", a, orders, b).item() == pytest.approx(wanted, abs=1e-14)
+
+
 @pytest.mark.parametrize("activation", ["bw_relu", "siren", "gauss", torch.tanh])
 def test_two_derivatives(activation):
     a = torch.tensor([1.0, 0.7], dtype=D, requires_grad=True)
