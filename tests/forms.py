@@ -2,7 +2,7 @@
 
 import pytest
 
-from relunb.ops import _bw_relu, _native, _relu_cell_means
+from relunb.ops import _blocks, _native
 
 KERNELS = _native._KERNELS
 
@@ -18,5 +18,4 @@ def take(form, monkeypatch):
     monkeypatch.setattr(_native, "SMALL", 2**62 if form == "plain" else 0)
     monkeypatch.setattr(_native, "_KERNELS", KERNELS if form == "compiled kernel" else None)
     if form == "torch blocks":
-        for module in (_bw_relu, _relu_cell_means):  # several blocks, the last of them shorter
-            monkeypatch.setattr(module, "_BLOCK_MAX", 1000)
+        monkeypatch.setattr(_blocks, "_PER_THREAD", 500)  # several blocks, the last of them shorter

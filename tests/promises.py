@@ -124,7 +124,7 @@ def linear(p: PiecewisePolynomial, q: PiecewisePolynomial) -> Operator:
         lambda x: linear_cells(x, cells),
         (p.size,),
         plain=lambda x: linear_cells_plain(x, cells),
-        settings={"relunb.ops._linear_cells._BLOCK_MAX": 10},
+        settings={"relunb.ops._blocks._PER_THREAD": 10},
     )
 
 
@@ -145,9 +145,9 @@ def midpoint_by(form: Callable[..., Tensor], *more) -> Callable[[], Callable[[Te
 
 
 def on_route(first: int) -> dict[str, int]:
-    """The FFT from so many functions on, and blocks of two rows of its 99 nodes."""
+    """The FFT from so many functions on, and blocks of a row or two of its 99 nodes."""
     sizes = dict.fromkeys(("relunb.ops._midpoint_maps._FFT_FROM", "relunb.ops._midpoint_maps._FFT_FROM_ROUGH"), first)
-    return {**sizes, "relunb.ops._midpoint._BLOCK_MAX": 200}
+    return {**sizes, "relunb.ops._blocks._PER_THREAD": 100}
 
 
 NO_TABLES = ("meta", "first_call")  # they are made for devices that hold numbers; the rows of iat.IAT promise it

@@ -10,6 +10,7 @@ from torch.nn.functional import pad
 from .._checks import check_dense, check_finite, check_flag, check_known
 from .._functorch import nested_forward_mode, recorded, valueless
 from .._scaling import power_of_two
+from ..ops._blocks import blocks
 from ._bases import basis as basis_of
 from ._basis import Basis
 from ._quadrature import cuts, gauss_nodes
@@ -270,8 +271,7 @@ def in_blocks(function: Any, rows: int, *args: Any) -> Tensor:
     """``function`` on so many samples at a time: of tensors (..., numbers) and bases to one of (..., numbers)."""
     tensors = [t for t in args if isinstance(t, Tensor)]
     shape = tensors[0].shape[:-1]
-    blocks = zip(*(t.reshape(-1, t.shape[-1]).split(rows) for t in tensors), strict=True)
-    parts = [function(*block, *args[len(tensors) :]) for block in blocks]
+    parts = [function(*block, *args[len(tensors) :]) for block in blocks(rows, *tensors)]
     return (parts[0] if len(parts) == 1 else torch.cat(parts)).reshape(*shape, parts[0].shape[-1])
 
 

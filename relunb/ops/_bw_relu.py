@@ -14,11 +14,9 @@ import torch
 from torch import Tensor
 
 from .._functorch import batched, plain_only
+from ._blocks import block_rows
 from ._native import is_small, kernel_for, one_number, partial_sums
 
-# Long enough that starting torch's threads ten times a block costs little, short enough that a core finds its part of
-# the two or three scratch blocks in its cache again. At most 6 MiB of float32 scratch, so no longer with more threads.
-_BLOCK_PER_THREAD, _BLOCK_MAX = 262_144, 524_288
 _TINY, _HUGE = torch.finfo(torch.float32).tiny, torch.finfo(torch.float32).max
 
 
@@ -132,16 +130,11 @@ class _BWReLU(torch.autograd.Function):
 
 
 # ----------------------------------------------------------------------------------------------------------------
-# CPU. The compiled kernel moves the tensor through memory once. Without it, and for half precision: an operator of ten
-# torch calls moves the tensor through memory ten times; ten calls on a block that stays in cache move it once.
+# CPU. The compiled kernel moves the tensor through memory once. Without it, and for half precision, ten torch calls on
+# blocks that stay in cache.
 # With t = |scale x - 3/2|, 12 psi = max(10 - 32 t, min(14 t - 13, (3 - 2 t)_+)): integers, so the last term is exactly
 # zero from t = 3/2 on, and the other two never exceed it there. The product is rounded before 3/2 is taken away, as in
 # the plain form, so that the same inputs lie on a knot.
-
-
-def _blocks(*tensors: Tensor) -> Any:
-    length = min(_BLOCK_PER_THREAD * torch.get_num_threads(), _BLOCK_MAX)
-    return length, zip(*(t.reshape(-1).split(length) for t in tensors), strict=True)
 
 
 def _forward(x: Tensor, scale: float) -> Tensor:
@@ -168,12 +161,12 @@ def _backward(x: Tensor, grad: Tensor, scale: float, need_scale: bool) -> tuple[
 
 def _forward_blocks(x: Tensor, scale: float, out: Tensor) -> Tensor:
     dtype = _compute_dtype(x)
-    length, blocks = _blocks(x, out)
-    t_, line_ = torch.empty(2, min(length, x.numel()), dtype=dtype, device=x.device)
+    length = min(block_rows(x, 1), x.numel())
+    t_, line_ = torch.empty(2, length, dtype=dtype, device=x.device)
     psi_ = None if x.dtype == dtype else torch.empty_like(t_)
     constant = functools.partial(torch.tensor, dtype=dtype, device=x.device)
     three, inner, peak = constant(3.0), constant(-13.0), constant(10.0)
-    for x_block, out_block in blocks:
+    for x_block, out_block in zip(*(t.view(-1).split(length) for t in (x, out)), strict=True):
         n = x_block.numel()
         t, line = t_[:n], line_[:n]
         psi = out_block if psi_ is None else psi_[:n]
@@ -190,11 +183,12 @@ def _backward_blocks(
     x: Tensor, grad: Tensor, scale: float, need_scale: bool, out: Tensor
 ) -> tuple[Tensor, Tensor | None]:
     dtype = _compute_dtype(x)
-    length, blocks = _blocks(x, grad, out)
-    t_, signed_, part_ = torch.empty(3, min(length, x.numel()), dtype=dtype, device=x.device)
+    length = min(block_rows(x, 1), x.numel())
+    t_, signed_, part_ = torch.empty(3, length, dtype=dtype, device=x.device)
     total_ = None if x.dtype == dtype else torch.empty_like(t_)
     grad_scale = 0.0
-    for x_block, grad_block, out_block in blocks:
+    lines = x.view(-1), grad.reshape(-1), out.view(-1)
+    for x_block, grad_block, out_block in zip(*(t.split(length) for t in lines), strict=True):
         n = x_block.numel()
         x_block = x_block.to(dtype)
         t, signed, part = t_[:n], signed_[:n], part_[:n]

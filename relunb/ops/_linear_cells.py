@@ -23,10 +23,8 @@ import torch
 from torch import Tensor
 
 from .._functorch import batched, plain_only
+from ._blocks import block_rows, blocks
 from ._relu_cell_means import relu_cell_means, smallest
-
-# Cells times samples in a block, for each of torch's threads; six to twelve arrays of that many numbers are alive.
-_BLOCK_PER_THREAD, _BLOCK_MAX = 131_072, 262_144
 
 
 @dataclass(frozen=True, eq=False)
@@ -316,11 +314,11 @@ class _LinearCells(torch.autograd.Function):
 def _blocks(plan: LinearCells, arrays: int, *tensors: Tensor) -> Iterator[tuple[Any, ...]]:
     """The blocks of each tensor, and behind them the scratch arrays of shape (C, samples of the block)."""
     cells = len(plan.left)
-    samples = max(1, min(_BLOCK_PER_THREAD * torch.get_num_threads(), _BLOCK_MAX) // cells)
+    samples = block_rows(tensors[0], 2 * cells)  # six to twelve arrays are alive
     scratch = tensors[0].new_empty(arrays, cells * samples, dtype=_compute_dtype(tensors[0]))
-    for blocks in zip(*(t.reshape(-1, t.shape[-1]).split(samples) for t in tensors), strict=True):
-        n = len(blocks[0])
-        yield *blocks, scratch[:, : cells * n].view(arrays, cells, n).unbind()
+    for block in blocks(samples, *tensors):
+        n = len(block[0])
+        yield *block, scratch[:, : cells * n].view(arrays, cells, n).unbind()
 
 
 def _halved(x: Tensor) -> Tensor:

@@ -17,11 +17,8 @@ from torch import Tensor
 
 from .._checks import check_dense
 from .._functorch import batched, legacy_batched, plain_only, without_autocast
+from ._blocks import block_rows, blocks
 from ._midpoint_maps import LinearMap, fft_is_faster, fft_maps, fourier_basis, product
-
-# Numbers of state in a block: on a CPU 1 MiB of float32 for each thread, which a core finds again in its cache;
-# on a GPU enough rows to fill it, in 64 MiB.
-_BLOCK_PER_THREAD, _BLOCK_MAX, _BLOCK_GPU = 262_144, 2_097_152, 16_777_216
 
 
 @dataclass(frozen=True)
@@ -127,8 +124,7 @@ def _compute_dtype(x: Tensor, tables: MidpointTables) -> torch.dtype:
 
 
 def _block_rows(x: Tensor, nodes: int) -> int:
-    size = min(_BLOCK_PER_THREAD * torch.get_num_threads(), _BLOCK_MAX) if x.is_cpu else _BLOCK_GPU
-    return max(1, min(size // nodes, x.numel() // x.shape[-1]))
+    return max(1, min(block_rows(x, nodes), x.numel() // x.shape[-1]))
 
 
 # ----------------------------------------------------------------------------------------------------------------
@@ -150,9 +146,7 @@ class _Linear(torch.autograd.Function):
         rows = _block_rows(x, max(inputs, outputs))
         run = forward.prepare(rows)
         out = x.new_empty((*x.shape[:-1], outputs))
-        for x_block, out_block in zip(
-            x.reshape(-1, inputs).split(rows), out.view(-1, outputs).split(rows), strict=True
-        ):
+        for x_block, out_block in blocks(rows, x, out):
             run(x_block.contiguous(), out_block)
         return out
 
@@ -236,8 +230,7 @@ def _forward_blocks(x: Tensor, tables: MidpointTables) -> Tensor:
     out = x.new_empty((*x.shape[:-1], n))
     state_ = torch.empty(rows, nodes, dtype=dtype, device=x.device)
     y_ = None if x.dtype == dtype else state_.new_empty(rows, n)
-    blocks = zip(x.reshape(-1, x.shape[-1]).split(rows), out.view(-1, n).split(rows), strict=True)
-    for x_block, out_block in blocks:
+    for x_block, out_block in blocks(rows, x, out):
         length = len(x_block)
         state = synthesis(x_block.to(dtype), state_[:length]).relu_()
         y = pooling(state, out_block if y_ is None else y_[:length])
@@ -254,8 +247,7 @@ def _backward_blocks(x: Tensor, grad: Tensor, tables: MidpointTables) -> Tensor:
     out = x.new_empty(x.shape)
     state_, spread_ = torch.empty(2, rows, nodes, dtype=dtype, device=x.device)
     sum_ = None if x.dtype == dtype else state_.new_empty(rows, d)
-    flat = (x.reshape(-1, d), grad.reshape(-1, grad.shape[-1]), out.view(-1, d))
-    for x_block, grad_block, out_block in zip(*(t.split(rows) for t in flat), strict=True):
+    for x_block, grad_block, out_block in blocks(rows, x, grad, out):
         length = len(x_block)
         state = synthesis(x_block.to(dtype), state_[:length])
         spread = spreading(grad_block.to(dtype).contiguous(), spread_[:length])

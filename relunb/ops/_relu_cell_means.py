@@ -14,10 +14,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from .._functorch import batched, plain_only
+from ._blocks import block_rows, blocks
 from ._native import is_small, kernel_for, one_number
-
-# Numbers a block for each of torch's threads. With two, 64, 128 and 256 thousand cost 1.44, 1.20 and 1.13 x relu.
-_BLOCK_PER_THREAD, _BLOCK_MAX = 131_072, 524_288
 
 
 def relu_cell_means_plain(x: Tensor) -> Tensor:
@@ -125,13 +123,6 @@ class _ReLUCellMeans(torch.autograd.Function):
 # many short ones. The last call leaves that cell out; in the backward pass it is set to zero.
 
 
-def _row_blocks(*tensors: Tensor) -> tuple[int, Any]:
-    width = tensors[0].shape[-1]
-    rows = max(1, min(_BLOCK_PER_THREAD * torch.get_num_threads(), _BLOCK_MAX) // width)
-    matrices = [t.reshape(-1, t.shape[-1]) for t in tensors]
-    return min(rows, len(matrices[0])), zip(*(m.split(rows) for m in matrices), strict=True)
-
-
 def _active_share(x: Tensor, half_p: Tensor, half_s: Tensor, r: Tensor, part: Tensor) -> None:
     """P/2, S/2 and r = P/S of the cells of a line of nodes; ``part`` is scratch of the length of ``x``."""
     torch.clamp_min(x, 0.0, out=part)
@@ -166,9 +157,9 @@ def _backward(x: Tensor, grad: Tensor) -> Tensor:
 
 def _forward_blocks(x: Tensor, out: Tensor) -> Tensor:
     width = x.shape[-1]
-    rows, blocks = _row_blocks(x, out)
+    rows = min(block_rows(x, width), x.numel() // width)
     scratch = _wide(x[:0]).new_empty(3, rows * width)
-    for x_block, out_block in blocks:
+    for x_block, out_block in blocks(rows, x, out):
         n = x_block.numel()
         part, p, s = scratch[:, :n]
         r = part  # read for the last time before r is written
@@ -184,12 +175,12 @@ def _forward_blocks(x: Tensor, out: Tensor) -> Tensor:
 
 def _backward_blocks(x: Tensor, grad: Tensor, out: Tensor) -> Tensor:
     width = x.shape[-1]
-    rows, blocks = _row_blocks(x, grad, out)
+    rows = min(block_rows(x, width), x.numel() // width)
     # One cell before the first: the node at place i has the cells at i and i + 1, of which the first may be no cell.
     scratch = _wide(x[:0]).new_zeros(3, rows * width + 1)
     total_ = torch.empty_like(scratch[0, 1:])
     where_positive = torch.ops.aten.threshold_backward.grad_input  # its first argument where the second is > 0, else 0
-    for x_block, grad_block, out_block in blocks:
+    for x_block, grad_block, out_block in blocks(rows, x, grad, out):
         n = x_block.numel()
         line = _wide(x_block).view(-1)
         r, q, h = scratch[:, : n + 1]

@@ -6,7 +6,7 @@ from math import comb, nan
 import pytest
 import torch
 
-from relunb.ops import _linear_cells
+from relunb.ops import _blocks, _linear_cells
 from relunb.ops._linear_cells import LinearCells, linear_cells, linear_cells_plain
 from relunb.ops._relu_cell_means import relu_cell_means
 from tests.tolerance import DEVICES
@@ -16,7 +16,7 @@ from tests.tolerance import DEVICES
 def path(request, monkeypatch):
     """The second pass cuts the samples of a CPU into several blocks, the last of them shorter."""
     if request.param == "many blocks":
-        monkeypatch.setattr(_linear_cells, "_BLOCK_MAX", 100)
+        monkeypatch.setattr(_blocks, "_PER_THREAD", 100)
 
 
 @pytest.fixture(params=DEVICES)

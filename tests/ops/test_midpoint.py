@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from relunb.ops import _midpoint, _midpoint_maps
+from relunb.ops import _blocks, _midpoint_maps
 from relunb.ops._midpoint import midpoint, midpoint_plain, midpoint_relu, midpoint_tables
 from tests.ops.midpoint_bases import fourier, hats, midpoints, rect, shifted_rect
 from tests.tolerance import DEVICES, DTYPES
@@ -36,7 +36,7 @@ def route(request, monkeypatch):
     first = 1 if request.param == "by FFT" else 10**9
     monkeypatch.setattr(_midpoint_maps, "_FFT_FROM", first)
     monkeypatch.setattr(_midpoint_maps, "_FFT_FROM_ROUGH", first)
-    monkeypatch.setattr(_midpoint, "_BLOCK_MAX", 2048)
+    monkeypatch.setattr(_blocks, "_PER_THREAD", 1024)
     return request.param
 
 
