@@ -8,6 +8,8 @@ it: ``relunb.check`` needs SymPy alone, and the rest PyTorch.
 ``BWReLU``        The same as a layer.
 ``IAT``           The integral activation transform, a layer.
 ``LinearSpline``  Any continuous, piecewise linear activation.
+``card``          What the three lenses say of one activation, yours too: a table and a picture.
+``compare``       Several activations side by side.
 ``spectrum``      What ReLU does to a spectrum: harmonics, DC, intermodulation.
 ``wavelet``       Seven ReLUs that train well: Gram matrices, conditioning, variation norm.
 ``iat``           Bases, the transform and its patterns, continuous width.
@@ -27,15 +29,37 @@ if TYPE_CHECKING:
     from . import plot as plot
     from . import spectrum as spectrum
     from . import wavelet as wavelet
+    from .cards import card as card
+    from .cards import compare as compare
     from .iat import IAT as IAT
     from .ops import LinearSpline as LinearSpline
     from .wavelet import BWReLU as BWReLU
     from .wavelet import bw_relu as bw_relu
 
-__all__ = ["IAT", "BWReLU", "LinearSpline", "bw_relu", "check", "iat", "inr", "plot", "spectrum", "wavelet"]
+__all__ = [
+    "IAT",
+    "BWReLU",
+    "LinearSpline",
+    "bw_relu",
+    "card",
+    "check",
+    "compare",
+    "iat",
+    "inr",
+    "plot",
+    "spectrum",
+    "wavelet",
+]
 __version__ = "0.1.0"
 
-_HOME = {"IAT": "iat", "BWReLU": "wavelet", "LinearSpline": "ops", "bw_relu": "wavelet"}
+_HOME = {
+    "IAT": "iat",
+    "BWReLU": "wavelet",
+    "LinearSpline": "ops",
+    "bw_relu": "wavelet",
+    "card": "cards",
+    "compare": "cards",
+}
 
 if not TYPE_CHECKING:  # A type checker then refuses a name that is not there.
 

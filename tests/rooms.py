@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 LENSES = ("ops", "spectrum", "wavelet", "iat", "inr")
 ROOMS = {
     **{room: [f"tests/{room}", "tests/test_promises.py"] for room in LENSES},
+    "cards": ["tests/cards"],
     "check": ["tests/test_check.py"],
     "plot": ["tests/test_plot.py"],
     "book": ["tests/book", "tests/reference", "tests/test_data.py", "tests/test_results.py", "tests/test_studies.py"],

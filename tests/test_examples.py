@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-ROOMS = ["book", "book.data", "check", "iat", "inr", "plot", "spectrum", "wavelet"]
+ROOMS = ["book", "book.data", "cards", "check", "iat", "inr", "plot", "spectrum", "wavelet"]
 
 
 def modules(package):

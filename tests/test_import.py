@@ -83,8 +83,16 @@ def test_the_library_never_opens_to_the_book():
     for file in LIBRARY:
         rooms = re.findall(r"^ *(?:from|import) +(?:relunb)?\.*(book|data|results)\b", file.read_text(), re.M)
         assert not rooms, file
-    added, _ = loaded("from relunb import check, iat, inr, plot, spectrum, wavelet")
+    added, _ = loaded("from relunb import card, check, iat, inr, plot, spectrum, wavelet")
     assert not {name for name in added if name.startswith("relunb.book")}
+
+
+def test_no_lens_opens_to_the_cards_and_a_card_loads_no_matplotlib():
+    for room in ("ops", "spectrum", "wavelet", "iat", "inr", "check", "plot"):
+        for file in (ROOT / room).glob("*.py"):
+            assert not [name for name in opened(file.read_text(), f"relunb.{room}") if "relunb.cards" in name], file
+    added, _ = loaded("import relunb; str(relunb.card('bw_relu'))", "torch")
+    assert "relunb.cards" in added and not foreign(added) & {"matplotlib", "sympy"}
 
 
 def test_private_names_of_functorch_stand_in_one_file():

@@ -35,6 +35,7 @@ def test_the_promises_that_run_are_the_rooms_own():
 
 def test_a_room_that_is_none_is_named(capsys):
     assert main(["kitchen"], []) == 2
-    assert "ROOM must be one of ops, spectrum, wavelet, iat, inr, check, plot, book, everywhere; got kitchen" in (
-        capsys.readouterr().err
+    assert (
+        "ROOM must be one of ops, spectrum, wavelet, iat, inr, cards, check, plot, book, everywhere; got kitchen"
+        in (capsys.readouterr().err)
     )
