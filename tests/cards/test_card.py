@@ -17,7 +17,7 @@ from relunb.cards._exact import proved
 from relunb.cards._finding import dead_fraction
 from relunb.cards._measured import measured
 from relunb.cards._subject import subject_of
-from relunb.inr import Gabor, Sine
+from relunb.inr import Gabor
 from relunb.ops._linear_spline_layer import NAMED
 from relunb.wavelet import bw_relu, relu_condition_number, shift_condition_number
 
@@ -156,7 +156,7 @@ def test_a_spline_of_the_reader_is_exact(learnable):
     # sqrt(1 - 1/(4 a^2)) = 1/2 at a = 1/sqrt(3)
     assert found.level_turn == pytest.approx(1 / math.sqrt(3), rel=1e-12)
     assert found.condition_number is None
-    assert LinearSpline([0.0], [0.0], 1.0)(torch.ones(1)).item() == 1.0
+    assert not card(LinearSpline([0.0], [1.0], 0.0, 1.0, learnable=learnable)).homogeneous  # v is not zero
     straight = card(LinearSpline([0.0], [0.0], 1.0, learnable=learnable))
     assert straight.continuous_slope and straight.homogeneous and not straight.second_derivative
     assert straight.lines == pytest.approx([0, 1] + 7 * [0], abs=1e-15) and straight.slope_variation == 0
@@ -185,6 +185,9 @@ def test_dead_neurons_counted_by_drawing():
     low, high = bias - weight.abs(), bias + weight.abs()
     drawn = ((high <= -0.5) | (low >= 0.5)).double().mean().item()
     assert card(spline).dead_fraction == pytest.approx(drawn, abs=4 * math.sqrt(drawn * (1 - drawn) / draws))
+    # a jump of zero parts no flat stretch
+    assert card(LinearSpline([-0.5, 0.0, 0.5], [-1, 0, 1], 1.0)).dead_fraction == pytest.approx(1 / 8)
+    assert dead_fraction([(-math.inf, 1.5)]) == pytest.approx(1 - 1 / 16)  # b + r > 3/2: area 1/8 of 2
     assert dead_fraction([(-math.inf, math.inf)]) == 1.0
     assert dead_fraction([(-0.5, 0.5)]) == pytest.approx(1 / 8)  # |b| + |w| <= 1/2, of a square of area 4
     assert card(F.softshrink).dead_fraction == pytest.approx(1 / 8, abs=1e-4)
@@ -344,7 +347,7 @@ def test_what_is_measured_says_so_and_how_finely():
     assert text.count(" measured ") == 10 and "2^-15" in text and "proved" not in text
     rows = repr(compare(["gauss", torch.tanh])).splitlines()
     line = next(row for row in rows if row.startswith("line 1"))
-    assert line.split()[5:7] == ["0", "0.81168*"] or "0.81168*" in line
+    assert line.split()[-3:] == ["0", "0.81168*", "together/tones"]
     assert "* measured:" in "\n".join(rows) and "the rest is proved" in "\n".join(rows)
     assert "measured" not in repr(compare(["gauss", "relu"]))
 
@@ -357,13 +360,13 @@ def test_a_page_decides_the_colors_and_no_name_is_markup():
     assert card(lambda x: x.tanh()).name == "a function" and card(nn.Tanh()).name == "Tanh()"
 
 
+@pytest.mark.slow
 def test_the_cost_is_measured_when_asked_for():
     plain, found = card("relu"), card("relu", cost=True)
     assert plain.cost_forward is None and "cost=True" in plain.notes["cost_backward"]
     assert 0.3 < found.cost_forward < 3 and 0.3 < found.cost_backward < 3  # it is beside itself
     assert found.how["cost_forward"] == "measured" and "2^-15" not in repr(found)
     assert card(lambda x: torch.relu(x.detach()), cost=True).notes["cost_backward"] == "it has no gradient"
-    assert card(Sine(1.0), cost=True).cost_forward > 0
 
 
 @pytest.mark.usefixtures("no_window")
@@ -374,7 +377,7 @@ def test_the_picture_of_a_card():
     slope = [torch.as_tensor(part).double() for part in function.lines[1].get_data()]
     torch.testing.assert_close(slope[1], -2 * slope[0] * torch.exp(-slope[0].square()), rtol=0, atol=1e-5)
     assert lines.lines[0].get_xdata().tolist()[:3] == [0, 2, 4], "the odd lines are zero, and are not drawn"
-    assert 20 * math.log10(card("gauss").lines[2].__abs__()) == pytest.approx(lines.lines[0].get_ydata()[1], abs=1e-9)
+    assert 20 * math.log10(abs(card("gauss").lines[2])) == pytest.approx(lines.lines[0].get_ydata()[1], abs=1e-9)
     assert -10 * math.log10(69.5228187023) == pytest.approx(min(shifts.lines[0].get_ydata()), abs=1e-9)
     assert [text.get_text() for text in function.get_legend().get_texts()] == ["gauss", "its slope"]
 
