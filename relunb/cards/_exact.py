@@ -129,10 +129,11 @@ def _turn(sizes: Tensor, jumps: Tensor) -> tuple[float | None, str]:
     roots = _roots(a, sizes)
     roots[0, 0] = 1.0  # just above a = 0
     rises, falls = roots @ (sign * jumps).clamp(min=0), roots @ (sign * jumps).clamp(max=0)
-    lowest = rises[:-1] + falls[1:]
-    turned = rises[1:] + falls[1:] < 0
+    rounding = 1e-12 * jumps.abs().sum()
+    turned = rises[1:] + falls[1:] < -rounding
     if not turned.any():
-        return None, "proved" if (lowest > 0).all() else "measured"
+        enclosed = rises[:-1] + falls[1:] > rounding
+        return None, "proved" if enclosed.all() else "measured"
     first = int(turned.nonzero()[0])
     low, high = a[first].item(), a[first + 1].item()
     for _ in range(60):

@@ -29,4 +29,4 @@ def as_html(title: str, heads: list[str], rows: list[list[str]], feet: Iterable[
     return f'<div style="overflow-x: auto">{table}</div>{notes}'
 
 
-_LEFT = "text-align: left"
+_LEFT = "text-align: left; padding-right: 1em"

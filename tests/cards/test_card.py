@@ -131,6 +131,8 @@ def test_variations_of_smooth_slopes():
     """On [-16, 16]: tanh and softplus by their limits, GELU from where its slope turns, at sqrt(2)."""
     assert card("tanh").slope_variation == pytest.approx(2, abs=1e-5)
     assert card("softplus").slope_variation == pytest.approx(1, abs=1e-5)
+    steep = card(lambda x: torch.tanh(500 * x)).slope_variation  # by steps that shrink until it settles
+    assert steep == pytest.approx(1000, rel=1e-3)
     density, share = math.exp(-1) / math.sqrt(2 * math.pi), (1 + math.erf(1)) / 2
     highest = share + math.sqrt(2) * density
     assert card("gelu").slope_variation == pytest.approx(4 * highest - 3, abs=1e-5)
@@ -168,6 +170,16 @@ def test_a_wide_spline_and_dependent_shifts():
     double = LinearSpline([-2, 0, 2], [1, -2, 1])  # hats of twice the width
     assert card(double).condition_number == shift_condition_number(double, 1.0) == math.inf
     assert card(lambda x: double(x)).condition_number == math.inf
+
+
+def test_the_extremes_of_the_symbol_are_found_between_the_points():
+    """The Mexican hat has the Fourier transform u^2 e^(-u^2/4), and the largest value of its symbol is inside."""
+    u = torch.linspace(0, math.pi, 100_001, dtype=torch.float64)
+    u = u + 2 * math.pi * torch.arange(-5, 6).double().unsqueeze(1)
+    symbol = (u**4 * torch.exp(-u.square() / 2)).sum(0)
+    assert 0 < symbol.argmax() < 100_000
+    found = card(lambda x: (1 - 2 * x.square()) * torch.exp(-x.square()))
+    assert found.condition_number == pytest.approx((symbol.max() / symbol.min()).item(), rel=1e-9)
 
 
 def test_relu_has_a_finite_statement():
@@ -209,6 +221,14 @@ def test_a_level_that_turns_is_found_where_it_does():
     assert found.level_turn == pytest.approx(3.83170597, abs=1 / 1024)
     assert card(lambda x: torch.relu(x - 1)).level_turn == 0.0  # nothing happens up to a = 1
     assert card(LinearSpline([1.0], [1.0])).level_turn == 0.0
+
+
+def test_a_level_that_only_just_rises_is_not_called_proved():
+    """The derivative of its DC is ``1 - j sqrt(1 - 1/a^2)`` over pi: at a = 4 it is zero for this j, and below never."""
+    just = 1 / math.sqrt(1 - 1 / 16)
+    assert card(LinearSpline([0, 1], [1, -just])).how["level_turn"] == "measured"
+    assert card(LinearSpline([0, 1], [1, -0.99 * just])).how["level_turn"] == "proved"
+    assert card(LinearSpline([0, 1], [1, -1.01 * just])).level_turn < 4
 
 
 def test_a_value_that_does_not_exist_has_a_reason():
@@ -271,7 +291,8 @@ def test_cost_is_true_or_false():
 
 
 def test_an_activation_that_writes_into_its_input_or_trains_is_left_as_it_was():
-    assert card(lambda x: x.relu_()).lines == pytest.approx(card("relu").lines, abs=1e-10)
+    double = card(lambda x: x.mul_(2))
+    assert double.homogeneous and double.lines == pytest.approx([0, 2] + 7 * [0], abs=1e-12)
     layer = nn.PReLU()
     before = layer.weight.clone()
     assert card(layer).slope_variation == pytest.approx(0.75)
