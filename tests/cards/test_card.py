@@ -224,7 +224,7 @@ def test_a_level_that_turns_is_found_where_it_does():
 
 
 def test_a_level_that_only_just_rises_is_not_called_proved():
-    """The derivative of its DC is ``1 - j sqrt(1 - 1/a^2)`` over pi: at a = 4 it is zero for this j, and below never."""
+    """The derivative of its DC is ``1 - j sqrt(1 - 1/a^2)`` over pi: zero at a = 4 for this j, and not below."""
     just = 1 / math.sqrt(1 - 1 / 16)
     assert card(LinearSpline([0, 1], [1, -just])).how["level_turn"] == "measured"
     assert card(LinearSpline([0, 1], [1, -0.99 * just])).how["level_turn"] == "proved"
