@@ -165,6 +165,17 @@ def basis(kind: str | Basis, size: int, name: str = "basis") -> Basis:
     return _named(kind, check_count("size", size))
 
 
+def pair_of_bases(**given: str | Basis) -> list[Basis]:
+    """Two bases, of which one may be a name: it has as many functions as the other."""
+    sizes = [each.size for each in given.values() if isinstance(each, Basis)]
+    if not sizes:
+        (one, p), (other, q) = given.items()
+        raise TypeError(
+            f"{one} or {other} must be a Basis, like Fourier(8), as a name has no width; got {p!r:.60} and {q!r:.60}."
+        )
+    return [basis(each, size, name) for (name, each), size in zip(given.items(), (sizes[0], sizes[-1]), strict=True)]
+
+
 @kept_table(128)
 def _named(kind: str, size: int) -> Basis:
     return BASES[kind](size)

@@ -12,6 +12,7 @@ from .._functorch import nested_forward_mode, recorded, valueless
 from .._scaling import power_of_two
 from ..ops._blocks import blocks
 from ._bases import basis as basis_of
+from ._bases import pair_of_bases
 from ._basis import Basis
 from ._quadrature import cuts, gauss_nodes
 from ._roots import across_gaps
@@ -191,19 +192,12 @@ def activation_matrix(
     """
     if not isinstance(pattern, ActivationPattern):
         raise TypeError(f"pattern must come from activation_pattern; got {type(pattern).__name__}.")
-    sizes = [given.size for given in (input_basis, output_basis) if isinstance(given, Basis)]
-    if not sizes:
-        raise TypeError(
-            "input_basis or output_basis must be a Basis, like Fourier(8), as a pattern has no width; "
-            f"got {input_basis!r:.60} and {output_basis!r:.60}."
-        )
-    input_basis = basis_of(input_basis, sizes[0], "input_basis")
-    output_basis = basis_of(output_basis, sizes[-1], "output_basis")
+    p, q = pair_of_bases(input_basis=input_basis, output_basis=output_basis)
     normalized = check_flag("normalized", normalized)
     matrix = _matrix if nested_forward_mode() else _Matrix.apply
-    flat: Tensor = matrix(pattern.edges, pattern.active, input_basis, output_basis, normalized)  # pyright: ignore[reportAssignmentType]
+    flat: Tensor = matrix(pattern.edges, pattern.active, p, q, normalized)  # pyright: ignore[reportAssignmentType]
     # A copy, which may be changed in place: what a Function returns as a view may not.
-    return flat.reshape(*flat.shape[:-1], output_basis.size, input_basis.size).clone()
+    return flat.reshape(*flat.shape[:-1], q.size, p.size).clone()
 
 
 def _matrix(edges: Tensor, active: Tensor, p: Basis, q: Basis, normalized: bool) -> Tensor:
