@@ -314,6 +314,23 @@ OPERATORS: dict[str, Operator] = {
     "iat.IAT midpoint pwl": module(lambda: IAT(6, 5, "pwl", "pwq", method="midpoint"), (6,)),
     "iat.IAT midpoint pwq": module(lambda: IAT(6, 5, "pwq", "fourier", method="midpoint"), (6,)),
     "iat.IAT midpoint tanh": module(lambda: IAT(6, 5, "pwl-w", activation="tanh", method="midpoint"), (6,)),
+    "iat.IAT spline": module(
+        lambda: IAT(6, 5, "pwl", "pwq", LinearSpline.named("bw_relu")), (6,), numbers=across_the_support
+    ),
+    "iat.IAT spline constant": module(
+        lambda: IAT(6, 5, "rect", "pwq", LinearSpline.named("leaky_relu", learnable=True)), (6,)
+    ),
+    "iat.IAT spline learned": module(
+        lambda: IAT(6, 5, "pwq", "fourier", LinearSpline([-0.4, 0.3], [1.0, -2.0], 0.5, 0.1, learnable=True)),
+        (6,),
+        refuses=ROOTS,
+    ),
+    "iat.IAT spline with a constant": module(
+        lambda: IAT(6, 5, Mixed(Rect(1), Fourier(5)), "rect", LinearSpline.named("hardtanh")), (6,), refuses=ROOTS
+    ),
+    "iat.IAT spline midpoint": module(
+        lambda: IAT(6, 5, "fourier", "pwq", LinearSpline.named("abs", learnable=True), "midpoint"), (6,)
+    ),
     "iat.DecoupledIAT": module(lambda: DecoupledIAT(3, 4, 3), (3,), (4,), refuses=ROOTS),
     "iat.DecoupledIAT pwl": module(lambda: DecoupledIAT(3, 4, 3, "pwl", "rect", "fourier"), (3,), (4,), refuses=ROOTS),
     "iat.DecoupledIAT pwq": module(lambda: DecoupledIAT(3, 4, 3, "pwq", "pwl", "pwl"), (3,), (4,), refuses=ROOTS),

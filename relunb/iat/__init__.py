@@ -3,6 +3,7 @@
 * ``IAT``: the integral activation transform, a layer; ``transform`` is it as a function.
 * ``Fourier``, ``PWL``, ``PWQ``, ``Rect``, ``PWLWavelet``, ``RectWavelet``: the paper's six bases.
 * ``PiecewisePolynomial``: a basis of your own; ``Mixed``: several together; ``Basis``: what each can do.
+* ``gram``: the inner products of the functions of two bases.
 * ``activation_pattern``: where a state function is positive, an ``ActivationPattern``.
 * ``activation_matrix``: the integral of q p^T over a pattern.
 * ``DecoupledIAT``: values from one input, pattern from another.
@@ -26,6 +27,7 @@ from ._basis import Mixed as Mixed
 from ._basis import PiecewisePolynomial as PiecewisePolynomial
 from ._continuous_width import ContinuousWidthNetwork as ContinuousWidthNetwork
 from ._decoupled import DecoupledIAT as DecoupledIAT
+from ._gram import gram as gram
 from ._linear_regions import linear_regions as linear_regions
 from ._linear_regions import max_linear_regions as max_linear_regions
 from ._linear_regions import region_breakpoints as region_breakpoints
@@ -55,6 +57,7 @@ __all__ = [
     "RectWavelet",
     "activation_matrix",
     "activation_pattern",
+    "gram",
     "linear_regions",
     "max_linear_regions",
     "region_breakpoints",

@@ -1,6 +1,7 @@
 """The two cheap exact routes: a state that is constant on each cell, and one that is linear between nodes."""
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -31,12 +32,13 @@ class ConstantCells(NamedTuple):
     weights: Tensor | Sparse | None  # (cells, outputs): integrals of the output functions over the cells
 
 
-def constant_cells(p: PiecewisePolynomial, q: Basis) -> ConstantCells:
+def constant_cells(p: PiecewisePolynomial, q: Basis, *, in_units: bool = True) -> ConstantCells:
+    """The plan of :func:`constant_state`; ``in_units`` for ReLU, which any power of two may be taken out of."""
     ends, cells = p.breakpoints, len(p.breakpoints) - 1
     functions, values = p.local_values((ends[1:] + ends[:-1]) / 2)
     place = torch.arange(cells)[:, None].expand_as(functions)
-    size = _size(values)
-    state = _map(functions, place, values / size, (p.size, cells))
+    size = _size(values) if in_units else 1.0
+    state = entries_map(functions, place, values / size, (p.size, cells))
     s, weight = interval_nodes(ends, p, q)
     entries = cells * q.local_values(s[:1])[0].shape[-1]
     if entries > _MOST:
@@ -51,10 +53,10 @@ def constant_cells(p: PiecewisePolynomial, q: Basis) -> ConstantCells:
         weighted = of[:, None] * values / q.l1_norms[functions]
         parts.append([t.flatten() for t in (cell, functions, weighted * size)])
     cell, functions, weights = (torch.cat(t) for t in zip(*parts, strict=True))
-    return ConstantCells(state, _map(cell, functions, weights, (cells, q.size), 1e-15))
+    return ConstantCells(state, entries_map(cell, functions, weights, (cells, q.size), 1e-15))
 
 
-def _map(inputs: Tensor, outputs: Tensor, weights: Tensor, shape: tuple[int, int], least: float = 0.0) -> Any:
+def entries_map(inputs: Tensor, outputs: Tensor, weights: Tensor, shape: tuple[int, int], least: float = 0.0) -> Any:
     """A matrix from its entries, those at one place added up; None for the identity."""
     key = inputs.flatten() * shape[1] + outputs.flatten()
     if shape[0] * shape[1] <= _DENSE:
@@ -73,8 +75,10 @@ def _map(inputs: Tensor, outputs: Tensor, weights: Tensor, shape: tuple[int, int
     return Sparse(inputs, outputs, total, shape)
 
 
-def times(x: Tensor, matrix: Tensor | Sparse) -> Tensor:
+def times(x: Tensor, matrix: Tensor | Sparse | None) -> Tensor:
     """x @ matrix, for x (..., inputs)."""
+    if matrix is None:
+        return x
     if isinstance(matrix, Tensor):
         return x @ matrix.to(x)
     terms = x.index_select(-1, matrix.inputs.to(x.device)) * matrix.weights.to(x)
@@ -86,25 +90,24 @@ def sizes(matrix: Tensor | Sparse) -> Tensor | Sparse:
     return matrix.abs() if isinstance(matrix, Tensor) else matrix._replace(weights=matrix.weights.abs())
 
 
-def constant_relu(x: Tensor, cells: ConstantCells) -> Tensor:
-    """IAT-ReLU of a state that is constant on each cell: relu between two small matrices, or alone."""
+def constant_state(x: Tensor, cells: ConstantCells, activation: Callable[[Tensor], Tensor]) -> Tensor:
+    """The transform of a state that is constant on each cell: the activation between two small matrices, or alone."""
     dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
     with without_autocast(x):
-        y = x.to(dtype)
-        y = torch.relu(y if cells.values is None else times(y, cells.values))
-        return finite_or_nan(y if cells.weights is None else times(y, cells.weights), x)
+        y = activation(times(x.to(dtype), cells.values))
+        return finite_or_nan(times(y, cells.weights), x)
 
 
 def nodal_table(p: PiecewisePolynomial) -> Tensor | Sparse | None:
     """(size, nodes): the values of a continuous piecewise-linear state at its breakpoints; None for the identity."""
     functions, values = p.local_values(p.breakpoints)
     node = torch.arange(len(p.breakpoints))[:, None].expand_as(functions)
-    return _map(functions, node, values / _size(values), (p.size, len(p.breakpoints)))
+    return entries_map(functions, node, values / _size(values), (p.size, len(p.breakpoints)))
 
 
 def linear_relu(x: Tensor, table: Tensor | Sparse | None, cells: LinearCells) -> Tensor:
     """IAT-ReLU of a state that is linear between nodes."""
-    if table is None:
+    if table is None:  # the kernel takes every dtype
         return finite_or_nan(linear_cells(x, cells), x)
     dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
     with without_autocast(x):

@@ -234,9 +234,9 @@ def _stages(name: str, network: nn.Sequential) -> tuple[list[nn.Linear], list[IA
         if width not in (None, layer.in_features):
             raise ValueError(f"layer {place} of {name} takes {layer.in_features} numbers, and gets {width}.")
         if isinstance(layer, IAT):
-            if layer.method != "exact":
+            if layer.method != "exact" or layer.activation != "relu":
                 raise ValueError(
-                    f"layer {place} of {name} is a midpoint layer with activation={layer.activation}: "
+                    f"layer {place} of {name} has activation={layer.activation} and method={layer.method!r}: "
                     "only ReLU with method='exact' has a pattern on [-1, 1]."
                 )
             transforms.append(layer)

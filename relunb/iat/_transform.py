@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from .._checks import check_count, check_dense, check_flag
 from .._scaling import power_of_two
 from .._tables import made_plainly
-from ..ops import MidpointTables, midpoint, midpoint_relu, midpoint_tables
+from ..ops import LinearSpline, MidpointTables, midpoint, midpoint_relu, midpoint_tables
 from ._bases import basis as basis_of
 from ._basis import Basis, Harmonics, PiecewisePolynomial
 from ._cells import (
     constant_cells,
-    constant_relu,
+    constant_state,
     cut_cells,
     finite_or_nan,
     linear_relu,
@@ -23,6 +23,7 @@ from ._cells import (
 )
 from ._exact import exact_relu
 from ._panels import table_numbers
+from ._spline import SplineTransform, check_exact, is_spline
 
 Activation = Callable[[Tensor], Tensor]
 ACTIVATIONS: dict[str, Activation] = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
@@ -42,11 +43,13 @@ class IAT(nn.Module):
         out_features: width of the output; ``in_features`` where it is None.
         input_basis: p: "rect", "pwl", "pwq", "fourier", "rect-w", "pwl-w", or a :class:`relunb.iat.Basis`.
         output_basis: q, likewise; its functions are scaled to unit L1 norm, unless ``normalized`` is false.
-        activation: "relu", "tanh", "sigmoid", or any element-wise function of a tensor. The parameters of a module are
-            parameters of the layer, under ``function``.
-        method: "exact", for ReLU: split at roots and breakpoints, with a first and a second derivative. Or "midpoint",
-            Eq. (12): ``points`` nodes, error O(points^-2) in values and O(1/points) in ReLU's gradient; the second
-            derivative of its ReLU is zero.
+        activation: "relu", "tanh", "sigmoid", a :class:`relunb.LinearSpline`, or any element-wise function of a tensor.
+            The parameters of a module are parameters of the layer, under ``function``.
+        method: "exact", for ReLU and for a linear spline: split at roots and breakpoints, with a first and a second
+            derivative. For a spline the functions of the input basis must have a sum, with any weights, that is
+            constant: "rect", "pwl" and "pwq" have one, the others want one more function, as in
+            ``Mixed(Rect(1), Fourier(8))``. Or "midpoint", Eq. (12): ``points`` nodes, error O(points^-2) in values and
+            O(1/points) in the gradient of ReLU and of a spline, of which the second derivative is zero.
         points: nodes of the midpoint rule. None: 8 for each function, or a multiple of the bases' cells near that.
         normalized: scale each q_i to unit L1 norm, so that y_i is a weighted mean. If false, y_i is the integral with
             q_i as it is: :func:`relunb.iat.activation_matrix` with ``normalized=False``, times x.
@@ -54,19 +57,24 @@ class IAT(nn.Module):
     Input (..., in_features), output (..., out_features), same dtype and device. bfloat16 and float16 are computed in
     float32. NaN and infinity give NaN. The exact form of other bases than rectangles and hats finds roots, in float64
     at any precision. It does so outside a compiled graph: ``torch.compile(fullgraph=True)``, ``torch.export`` and
-    ``torch.jit.trace`` refuse it; all others are one graph.
+    ``torch.jit.trace`` refuse it; all others are one graph. The exact form of a spline is in float64 too, but for
+    rectangles, and right to a rounding of the state's size times the jumps'.
 
     Raises:
         TypeError: an argument of another type.
         ValueError: an unknown basis, method or activation, a width that the basis does not have, ``points`` with
-            ``method="exact"``, or ``method="exact"`` with an activation that is not ReLU.
+            ``method="exact"``, or ``method="exact"`` with an activation that is neither ReLU nor a linear spline, with
+            a spline a channel, or with a spline on a basis without a constant.
 
     Example:
         >>> IAT(2, input_basis="pwl", output_basis="rect")(torch.tensor([[1.0, -1.0]])).tolist()
         [[0.5, 0.0]]
+        >>> hard = LinearSpline.named("hardtanh")
+        >>> IAT(2, input_basis="pwl", output_basis="rect", activation=hard)(torch.tensor([4.0, 0.0])).tolist()
+        [1.0, 0.75]
 
     Source: Zhang, Bao and Zhang (2023), Eq. (4), (12) and (17). Derived in :doc:`/book/iat/transform` and
-    :doc:`/book/iat/exact`.
+    :doc:`/book/iat/exact`; for splines knot by knot, as in :doc:`/book/together/sums-of-kinks`.
     """
 
     def __init__(
@@ -153,19 +161,24 @@ class _Plan:
         self.name, self.activation = _activation(activation)
         if method not in ("exact", "midpoint"):
             raise ValueError(f"method must be 'exact' or 'midpoint'; got {method!r}.")
-        if method == "exact" and self.name != "relu":
-            raise ValueError(f"method='exact' is for ReLU; with activation={self.name} use method='midpoint'.")
+        if method == "exact" and self.name != "relu" and not is_spline(self.activation):
+            raise ValueError(
+                f"method='exact' is for ReLU; with activation={self.name} use method='midpoint'. Leaky ReLU, |x|, hard "
+                'tanh, psi and their like are exact too, as relunb.LinearSpline.named("leaky_relu") for example.'
+            )
         if method == "exact" and points is not None:
             raise ValueError("points belongs to method='midpoint': the exact form has no nodes.")
         self.points = None if method == "exact" else _points(p, q, points)
         if self.points is not None:
             self.means = _Midpoint(p, q, None if self.name == "relu" else self.activation, self.points)
-        elif isinstance(p, PiecewisePolynomial) and p.degree == 0:
-            self.means = _Constant(p, q)
-        elif _is_linear(p) and isinstance(q, PiecewisePolynomial) and q.degree <= 2:
-            self.means = _Linear(p, q)
+        elif isinstance(self.activation, LinearSpline):
+            check_exact(self.activation, p)
+            if _is_constant(p):
+                self.means = _Constant(p, q, self.activation)
+            else:
+                self.means = SplineTransform(p, q, self.activation, _exact_relu(p, q))
         else:
-            self.means = _General(p, q)
+            self.means = _exact_relu(p, q)
 
     def __call__(self, x: Tensor) -> Tensor:
         if _width(x) != self.size:
@@ -177,14 +190,24 @@ class _Plan:
 # The routes: each takes x to the transform for q of unit L1 norms.
 
 
-class _Constant:
-    """Exact, for a state that is constant on each cell."""
+def _exact_relu(p: Basis, q: Basis) -> "_Constant | _Linear | _General":
+    """The fastest exact one for ReLU."""
+    if _is_constant(p):
+        return _Constant(p, q)
+    if _is_linear(p) and isinstance(q, PiecewisePolynomial) and q.degree <= 2:
+        return _Linear(p, q)
+    return _General(p, q)
 
-    def __init__(self, p: PiecewisePolynomial, q: Basis) -> None:
-        self.cells = made_plainly(constant_cells, p, q)
+
+class _Constant:
+    """Exact, for a state that is constant on each cell. ``spline`` None: ReLU."""
+
+    def __init__(self, p: PiecewisePolynomial, q: Basis, spline: LinearSpline | None = None) -> None:
+        self.activation = torch.relu if spline is None else spline
+        self.cells = made_plainly(constant_cells, p, q, in_units=spline is None)
 
     def __call__(self, x: Tensor) -> Tensor:
-        return constant_relu(x, self.cells)
+        return constant_state(x, self.cells, self.activation)
 
 
 class _Linear:
@@ -299,6 +322,10 @@ def _affordable(method: str, p: Basis, q: Basis, numbers: int) -> None:
             f"{method} of {p} and {q} takes a table of {numbers:,} numbers, and {_MOST:,} are the most. Take smaller "
             "widths, or the exact form of a 'rect', 'pwl' or 'pwl-w' input with a local output."
         )
+
+
+def _is_constant(p: Basis) -> TypeGuard[PiecewisePolynomial]:
+    return isinstance(p, PiecewisePolynomial) and p.degree == 0
 
 
 def _is_linear(p: Basis) -> TypeGuard[PiecewisePolynomial]:
