@@ -5,6 +5,7 @@
 ``BWReLU``                          The same as a layer, with a fixed or a learned scale.
 ``seven_relus``                     The sum of seven ReLUs that defines psi.
 ``KNOTS``, ``WEIGHTS``, ``VALUES``  Where its slope changes, by how much, and psi there. Exact.
+``from_relu``                       A ReLU network on a bounded domain, with wavelets in place of its ReLUs.
 ``wavelet_fourier``                 Its Fourier transform.
 ``inner_product``                   Of two wavelets on an interval, exact.
 ``dyadic_system``                   Level and shift of each neuron of Theorem 3.3.
@@ -32,6 +33,7 @@ from ._conditioning import Conditioning as Conditioning
 from ._conditioning import conditioning as conditioning
 from ._conditioning import feature_condition as feature_condition
 from ._fourier import wavelet_fourier as wavelet_fourier
+from ._from_relu import from_relu as from_relu
 from ._gershgorin import GershgorinDiscs as GershgorinDiscs
 from ._gershgorin import GershgorinInterval as GershgorinInterval
 from ._gershgorin import gershgorin_interval as gershgorin_interval
@@ -65,6 +67,7 @@ __all__ = [
     "deep_variation_norm",
     "dyadic_system",
     "feature_condition",
+    "from_relu",
     "gershgorin_interval",
     "inner_product",
     "relu_condition_number",
