@@ -96,9 +96,17 @@ class IAT(nn.Module):
         self.output_basis = basis_of(output_basis, self.out_features, "output_basis")
         self._plan = _Plan(self.input_basis, self.output_basis, activation, method, points, normalized)
         self.activation, self.method, self.points = self._plan.name, method, self._plan.points
+        self.normalized = normalized
         if isinstance(self._plan.activation, nn.Module):  # its parameters are the layer's
             self.function = self._plan.activation
-        self.normalized = normalized
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Another ``function`` wants other tables."""
+        if name == "function" and name in self._modules and value is not self._plan.activation:
+            p, q, points = self.input_basis, self.output_basis, self.points
+            self._plan = _Plan(p, q, value, self.method, points, self.normalized)
+            self.activation = self._plan.name
+        super().__setattr__(name, value)
 
     def forward(self, x: Tensor) -> Tensor:
         return self._plan(x)

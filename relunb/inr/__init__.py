@@ -10,6 +10,7 @@ name                        what it is
 ``Sine``                    the activation ``sin(c z)``
 ``Gaussian``                the activation ``exp(-(c z)**2)``
 ``Gabor``                   the complex activation ``exp(i c z - |sigma z|**2)``
+``replace_activation``      another activation in a network that is there already
 ``Grid``                    values on a grid, interpolated: the alternative to a network
 ``fit``                     trains a network on a problem, with checkpoints that survive a kill
 ``History``                 what ``fit`` returns: loss and PSNR after every step
@@ -51,6 +52,7 @@ from ._problems import ImageProblem as ImageProblem
 from ._problems import SuperResolutionProblem as SuperResolutionProblem
 from ._psnr import psnr as psnr
 from ._radon import Radon as Radon
+from ._replace import replace_activation as replace_activation
 from ._run import History as History
 from ._ssim import ssim as ssim
 
@@ -73,5 +75,6 @@ __all__ = [
     "pixel_grid",
     "preset",
     "psnr",
+    "replace_activation",
     "ssim",
 ]
