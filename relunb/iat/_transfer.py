@@ -235,8 +235,9 @@ def _stages(name: str, network: nn.Sequential) -> tuple[list[nn.Linear], list[IA
             raise ValueError(f"layer {place} of {name} takes {layer.in_features} numbers, and gets {width}.")
         if isinstance(layer, IAT):
             if layer.method != "exact" or layer.activation != "relu":
+                kind = "an exact" if layer.method == "exact" else "a midpoint"
                 raise ValueError(
-                    f"layer {place} of {name} has activation={layer.activation} and method={layer.method!r}: "
+                    f"layer {place} of {name} is {kind} layer with activation={layer.activation}: "
                     "only ReLU with method='exact' has a pattern on [-1, 1]."
                 )
             transforms.append(layer)

@@ -380,7 +380,7 @@ def test_other_activations_are_refused():
 
 def test_what_is_of_relu_alone_refuses_a_spline():
     network = nn.Sequential(nn.Linear(2, 4), IAT(4, None, "pwl", "pwl", LinearSpline.named("abs")), nn.Linear(4, 1))
-    with pytest.raises(ValueError, match="has activation=LinearSpline and method='exact': only ReLU"):
+    with pytest.raises(ValueError, match="is an exact layer with activation=LinearSpline: only ReLU"):
         transfer_patterns(network, network)
     with pytest.raises(TypeError, match="regions are linear for 'relu' only"):
         linear_regions(network, normal(2), normal(2, seed=1))
