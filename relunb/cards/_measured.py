@@ -27,14 +27,15 @@ def measured(subject: Subject) -> dict[str, Finding]:
     size = y.abs().amax().item() or 1.0
     noise = _noise(y, size)
     kinks, breaks = _kinks(subject, x, y, size)
+    dead = dead_fraction(_flat(x, y, max(4 * EPS * size, noise)))
     bent = (y.diff(n=2).abs() > max(16 * EPS * size, noise)).double().mean().item()
     where = breaks or kinks
     sharp = _places("jump or vertical slope" if breaks else "kink", where)
     return {
-        **_lines(subject, size),
+        **_lines(subject, size, [] if breaks else kinks),
         "level_turn": _level(subject),
         "condition_number": _conditioning(subject),
-        "dead_fraction": Finding(dead_fraction(_flat(x, y, max(4 * EPS * size, noise))), "measured"),
+        "dead_fraction": Finding(dead, "measured", "constant to rounding" if dead else ""),
         "slope_variation": _variation(subject, breaks),
         "homogeneous": _homogeneous(subject),
         "continuous_slope": Finding(not where, "measured", sharp),
@@ -97,7 +98,7 @@ def _spikes(slope: Tensor) -> Tensor:
     return (change[4:-4] - (change[8:] + change[:-8]) / 2).abs()
 
 
-def _lines(subject: Subject, size: float) -> dict[str, Finding]:
+def _lines(subject: Subject, size: float, kinks: list[float]) -> dict[str, Finding]:
     one = torch.tensor(1.0, dtype=torch.float64)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
@@ -106,6 +107,9 @@ def _lines(subject: Subject, size: float) -> dict[str, Finding]:
     lines = activation_harmonics(subject.values, one, n_harmonics=_LINES, samples_per_period=_SAMPLES)
     decay, p = _decay(lines[1:].abs().numpy() / size)
     exponent = Finding(p, "measured", "lines 64 to 511") if p else Finding(None, "", "no power of n")
+    inside = [kink for kink in kinks if abs(kink) < 1 - _STEP]
+    if p and inside:  # several kinks interfere, and the law shows late: but it is known
+        decay, exponent = "like n^-2", Finding(2.0, "measured", _places("kink", inside))
     return {
         "lines": Finding(tuple(0.0 if abs(line) < 1e-10 * size else line for line in first), "measured", note),
         "decay": Finding(decay, "measured"),

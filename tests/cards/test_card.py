@@ -84,6 +84,7 @@ LAWS = {
     "square": (torch.square, None, "ends after line 2"),
     "pole": (lambda x: 1 / (1 + x * x), None, "geometric, 0.41 a line"),  # sqrt(2) - 1
     "relu": (torch.relu, 2, "like n"),
+    "squared": (lambda x: torch.relu(x).square(), 3, "like n"),
     "elu": (F.elu, 3, "like n"),
     "sign": (torch.sign, 1, "like n"),
     "root": (lambda x: x.abs().sqrt(), 1.5, "like n"),
@@ -147,6 +148,9 @@ def test_a_module_and_a_function_of_psi_agree_with_the_spline():
     narrow = card(BWReLU(30.0))  # Pr(dead) = 1/4 + (1 - 3/c)^2 / 4
     assert narrow.dead_fraction == pytest.approx(1 / 4 + 0.9**2 / 4, abs=1e-4)
     assert narrow.slope_variation == pytest.approx(16 * 30, rel=1e-5)
+    assert narrow.decay_exponent == 2.0  # from its kinks: 511 lines of a wavelet so narrow do not show it
+    touched = card(lambda x: F.elu(x) + torch.relu(x - 1))  # the tone only touches this kink
+    assert touched.decay_exponent == pytest.approx(3, abs=0.04) and not touched.continuous_slope
 
 
 @pytest.mark.parametrize("learnable", [False, True])
@@ -202,7 +206,9 @@ def test_dead_neurons_counted_by_drawing():
     assert dead_fraction([(-math.inf, 1.5)]) == pytest.approx(1 - 1 / 16)  # b + r > 3/2: area 1/8 of 2
     assert dead_fraction([(-math.inf, math.inf)]) == 1.0
     assert dead_fraction([(-0.5, 0.5)]) == pytest.approx(1 / 8)  # |b| + |w| <= 1/2, of a square of area 4
-    assert card(F.softshrink).dead_fraction == pytest.approx(1 / 8, abs=1e-4)
+    seen = card(F.softshrink)
+    assert seen.dead_fraction == pytest.approx(1 / 8, abs=1e-4)
+    assert seen.notes["dead_fraction"] == "constant to rounding"
 
 
 def test_small_kinks_and_steep_places_are_told_apart():
