@@ -152,6 +152,12 @@ def test_rect_twice_is_the_spline_itself():
     assert torch.equal(transform(x.float(), "rect", "rect", psi), psi(x.float()))
 
 
+def test_rectangles_of_any_height_keep_the_knots():
+    tall = PiecewisePolynomial([-1, 0, 1], [[[3], [0]], [[0], [3]]])  # 3 x is the state
+    x, psi = normal(7, 2), LinearSpline.named("bw_relu")
+    torch.testing.assert_close(IAT(2, None, tall, "rect", psi)(x), psi(3 * x), rtol=0, atol=1e-14)
+
+
 @pytest.mark.parametrize("p", INPUTS)
 def test_one_kink_of_slope_one_is_relu(p):
     x = normal(2, 3, 4)
