@@ -22,11 +22,8 @@ book: $(READY)-test ## execute every chapter and write _build/html
 
 .PHONY: _build/html
 _build/html:
-	@rm -rf $@
 	@$(BIN)/python book/_ext/execute.py --jobs $(JOBS)
-	@$(BIN)/jupyter-book build . --all -W -n --keep-going --quiet || { rm -rf $@; \
-	  echo "make book: the book did not build; the warnings above name page and line. Mend them and run make book again." >&2; exit 1; }
-	@$(BIN)/python book/_ext/execute.py --mark-built
+	@$(BIN)/python book/_ext/build.py
 
 test: $(READY)-test ## run every chapter as a test, and the package's tests
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
@@ -70,6 +67,8 @@ $(READY)-%: constraints.txt pyproject.toml setup.py relunb/ops/_kernels.c relunb
 	@command -v $(PY) >/dev/null || { echo "make: Python is missing. Install Python 3.11 or newer, or name it: make PY=/path/to/python3 ..." >&2; exit 1; }
 	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: Python 3.11 or newer is needed, and $(PY) is $$($(PY) -V). Name another one: make PY=python3.12 ..." >&2; exit 1; }
 	@test -x $(BIN)/python || $(PY) -m venv $(VENV) || { rm -rf $(VENV); echo "make: $(PY) could not make a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
-	@echo "Installing the pinned dependencies into $(VENV) (about two minutes the first time) ..."
+	@echo "Installing the pinned dependencies into $(VENV) (about three minutes the first time) ..."
 	@$(PIP) --editable '.[$*]' || { echo "make: the install failed; pip's message is above. Check the network and the disk, then run the same command again." >&2; exit 1; }
+	@# Once here, so that no kernel and no test compiles torch for itself: some places keep Python from storing what it compiled.
+	@$(BIN)/python -c 'import compileall, sysconfig; compileall.compile_dir(sysconfig.get_path("purelib"), quiet=2, workers=$(JOBS))'
 	@touch $@

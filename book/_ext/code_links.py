@@ -1,4 +1,4 @@
-"""sphinx-codeautolink, which makes names in code cells link to the API, in two ways mended for this book.
+"""sphinx-codeautolink, which makes names in code cells link to the API, in three ways mended for this book.
 
 sphinx-proof puts the body of a theorem or an exercise into a section that has no title. sphinx-codeautolink takes one
 title off its stack for each section it leaves, and so runs out of titles. Here it takes one only where there was one.
@@ -71,7 +71,21 @@ def _with_link(code: str, start: int, stop: int, target: str, document: str, inv
     return f'{code[:start]}<a href="{place}"{title} class="sphinx-codeautolink-a">{name}</a>{code[stop:]}'
 
 
+_earlier: dict[str, list[SourceTransform]] = {}
+
+
+def _remember(app: Any) -> None:
+    _earlier.update(getattr(app.env, "sphinx_codeautolink_transforms", {}))
+
+
+def _recall(app: Any) -> None:
+    """The names in pages that are not read again: its own memory is for files that end in .rst."""
+    app.env.sphinx_codeautolink_transforms.update(_earlier)
+
+
 def setup(app: Any) -> dict[str, bool]:
+    app.connect("builder-inited", _remember, priority=1)
+    app.connect("builder-inited", _recall, priority=999)
     CodeBlockAnalyser.depart_section = _depart_section
     sphinx_codeautolink.extension.link_html = link_cells
     app.setup_extension("sphinx_codeautolink")

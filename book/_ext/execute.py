@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / "_build" / ".jupyter_cache"
 RECORDS = ROOT / "_build" / ".executed"
-STARTED_FROM = ROOT / "_build" / ".started-from.sha256"
-BUILT_FROM = ROOT / "_build" / "html" / ".built-from.sha256"
+STARTED_FROM = ROOT / "_build" / ".started-from.json"
+BUILT_FROM = ROOT / "_build" / "html" / ".built-from.json"
 TIMEOUT = 120  # seconds a cell may take
 COMPILED = (".pyc", ".so")
 QUIET = ["--log-level=ERROR"]  # a kernel warns that its port is not encrypted; the port is on loopback
@@ -51,9 +51,19 @@ def _is_by_product(file: Path) -> bool:
     return file.suffix in COMPILED or any(part.startswith(".") or part == "__pycache__" for part in file.parts)
 
 
+def state() -> dict[str, str]:
+    """A number for each file that the built book depends on."""
+    return {str(file.relative_to(ROOT)): digest([file]) for file in book_files()}
+
+
+def built_from() -> dict[str, str]:
+    """The state that _build/html shows without a warning; what it lacks is to be built again."""
+    return json.loads(BUILT_FROM.read_text()) if BUILT_FROM.exists() else {}
+
+
 def is_built() -> bool:
     """Is there a book, built without a warning from the files as they are now?"""
-    return BUILT_FROM.exists() and BUILT_FROM.read_text() == digest(book_files())
+    return built_from() == state()
 
 
 def chapters() -> list[Path]:
@@ -147,6 +157,11 @@ def keep(chapter: Path, executed: Executed) -> None:
     record.write_text(json.dumps(executed.made_from, indent=1))
 
 
+def loaded(chapter: Path) -> dict[str, str]:
+    """The files of ours that the chapter's kernel had loaded when it last ran, each with its number."""
+    return json.loads(_record(chapter).read_text())["loaded"]
+
+
 def executed(chapter: Path) -> Any:
     """The executed notebook of a chapter; None where there is none, or anything that it depended on has changed."""
     from jupyter_cache import get_cache
@@ -169,19 +184,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many chapters run at once")
     parser.add_argument("--is-built", action="store_true", help="only tell, by exit status, if the book is up to date")
-    parser.add_argument("--mark-built", action="store_true", help="only note what _build/html was built from")
     options = parser.parse_args()
     if options.is_built:
         return 0 if is_built() else 1
-    if options.mark_built:
-        # As it was when the build began: a page saved meanwhile may not be in the book.
-        BUILT_FROM.write_text(STARTED_FROM.read_text())
-        return 0
 
     from tqdm import tqdm
 
     CACHE.mkdir(parents=True, exist_ok=True)
-    STARTED_FROM.write_text(digest(book_files()))
+    STARTED_FROM.write_text(json.dumps(state()))  # a page that is saved from here on may not be in the book
     todo = [chapter for chapter in chapters() if executed(chapter) is None]
     if not todo:
         return 0
