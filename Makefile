@@ -56,8 +56,10 @@ lint: $(READY)-lint ## ruff, pyright, and the chapters' cells
 results: $(READY)-test ## make stored results that are missing or named, ARGS=imaging (an hour each; Ctrl-C is safe, the same command goes on)
 	@$(BIN)/python -m relunb.book.studies $(ARGS)
 
-bench: $(READY)-bench ## run every benchmark; ARGS=--keep stores the rows
+bench: $(READY)-bench ## run every benchmark, and list which claims held; ARGS=--keep stores the rows
+	@rm -f _build/claims.jsonl
 	@for file in benchmarks/*_*.py; do $(BIN)/python -m benchmarks.$$(basename $$file .py) $(ARGS) || exit 1; done
+	@$(BIN)/python -m benchmarks.claims
 
 clean: ## delete what make made: .venv, _build, dist
 	rm -rf $(VENV) _build build dist *.egg-info relunb/ops/*.so .pytest_cache .ruff_cache .hypothesis

@@ -11,12 +11,13 @@ import os
 import torch
 from torch import nn
 
-from benchmarks.measure import report, side_by_side
+from benchmarks.measure import Goal, at_most, report, side_by_side
 from relunb import BWReLU, bw_relu
 from relunb.ops import _native
 from relunb.wavelet import seven_relus
 
 ROWS, COLUMNS = 65_536, 300
+ONE_LOOP, PAUSES, NO_COMPILER = (at_most("torch.relu", ratio) for ratio in (1.2, 1.3, 2.2))
 
 
 def step(function, x, grad):
@@ -63,6 +64,17 @@ def functions(x, grad, scale):
     }
 
 
+def goals(goal: Goal) -> dict[str, Goal]:
+    """Those of bw_relu with both kinds of scale, by the kernel where there is one."""
+    goal = goal if _native.NATIVE else NO_COMPILER
+    return {"bw_relu": goal, "bw_relu, learned scale": goal}
+
+
+def with_fallback(goal: Goal) -> dict[str, Goal]:
+    """The same, and torch's blocks beside them."""
+    return goals(goal) | {f"{name}, no compiler": NO_COMPILER for name in goals(goal)}
+
+
 def training_step(layer):
     """Of a network 2-300-300-300-1 on 16,384 points."""
     torch.manual_seed(0)
@@ -98,14 +110,20 @@ def main() -> None:
     for count in sorted({1, threads}):
         torch.set_num_threads(count)
         what = f"forward + backward, 65,536 x 300 float32, {count} threads"
-        report(__file__, what, side_by_side(fast, base="torch.relu", runs=15))
+        report(__file__, what, side_by_side(fast, base="torch.relu", runs=15), with_fallback(ONE_LOOP))
     rows = side_by_side(fast, base="torch.relu", runs=5, pause=1.5)
-    report(__file__, "the same with pauses of 1.5 s", rows)
+    report(__file__, "the same with pauses of 1.5 s", rows, with_fallback(PAUSES))
     layers = {"torch.relu": nn.ReLU, "torch gelu": nn.GELU, "bw_relu": BWReLU}
     layers["bw_relu, learned scale"] = lambda: BWReLU(learnable=True)
     steps = {name: training_step(layer) for name, layer in layers.items()}
     steps["bw_relu, no compiler"] = without_kernels(steps["bw_relu"])
-    report(__file__, "a training step, 3 x 300, 16,384 points", side_by_side(steps, base="torch.relu", runs=9))
+    rows = side_by_side(steps, base="torch.relu", runs=9)
+    report(
+        __file__,
+        "a training step, 3 x 300, 16,384 points",
+        rows,
+        {**goals(PAUSES), "bw_relu, no compiler": NO_COMPILER},
+    )
     for count in sorted({1, threads}):
         torch.set_num_threads(count)
         for size in (1_000, 10_000, 100_000, 1_000_000, 10_000_000):

@@ -30,7 +30,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from benchmarks.measure import report
+from benchmarks.measure import Goal, report
 from relunb.book.data import photograph
 from relunb.inr import CoordinateNetwork, ImageProblem, fit
 from relunb.inr._run import Run
@@ -171,6 +171,13 @@ def _high_water() -> float:
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
+def goals() -> dict[str, Goal]:
+    if CUDA:
+        return {}
+    blocks = Goal("times_as_fast", least=15)
+    return {"bw_relu, fit by autograd": Goal("times_as_fast", least=10), "bw_relu, fit by blocks": blocks}
+
+
 def main() -> None:
     what = problem()
     pipes, losses, peaks = {}, {}, {}
@@ -209,7 +216,7 @@ def main() -> None:
         }
         if not CUDA:
             rows[name]["peak_mib"] = peaks[name]
-    report(__file__, f"one step, {POINTS} points, 3 x {WIDTH}, float32, {FLOP * 1e-9:.1f} GFLOP", rows)
+    report(__file__, f"one step, {POINTS} points, 3 x {WIDTH}, float32, {FLOP * 1e-9:.1f} GFLOP", rows, goals())
     if CUDA:
         decibels = {}
         for precision in ("float32", "tf32", "bfloat16"):

@@ -1,19 +1,33 @@
-"""Time several functions side by side in one run, and keep the rows with what they were measured on."""
+"""Time several functions side by side in one run, hold them to goals, and keep the rows with what they ran on."""
 
 import argparse
 import datetime
 import json
+import math
 import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from tqdm import tqdm
 
 RESULTS = Path(__file__).parent / "results"
+CLAIMS = Path(__file__).parents[1] / "_build" / "claims.jsonl"  # of one run of make bench
+
+
+class Goal(NamedTuple):
+    """What a row is to hold: a column within two bounds."""
+
+    column: str
+    most: float = math.inf
+    least: float = 0.0
+
+    def __str__(self) -> str:
+        bound = f"at most {self.most:.4g}" if self.most < math.inf else f"at least {self.least:.4g}"
+        return f"{self.column} {bound}"
 
 
 def side_by_side(
@@ -49,11 +63,25 @@ def side_by_side(
     return rows
 
 
-def report(file: str, what: str, rows: dict[str, dict[str, Any]]) -> None:
-    """Print the rows; with ``--keep``, add them to ``benchmarks/results/<name>.jsonl`` with machine and versions."""
+def at_most(base: str, most: float) -> Goal:
+    return Goal(f"ratio_to_{base}", most=most)
+
+
+def report(file: str, what: str, rows: dict[str, dict[str, Any]], goals: Mapping[str, Goal] | None = None) -> None:
+    """Print the rows, and note for ``benchmarks.claims`` whether those with a goal hold it.
+
+    With ``--keep``, add them to ``benchmarks/results/<name>.jsonl`` with machine and versions.
+    """
     print(f"\n{Path(file).stem}: {what}")
     for name, row in rows.items():
         print(f"  {name:<36}" + "  ".join(f"{key} {value:.4g}" for key, value in row.items()))
+    for name, goal in (goals or {}).items():
+        measured = rows[name][goal.column]
+        held = bool(goal.least <= measured <= goal.most)
+        claim = {"benchmark": Path(file).stem, "what": what, "row": name, "goal": str(goal)}
+        CLAIMS.parent.mkdir(exist_ok=True)
+        with CLAIMS.open("a") as out:
+            out.write(json.dumps({**claim, "measured": measured, "held": held}) + "\n")
     parser = argparse.ArgumentParser(description="Run one benchmark.")
     parser.add_argument("--keep", action="store_true", help="store the rows under benchmarks/results")
     if parser.parse_args().keep:
