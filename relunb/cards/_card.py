@@ -130,7 +130,7 @@ class Comparison:
     """What :func:`relunb.compare` found: a card an activation, shown side by side.
 
     Attributes:
-        cards: the cards, in the order given.
+        cards (tuple): the cards, in the order given.
 
     Example:
         >>> [one.dead_fraction for one in compare(["relu", "abs"]).cards]
