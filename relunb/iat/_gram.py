@@ -21,7 +21,7 @@ def gram(p: str | Basis, q: str | Basis) -> Tensor:
         q: likewise, for as many functions as p has. One of the two must be a :class:`relunb.iat.Basis`.
 
     Returns:
-        Tensor (size of p, size of q), float64, which is exact to rounding: by Gauss's nodes where both are smooth.
+        Tensor (size of p, size of q), float64, exact to rounding by Gauss's nodes where both are smooth.
 
     Raises:
         TypeError: neither is a :class:`relunb.iat.Basis`, or one is no basis at all.
