@@ -12,7 +12,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -106,7 +106,7 @@ def execute(chapter: Path) -> Executed:
         # Without the times: the cache knows a notebook by its cells and what is noted beside them.
         options = {"resources": {"metadata": {"path": folder}}, "extra_arguments": QUIET, "record_timing": False}
         try:
-            NotebookClient(notebook, timeout=TIMEOUT, **options).execute()
+            _run(lambda: NotebookClient(notebook, timeout=TIMEOUT, **options))
             loaded = _ours(ast.literal_eval(asked.outputs[0].text))
             if left := sorted(os.listdir(folder)):
                 problem = f"A chapter writes no file, but this one left {', '.join(left)}: keep the data in memory."
@@ -116,6 +116,21 @@ def execute(chapter: Path) -> Executed:
     # A file that was saved while the chapter ran is noted as it was before: the chapter is old at once.
     made_from["loaded"] = {str(file.relative_to(ROOT)): package.get(file, "new") for file in loaded}
     return Executed(notebook, time.perf_counter() - start, problem, made_from)
+
+
+def _run(client: Callable[[], Any]) -> None:
+    """Execute with a client. Of two kernels that start at once and choose one port one dies, and is started again."""
+    from nbclient.exceptions import DeadKernelError
+
+    for last in (False, False, True):
+        try:
+            client().execute()
+            return
+        except DeadKernelError:  # in a cell
+            raise
+        except (AssertionError, RuntimeError):  # what nbclient makes of a kernel that never answered
+            if last:
+                raise
 
 
 def read(chapter: Path) -> Any:

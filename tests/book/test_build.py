@@ -77,7 +77,8 @@ def built(tmp_path_factory):
     (root / "book" / "_ext").mkdir()
     for name in ("execute.py", "build.py", "code_links.py"):
         shutil.copy(EXTENSIONS / name, root / "book" / "_ext")
-    assert not make(root), "the first build"
+    if problem := make(root):
+        pytest.fail(problem)
     return root
 
 

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import nbclient
 import pytest
 
 SOURCE = Path(__file__).parents[2] / "book" / "_ext" / "execute.py"
@@ -84,6 +85,25 @@ def test_a_book_is_up_to_date_until_anything_changes(execute, project, change):
     assert execute.is_built()
     change(project)
     assert not execute.is_built()
+
+
+@pytest.mark.parametrize("failures", [2, 3])
+def test_a_kernel_that_dies_at_its_start_is_started_again_twice(execute, project, monkeypatch, failures):
+    tries = []
+
+    class Client(nbclient.NotebookClient):
+        def execute(self):
+            tries.append(self)
+            assert len(tries) > failures, "another kernel has the port"
+            return super().execute()
+
+    monkeypatch.setattr(nbclient, "NotebookClient", Client)
+    if failures == 3:
+        with pytest.raises(AssertionError, match="has the port"):
+            execute.execute(project / "book" / "one.md")
+        return
+    done = execute.execute(project / "book" / "one.md")
+    assert not done.problem and done.notebook.cells[-1].outputs[0].text == "42\n"
 
 
 def test_what_jupyterlab_leaves_behind_is_no_change(execute, project):
