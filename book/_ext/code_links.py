@@ -59,7 +59,9 @@ def _linked(code: str, document: str, transform: SourceTransform, inventory: dic
             continue
         start, stop = found[-1].span()  # the last: of a.b = a.b the right one comes first
         start += len(found[-1][1])
-        lines[begin:end] = _with_link(selection, start, stop, name.resolved_location, document, inventory).split("\n")
+        lines[begin:end] = _with_link(selection, start, stop, str(name.resolved_location), document, inventory).split(
+            "\n"
+        )
     return "\n".join(lines)
 
 
