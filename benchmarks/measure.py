@@ -67,7 +67,9 @@ def at_most(base: str, most: float) -> Goal:
     return Goal(f"ratio_to_{base}", most=most)
 
 
-def report(file: str, what: str, rows: dict[str, dict[str, Any]], goals: Mapping[str, Goal] | None = None) -> None:
+def report(
+    file: str, what: str, rows: dict[str, dict[str, Any]], goals: Mapping[str, Goal | list[Goal]] | None = None
+) -> None:
     """Print the rows, and note for ``benchmarks.claims`` whether those with a goal hold it.
 
     With ``--keep``, add them to ``benchmarks/results/<name>.jsonl`` with machine and versions.
@@ -75,7 +77,8 @@ def report(file: str, what: str, rows: dict[str, dict[str, Any]], goals: Mapping
     print(f"\n{Path(file).stem}: {what}")
     for name, row in rows.items():
         print(f"  {name:<36}" + "  ".join(f"{key} {value:.4g}" for key, value in row.items()))
-    for name, goal in (goals or {}).items():
+    each = [(name, one) for name, some in (goals or {}).items() for one in (some if isinstance(some, list) else [some])]
+    for name, goal in each:
         measured = rows[name][goal.column]
         held = bool(goal.least <= measured <= goal.most)
         claim = {"benchmark": Path(file).stem, "what": what, "row": name, "goal": str(goal)}

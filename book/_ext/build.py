@@ -14,7 +14,8 @@ from pathlib import Path
 import execute
 from execute import BUILT_FROM, ROOT
 
-HTML, DOCTREES, INVENTORY = BUILT_FROM.parent, ROOT / "_build" / ".doctrees", BUILT_FROM.parent / "objects.inv"
+HTML, DOCTREES = BUILT_FROM.parent, ROOT / "_build" / ".doctrees"
+NAMES, BUILT_NAMES = HTML / "objects.inv", HTML / ".built-names.inv"  # of the last run of Sphinx; of the last good book
 READS_THE_CODE, READS_THE_NAMES = "book/reference/api", "book/reference/equation-map"
 
 
@@ -44,8 +45,8 @@ def _sphinx(*options: str) -> bool:
     return subprocess.run([*command, *options]).returncode == 0
 
 
-def _inventory() -> bytes:
-    return INVENTORY.read_bytes() if INVENTORY.exists() else b""
+def _names_changed() -> bool:
+    return not BUILT_NAMES.exists() or NAMES.read_bytes() != BUILT_NAMES.read_bytes()
 
 
 def build() -> bool:
@@ -63,11 +64,12 @@ def build() -> bool:
     else:
         BUILT_FROM.write_text(json.dumps({file: number for file, number in before.items() if file not in changed}))
         _read_again(stale)
-        names, done = _inventory(), _sphinx()
-        if done and _inventory() != names:
+        done = _sphinx()
+        if done and _names_changed():
             _read_again({READS_THE_NAMES})
             done = _sphinx("--all")
     if done:
+        shutil.copy(NAMES, BUILT_NAMES)
         BUILT_FROM.write_text(json.dumps(now))
     return done
 

@@ -17,7 +17,7 @@ from docutils import nodes
 from sphinx.util import logging
 from sphinx_codeautolink.extension.block import CodeBlockAnalyser, SourceTransform, construct_name_pattern
 
-_CELL = re.compile(r'(<div class="[^"]*\bhighlight-[^"]*"><div class="highlight"><pre>)(.*?)(?=</pre>)', re.DOTALL)
+_CELL = re.compile(r'<div class="[^"]*\bhighlight-[^"]*"><div class="highlight"><pre>(.*?)</pre>', re.DOTALL)
 _TAG = re.compile(r"<[^>]*>")
 logger = logging.getLogger(__name__)
 
@@ -39,12 +39,12 @@ def link_cells(
     cells = iter(_CELL.finditer(body))
     parts, end = [], 0
     for transform in transforms:
-        cell = next((cell for cell in cells if text_of(cell[2]) == transform.source.strip()), None)
+        cell = next((cell for cell in cells if text_of(cell[1]) == transform.source.strip()), None)
         if cell is None:
             logger.warning("no cell on the page is\n%s", transform.source, location=document)
             break
-        parts += [body[end : cell.start(2)], _linked(cell[2], document, transform, inventory)]
-        end = cell.end()
+        parts += [body[end : cell.start(1)], _linked(cell[1], document, transform, inventory)]
+        end = cell.end(1)
     return "".join(parts) + body[end:]
 
 
@@ -59,9 +59,8 @@ def _linked(code: str, document: str, transform: SourceTransform, inventory: dic
             continue
         start, stop = found[-1].span()  # the last: of a.b = a.b the right one comes first
         start += len(found[-1][1])
-        lines[begin:end] = _with_link(selection, start, stop, str(name.resolved_location), document, inventory).split(
-            "\n"
-        )
+        linked = _with_link(selection, start, stop, str(name.resolved_location), document, inventory)
+        lines[begin:end] = linked.split("\n")
     return "\n".join(lines)
 
 

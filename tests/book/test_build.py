@@ -151,7 +151,8 @@ def test_a_failed_build_is_made_up_for_by_the_next(book):
     replace(book, "book/two.md", "{ref}`nowhere`", "{ref}`here`")
     assert not make(book)
     replace(book, "book/one.md", "(here)=\n", "")
-    assert "here" in make(book), "a label is gone that a page names which did not change"
+    for _ in range(2):
+        assert "here" in make(book), "a label is gone that a page names which did not change"
 
 
 @pytest.mark.slow
