@@ -144,8 +144,8 @@ def cases() -> dict[str, Settings]:
             "rate": rate,
             "steps": STEPS,
         }
-        for seed in SEEDS
         for rate in RATES
+        for seed in SEEDS
         for activation in ACTIVATIONS
         for scale in SCALES
     }
