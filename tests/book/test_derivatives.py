@@ -60,7 +60,7 @@ def test_what_is_known_of_the_photograph_belongs_to_one_function(monkeypatch):
     down, right = torch.meshgrid(at, at, indexing="ij")
     monkeypatch.setattr(study, "photograph", lambda *_, **__: (down**2 * right + 3 * right).float())
     for between in (False, True):
-        what = study.target(between)
+        what = study.target(between=between)
         u, v = what.points.T
         torch.testing.assert_close(what.values, u**2 * v + 3 * v, rtol=0, atol=1e-5)
         torch.testing.assert_close(what.gradient, torch.stack([2 * u * v, u**2 + 3]), rtol=0, atol=1e-4)

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from scipy.interpolate import RectBivariateSpline
+from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 
 from ...inr import psnr
@@ -40,7 +41,8 @@ SCALES: dict[str, tuple[float, ...]] = {
     "smooth psi": (1.0, 2.0, 4.0),
 }
 RATES = {"siren": (2e-3, 6e-3), "tanh": (2e-3, 6e-3)} | dict.fromkeys(("relu", "psi", "smooth psi"), (6e-3, 2e-2))
-TASKS = ("values", "gradient", "laplacian")
+TASKS = {"values": 0, "gradient": 1, "laplacian": 2, "blurred laplacian": 2}  # and the order of the derivative
+BLUR = 1.5  # pixels, of the photograph in the last task
 FLAT = ("relu", "psi")  # whose second derivative is zero: one run shows it
 _PSI = LinearSpline.named("bw_relu")
 
@@ -63,9 +65,11 @@ class Jet(NamedTuple):
     laplacian: Tensor | None  # (places, neurons)
 
 
-def target(between: bool = False) -> Target:
+def target(task: str = "values", between: bool = False) -> Target:
     """The photograph at its pixels, or between them, where four meet."""
     picture = photograph("camera", window=WINDOW, shrink=SHRINK).double().numpy()
+    if task == "blurred laplacian":
+        picture = gaussian_filter(picture, BLUR, mode="mirror")
     at = (np.arange(SIDE) * 2 + 1) / SIDE - 1
     spline = RectBivariateSpline(at, at, picture, kx=5, ky=5)
     at = (at[1:] + at[:-1]) / 2 if between else at
@@ -218,7 +222,7 @@ ACTIVATIONS: dict[str, Callable[[Jet], Jet]] = {
 
 def loss_of(network: Network, what: Target, task: str) -> Tensor:
     """The squared error of what is known over its own mean square; the boundary counts as much as the inside."""
-    values, gradient, laplacian = network.jet(what.points, TASKS.index(task))
+    values, gradient, laplacian = network.jet(what.points, TASKS[task])
     if task == "values":
         return (values - what.values).square().mean() / what.values.var()
     if task == "gradient":
@@ -240,7 +244,7 @@ def trained(
     task: str, activation: str, scale: float, rate: float, seed: int, width: int, steps: int, first: int | None = None
 ) -> tuple[Network, list[float]]:
     """A network, and its loss before every step; ``first``: only so many of the steps."""
-    what = target()
+    what = target(task)
     network = Network(activation, scale, width, seed)
     optimizer = torch.optim.Adam(network.parameters(), lr=rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
@@ -269,7 +273,7 @@ def case(
     """Train one network on one kind of data."""
     torch.set_flush_denormal(True)
     network, losses = trained(task, activation, scale, rate, seed, width, steps)
-    what, beside, order = target(), target(between=True), TASKS.index(task)
+    what, beside, order = target(task), target(task, between=True), TASKS[task]
     with torch.no_grad():
         values = network.jet(what.points, 0).values
         last = loss_of(network, what, task).item()
@@ -307,7 +311,7 @@ def tuning_cases() -> dict[str, Settings]:
         f"{task}, {activation}, {scale:g}, {rate:g}": settings(task, activation, scale, rate, TUNING_SEED)
         for task in TASKS
         for activation, scales in SCALES.items()
-        if task != "laplacian" or activation not in FLAT
+        if TASKS[task] < 2 or activation not in FLAT
         for scale in scales
         for rate in RATES[activation]
     }
@@ -318,7 +322,7 @@ def chosen(tuned: dict[str, Case]) -> dict[str, dict[str, tuple[float, float]]]:
     best: dict[str, dict[str, tuple[float, float]]] = {task: {} for task in TASKS}
     for task in TASKS:
         for activation, scales in SCALES.items():
-            seen = "gradient" if task == "laplacian" and activation in FLAT else task
+            seen = "gradient" if TASKS[task] == 2 and activation in FLAT else task
             pairs = [(scale, rate) for scale in scales for rate in RATES[activation]]
             best[task][activation] = max(pairs, key=lambda p: _tuned(tuned, seen, activation, p))
     return best
@@ -334,7 +338,7 @@ def final_cases(best: dict[str, dict[str, tuple[float, float]]]) -> dict[str, Se
         for task in TASKS
         for activation in SCALES
         for seed in SEEDS
-        if seed == 0 or task != "laplacian" or activation not in FLAT
+        if seed == 0 or TASKS[task] < 2 or activation not in FLAT
     }
 
 
@@ -346,7 +350,7 @@ def main() -> None:
     best = chosen(tuned)
     done = run(case, final_cases(best), where, "derivatives")
     rows: dict[str, Any] = {task: {} for task in TASKS}
-    shown = {"truth": target().values.view(SIDE, SIDE)}
+    shown = {name: target(name).values.view(SIDE, SIDE) for name in ("values", "blurred laplacian")}
     for task in TASKS:
         for activation in SCALES:
             found = [done[n].result for seed in SEEDS if (n := f"{task}, {activation}, {seed}") in done]
