@@ -1,6 +1,6 @@
 """Does the conditioning of the features at the start predict how fast a coordinate network trains?
 
-    python -m relunb.book.studies.overlap              makes overlap.json (a quarter of an hour on one core; Ctrl-C is safe)
+    python -m relunb.book.studies.overlap          makes overlap.json (a quarter of an hour on a core; Ctrl-C is safe)
 
 Five activations at seven scales fit one photograph. Finished runs are kept under _build/results and used again.
 """
@@ -151,31 +151,35 @@ def cases() -> dict[str, Settings]:
     }
 
 
-def rank_correlation(x: Tensor, y: Tensor) -> float:
-    """Spearman's: the correlation of the ranks; NaN where one side is constant."""
-    return torch.corrcoef(torch.stack([_ranks(x), _ranks(y)]))[0, 1].item()
+def rank_correlation(x: Tensor, y: Tensor) -> Tensor:
+    """Spearman's: the correlation of the ranks. NaN where one side is constant.
+
+    Args:
+        x, y: (..., networks). An infinite number is above all others, and equal to itself.
+
+    Returns:
+        Tensor (...).
+    """
+    a, b = (ranks - ranks.mean(-1, keepdim=True) for ranks in (_ranks(x), _ranks(y)))
+    return (a * b).sum(-1) / (a.square().sum(-1) * b.square().sum(-1)).sqrt()
 
 
 def _ranks(x: Tensor) -> Tensor:
     """From 1 on; equal numbers share the mean of their ranks."""
-    x = x.double()
-    below, same = (x[:, None] > x).sum(1), (x[:, None] == x).sum(1)
-    return below + (same + 1) / 2
+    rows, columns = x.unsqueeze(-1), x.unsqueeze(-2)
+    return (rows > columns).double().sum(-1) + ((rows == columns).double().sum(-1) + 1) / 2
 
 
 def interval(x: Tensor, y: Tensor, draws: int = 1000) -> tuple[float, float]:
-    """Where 95 % of the rank correlations lie of networks that are drawn anew.
+    """Where 95 % of the rank correlations lie when the settings are drawn anew.
 
     Args:
-        x, y: (settings, seeds). Settings are drawn with replacement, each with all of its seeds: these are no
-            settings of their own.
+        x, y: (settings, seeds). A setting is drawn with all of its seeds, for they are much alike.
+        draws: how often.
     """
-    generator = torch.Generator().manual_seed(0)
-    drawn = torch.randint(len(x), (draws, len(x)), generator=generator)
-    found = torch.tensor(
-        [rank_correlation(x[rows].flatten(), y[rows].flatten()) for rows in drawn], dtype=torch.float64
-    )
-    low, high = found[~found.isnan()].quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    drawn = torch.randint(len(x), (draws, len(x)), generator=torch.Generator().manual_seed(0))
+    found = rank_correlation(x[drawn].flatten(1), y[drawn].flatten(1))
+    low, high = found[~found.isnan()].quantile(found.new_tensor([0.025, 0.975])).tolist()
     return low, high
 
 
