@@ -65,7 +65,7 @@ clean: ## delete what make made: .venv, _build, dist
 	rm -rf $(VENV) _build build dist *.egg-info relunb/ops/*.so .pytest_cache .ruff_cache .hypothesis
 
 # One virtual environment, brought up to what a target needs: test, lab, bench or lint. A changed pin or kernel installs again.
-$(READY)-%: constraints.txt pyproject.toml setup.py relunb/ops/_kernels.c relunb/ops/_kernels_of_type.h
+$(READY)-%: constraints.txt pyproject.toml setup.py $(wildcard relunb/ops/_kernels*.[ch])
 	@command -v $(PY) >/dev/null || { echo "make: Python is missing. Install Python 3.11 or newer, or name it: make PY=/path/to/python3 ..." >&2; exit 1; }
 	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: Python 3.11 or newer is needed, and $(PY) is $$($(PY) -V). Name another one: make PY=python3.12 ..." >&2; exit 1; }
 	@test -x $(BIN)/python || $(PY) -m venv $(VENV) || { rm -rf $(VENV); echo "make: $(PY) could not make a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }

@@ -20,6 +20,7 @@ from .._tables import kept_table
 from ._chebyshev import bracketed_root
 
 _PARTS = 4
+CLOSE = {2: 2e-3, 3: 1e-5}  # by steps: the cube of a last step is left, beside a second root more
 _LEVELS = 15  # of four parts each: two roots closer than the square root of the rounding are one double root
 
 
@@ -146,11 +147,10 @@ def _root(c: Tensor, u: Tensor, falling: Tensor, steps: int) -> Tensor:
     if not len(u) or c.shape[1] < 2:
         return u
     powers = maps(c.shape[1], c.device).powers @ c.mT
-    close = 2e-3 if steps == 2 else 1e-5  # the cube of a last step is left, beside a second root more
-    u, lost = _stepped(powers, u, steps, close)
+    u, lost = _stepped(powers, u, steps, CLOSE[steps])
     if len(lost):
         powers, falling = powers[:, lost], falling[lost]
-        u[lost], still = _stepped(powers, u[lost], 3, close)
+        u[lost], still = _stepped(powers, u[lost], 3, CLOSE[steps])
         if len(still):
             u[lost[still]] = _halved(powers[:, still], falling[still])
     return u

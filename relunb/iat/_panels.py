@@ -22,6 +22,7 @@ from .._scaling import power_of_two
 from .._tables import kept_table
 from ._basis import Basis
 from ._legendre import maps, sign_changes
+from ._panel_kernels import Domain, found, restricted
 
 _PHASE = 1.25 * math.pi  # of the highest harmonic on a panel, at most
 _MOST_TERMS = 19  # of a harmonic on a panel, in float64
@@ -41,15 +42,6 @@ class Panels(NamedTuple):
     n: int  # coefficients of a state on a panel
     m: int  # of an output function
     steps: int  # that a root takes
-
-
-class Domain(NamedTuple):
-    """Where states are positive, on all panels of some samples together."""
-
-    after: Tensor  # (panels,), bool: at the right end of a panel
-    panel: Tensor  # (roots,)
-    place: Tensor  # (roots,): on the panel, in [-1, 1]
-    falling: Tensor  # (roots,), bool: from positive to negative
 
 
 def table_numbers(p: Basis, q: Basis) -> int:
@@ -197,15 +189,25 @@ def _times(y: Tensor, units: list[Tensor]) -> Tensor:
 
 def _positive(state: Tensor, noise: Tensor, on: Panels) -> Domain:
     """Where states (panels, n), which are rounded by noise (panels,), are positive. What is all noise is zero."""
+    some, unclear = found(state, noise, on.steps) or _without_roots(state, noise)
+    panel = unclear.nonzero().squeeze(1)
+    if not len(panel):
+        return some
+    changes = sign_changes(state.index_select(0, panel), 8 * noise.index_select(0, panel), on.steps)
+    some.after[panel] = changes.after
+    order = changes.number.argsort(stable=True)
+    more = panel.index_select(0, changes.number), changes.place, changes.falling
+    more = (t.index_select(0, order) for t in more)
+    return Domain(some.after, *(torch.cat(pair) for pair in zip(some[1:], more, strict=True)))
+
+
+def _without_roots(state: Tensor, noise: Tensor) -> tuple[Domain, Tensor]:
+    """The panels on which the mean of a state leaves no room for a root; and those where it does."""
     size = state.abs().sum(1)
     some = size > noise
-    after = (state[:, 0] > 0) & some
-    panel = ((2 * state[:, 0].abs() <= size + noise) & some).nonzero().squeeze(1)
-    if on.n == 1:
-        panel = panel[:0]
-    found = sign_changes(state.index_select(0, panel), 8 * noise.index_select(0, panel), on.steps)
-    after[panel] = found.after
-    return Domain(after, panel.index_select(0, found.number), found.place, found.falling)
+    unclear = (2 * state[:, 0].abs() <= size + noise) & some if state.shape[1] > 1 else torch.zeros_like(some)
+    none = torch.zeros(0, device=state.device)
+    return Domain((state[:, 0] > 0) & some, none.long(), none.double(), none.bool()), unclear
 
 
 def _matvec(state: Tensor, domain: Domain, on: Panels) -> Tensor:
@@ -222,7 +224,10 @@ def _restricted(c: Tensor, domain: Domain, inner: Tensor, outer: Tensor, dtype: 
     A panel is kept or lost as its right end says, and each root adds or takes away what lies to its left.
     """
     size, both = len(outer), min(len(outer), c.shape[1])
-    kept = c.new_zeros(len(c), size, dtype=dtype)
+    kept = c.new_empty(len(c), size, dtype=dtype)
+    if restricted(c, domain, inner, outer, kept):
+        return kept
+    kept.zero_()
     torch.mul(c[:, :both], domain.after[:, None], out=kept[:, :both])
     if not len(domain.panel):
         return kept

@@ -1,4 +1,4 @@
-/* The CPU kernels of relunb.ops: one pass over memory each. Plain C, loaded by _native.py; nothing of PyTorch's.
+/* The CPU kernels of relunb: one pass over memory each. Plain C, loaded by _native.py; nothing of PyTorch's.
 
    A loop is cut into chunks, and the threads of PyTorch's own OpenMP take one after the other. _native.py hands us its
    entry point, so there is one pool of threads, and none of them waits for another pool.
@@ -73,3 +73,7 @@ static void in_chunks(task run, void *job, ptrdiff_t total, ptrdiff_t chunk, int
 #define T double
 #define SMALLEST (DBL_MIN * DBL_EPSILON)
 #include "_kernels_of_type.h"
+#undef T
+#undef SMALLEST
+
+#include "_kernels_of_panels.h"

@@ -26,6 +26,10 @@ _ARGUMENTS = {
     "cell_means": [_POINTER, _POINTER, _SIZE, _SIZE, _INT],
     "cell_means_gradient": [_POINTER, _POINTER, _INT, _POINTER, _SIZE, _SIZE, _INT],
 }
+_ARGUMENTS_OF_PANELS = {
+    "panel_roots": [*[_POINTER] * 9, _SIZE, _DOUBLE, _SIZE, _SIZE, _INT, _INT],
+    "panel_restricted": [_POINTER, _INT, _POINTER, _POINTER, _INT, *[_SIZE] * 3, *[_POINTER] * 5, _SIZE, _INT],
+}
 
 
 def _library() -> Any:
@@ -44,16 +48,16 @@ def load(file: Path) -> Any:
     if threads is None or bytes((ctypes.c_char * 64).in_dll(library, "relunb_sources")) != _sources():
         return None
     library.relunb_use_threads(threads)
-    for name, arguments in _ARGUMENTS.items():
-        for type_name in _DTYPES.values():
-            kernel = getattr(library, f"relunb_{name}_{type_name}")
-            kernel.argtypes, kernel.restype = arguments, None
+    of_types = {f"{name}_{kind}": of for name, of in _ARGUMENTS.items() for kind in _DTYPES.values()}
+    for name, arguments in (of_types | _ARGUMENTS_OF_PANELS).items():
+        kernel = getattr(library, f"relunb_{name}")
+        kernel.argtypes, kernel.restype = arguments, _SIZE if name == "panel_roots" else None
     return library
 
 
 def _sources() -> bytes:
     """The SHA-256 of the sources beside this file, as setup.py counts it."""
-    files = (_HERE / name for name in ("_kernels.c", "_kernels_of_type.h"))
+    files = (_HERE / f"_kernels{part}" for part in (".c", "_of_type.h", "_of_panels.h"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest().encode()
 
 
@@ -87,6 +91,14 @@ def kernel_for(name: str, *tensors: Tensor) -> Any:
     if not all(t.dtype == dtype and _is_in_memory(t) for t in tensors):
         return None
     return getattr(_KERNELS, f"relunb_{name}_{_DTYPES[dtype]}")
+
+
+def kernel_of_panels(name: str, size: int, *tensors: Tensor) -> Any:
+    """The kernel of that name for panels of ``size`` coefficients in these tensors, if it may read them; else None."""
+    if _KERNELS is None or dispatch_is_watched() or not all(t.is_cpu and _is_in_memory(t) for t in tensors):
+        return None
+    fits = size <= ctypes.c_ssize_t.in_dll(_KERNELS, "relunb_most_coefficients").value
+    return getattr(_KERNELS, f"relunb_{name}") if fits else None
 
 
 def _is_in_memory(t: Tensor) -> bool:

@@ -12,13 +12,20 @@ from relunb import IAT
 from relunb.iat import PWL, PWQ, Fourier, Mixed, PiecewisePolynomial, Rect
 from relunb.iat._bases import BASES, basis
 from relunb.iat._exact import by_rows, exact_relu, rmatvec, scaled_matvec
-from relunb.iat._legendre import sign_changes
-from relunb.iat._panels import _mesh, panels, table_numbers, transformed
+from relunb.iat._legendre import maps, sign_changes
+from relunb.iat._panel_kernels import found
+from relunb.iat._panels import _mesh, _positive, panels, table_numbers, transformed
 from relunb.iat._pattern import boundaries
+from tests.forms import take
 from tests.iat.inputs import normal
 from tests.iat.plain_integral import integral
 
 OWN = PiecewisePolynomial([-1, 0.25, 1], [[[1, -2, 0, 3], [0, 1, 0, 0]], [[0, 1, 0, 0], [1, 1, 1, -4]]])
+
+
+@pytest.fixture(params=["compiled kernel", "plain"])
+def form(request, monkeypatch):
+    take(request.param, monkeypatch)
 
 
 def by_nodes(x, grad, p, q):
@@ -35,7 +42,7 @@ def by_panels(x, grad, p, q):
 
 @pytest.mark.parametrize("pair", [*itertools.product(BASES, BASES), (OWN, "pwq"), ("fourier", OWN)], ids=str)
 @pytest.mark.parametrize(("d", "n"), [(6, 5), (33, 17)])
-def test_values_and_gradient_are_those_of_the_sum_over_nodes(pair, d, n):
+def test_values_and_gradient_are_those_of_the_sum_over_nodes(pair, d, n, form):
     p, q = (of if isinstance(of, PiecewisePolynomial) else basis(of, k) for of, k in zip(pair, (d, n), strict=True))
     x, grad = normal(40, p.size), normal(40, q.size, seed=1)
     for ours, theirs in zip(by_panels(x, grad, p, q), by_nodes(x, grad, p, q), strict=True):
@@ -46,7 +53,7 @@ def test_values_and_gradient_are_those_of_the_sum_over_nodes(pair, d, n):
 
 
 @pytest.mark.parametrize("d", [64, 128, 256])
-def test_wide_states(d):
+def test_wide_states(d, form):
     p, q = Fourier(d), PWQ(d)
     x, grad = normal(3, d), normal(3, d, seed=1)
     size = x.abs().sum(1, keepdim=True)
@@ -56,7 +63,7 @@ def test_wide_states(d):
 
 
 @pytest.mark.parametrize("side", [-1, 0, 1])
-def test_nearly_double_roots(side):
+def test_nearly_double_roots(side, form):
     """cos(pi (s - t)) touches -1 at t + 1, raised by what is from 1e-2 to 1e-12 above or below, or nothing."""
     p = Mixed(Fourier(2), PWL(2))
     places = torch.linspace(-1, 1, 41, dtype=torch.float64)
@@ -111,7 +118,7 @@ def disagreements(x, p, q, points):
 
 
 @pytest.mark.parametrize(("p", "q"), [(Fourier(8), PWQ(6)), (PWQ(9), Fourier(5)), (OWN, PWQ(4))], ids=repr)
-def test_no_root_is_missed(p, q):
+def test_no_root_is_missed(p, q, form):
     wrong, roots = disagreements(normal(2000, p.size), p, q, 1500)
     assert wrong == 0 and roots > 1000
 
@@ -123,6 +130,72 @@ def test_no_root_is_missed_in_a_million_states():
     for seed in range(100):
         wrong += disagreements(normal(10_000, 8, seed=seed), p, q, 400)[0]
     assert wrong == 0
+
+
+def straddled(n, count):
+    """Legendre coefficients (count, n) of polynomials with many roots, some of them close pairs; some are zero."""
+    generator = torch.Generator().manual_seed(n)
+    c = torch.randn(count, n, generator=generator, dtype=torch.float64) * 0.7 ** torch.arange(n)
+    for row in range(0, count, 3):
+        many = int(torch.randint(1, min(n, 9), (), generator=generator))
+        roots = 2.2 * torch.rand(many, generator=generator, dtype=torch.float64) - 1.1
+        if many > 1:
+            roots[1] = roots[0] + 10.0 ** -(1 + row % 5)
+        made = np.polynomial.legendre.legfromroots(roots.numpy())
+        c[row] = 0
+        c[row, : many + 1] = torch.from_numpy(made / np.abs(made).max())
+    c[1::7, 0] += 4 * c[1::7].abs().sum(1)  # far from zero
+    c[2::11] = 0
+    return c
+
+
+@pytest.mark.parametrize("n", [2, 3, 7, 11, 19, 32])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_compiled_roots_are_those_of_torch(n, threads, monkeypatch):
+    take("compiled kernel", monkeypatch)
+    c = straddled(n, 9001)
+    noise = c.abs().sum(1) * 1e-15
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        by_kernel = found(c, noise, 3)
+    finally:
+        torch.set_num_threads(before)
+    assert by_kernel is not None
+    ours, unclear = by_kernel
+    assert unclear.sum() < 0.01 * len(c)
+    _, runs = ours.panel.unique_consecutive(return_counts=True)
+    assert len(runs) == len(ours.panel.unique())  # the roots of a panel lie in a row
+    clear = (~unclear & (c.abs().sum(1) > noise)).nonzero().squeeze(1)
+    theirs = sign_changes(c[clear], 8 * noise[clear], 3)
+    assert torch.equal(ours.after[clear], theirs.after) and not ours.after[c.abs().sum(1) == 0].any()
+    order = sorted(range(len(ours.panel)), key=lambda k: (ours.panel[k].item(), ours.place[k].item()))
+    panel, place = clear[theirs.number].tolist(), theirs.place.tolist()
+    wanted = sorted(range(len(place)), key=lambda k: (panel[k], place[k]))
+    assert ours.panel[order].tolist() == [panel[k] for k in wanted]
+    assert torch.equal(ours.falling[order], theirs.falling[wanted])
+    # A root moves by the rounding of the polynomial, in powers of u, over its slope, and a close pair by more.
+    on = c[ours.panel[order]]
+    slope = np.polynomial.legendre.legval(
+        ours.place[order].numpy(), np.polynomial.legendre.legder(on.numpy().T), tensor=False
+    )
+    off = (ours.place[order] - theirs.place[wanted]).abs()
+    rounding = 2.0**-52 * (maps(n, c.device).powers @ on.mT).abs().sum(0)
+    assert (off * torch.from_numpy(slope).abs() <= 40 * rounding).all()
+
+
+def test_more_roots_than_there_is_room_for_are_left_to_torch(form):
+    """Fifteen roots on each panel, where the kernel has room for two."""
+    c = torch.zeros(5000, 16, dtype=torch.float64)
+    c[:, 15] = 1
+    noise = torch.full((5000,), 1e-15, dtype=torch.float64)
+    domain = _positive(c, noise, panels(Fourier(2), Rect(2), False, c.device))
+    exact = torch.from_numpy(np.polynomial.legendre.leggauss(15)[0])
+    order = (domain.panel * 4 + domain.place).argsort()
+    assert torch.equal(domain.panel[order], torch.arange(5000).repeat_interleave(15))
+    assert (domain.place[order].view(5000, 15) - exact).abs().max() < 1e-13
+    assert torch.equal(domain.falling[order].view(5000, 15), (torch.arange(15) % 2 == 1).expand(5000, 15))
+    assert domain.after.all()
 
 
 def test_changes_of_sign_of_polynomials_with_known_roots():
