@@ -1,6 +1,6 @@
 """Seven ways to put a kink, a wave or a bump into one network, on five tasks under one protocol.
 
-    python -m relunb.book.studies.activations          makes activations.json and activations.npz (half an hour on a core)
+    python -m relunb.book.studies.activations          makes activations.json and activations.npz (half an hour)
 
 One architecture, one optimizer and so many steps for all; the scale and the rate of each activation are the best of one
 small grid, by the score itself after a third of the steps, from a seed that is not reported. Finished runs are kept
