@@ -1,6 +1,6 @@
 """Does the conditioning of the features at the start predict how fast a coordinate network trains?
 
-    python -m relunb.book.studies.overlap          makes overlap.json (a quarter of an hour on a core; Ctrl-C is safe)
+    python -m relunb.book.studies.overlap          makes overlap.json (half an hour on a core; Ctrl-C is safe)
 
 Five activations at seven scales fit one photograph. Finished runs are kept under _build/results and used again.
 """
@@ -166,8 +166,10 @@ def rank_correlation(x: Tensor, y: Tensor) -> Tensor:
 
 def _ranks(x: Tensor) -> Tensor:
     """From 1 on; equal numbers share the mean of their ranks."""
-    rows, columns = x.unsqueeze(-1), x.unsqueeze(-2)
-    return (rows > columns).double().sum(-1) + ((rows == columns).double().sum(-1) + 1) / 2
+    x = x.contiguous()
+    ordered = x.sort(-1).values
+    below, up_to = (torch.searchsorted(ordered, x, right=right) for right in (False, True))
+    return (below + up_to + 1).double() / 2
 
 
 def interval(x: Tensor, y: Tensor, draws: int = 1000) -> tuple[float, float]:
