@@ -16,6 +16,9 @@ name                        what it is
 ``History``                 what ``fit`` returns: loss and PSNR after every step
 ``preset``                  the paper's settings for a task and a method
 ``Preset``                  what ``preset`` returns: keywords of a network and of ``fit``
+``render``                  a network as a picture, sound or volume of any size
+``save``                    a network in a file: settings and weights, no code
+``load``                    the network in such a file
 =========================== =============================================================================
 
 What a network is fitted to, and how well it fits:
@@ -29,6 +32,8 @@ name                        what it is
 ``CTProblem``               a slice from its X-ray projections
 ``Problem``                 the class to derive your own from
 ``Radon``                   line integrals of an image, and their exact adjoint
+``read_image``              a picture from a file, upright and in [0, 1]
+``write_image``             a picture to a file
 ``pixel_grid``              the coordinates of every pixel
 ``psnr``                    peak signal-to-noise ratio in decibels
 ``ssim``                    structural similarity
@@ -42,6 +47,8 @@ from ._coordinates import pixel_grid as pixel_grid
 from ._encoding import PositionalEncoding as PositionalEncoding
 from ._fit import fit as fit
 from ._grid import Grid as Grid
+from ._images import read_image as read_image
+from ._images import write_image as write_image
 from ._network import CoordinateNetwork as CoordinateNetwork
 from ._presets import Preset as Preset
 from ._presets import preset as preset
@@ -52,8 +59,11 @@ from ._problems import ImageProblem as ImageProblem
 from ._problems import SuperResolutionProblem as SuperResolutionProblem
 from ._psnr import psnr as psnr
 from ._radon import Radon as Radon
+from ._render import render as render
 from ._replace import replace_activation as replace_activation
 from ._run import History as History
+from ._saved import load as load
+from ._saved import save as save
 from ._ssim import ssim as ssim
 
 __all__ = [
@@ -72,9 +82,14 @@ __all__ = [
     "Sine",
     "SuperResolutionProblem",
     "fit",
+    "load",
     "pixel_grid",
     "preset",
     "psnr",
+    "read_image",
+    "render",
     "replace_activation",
+    "save",
     "ssim",
+    "write_image",
 ]
