@@ -40,6 +40,7 @@ def render(
         ValueError: a side has less than two points, or the network takes another number of coordinates.
 
     Example:
+        >>> from relunb.inr import CoordinateNetwork
         >>> network = CoordinateNetwork(2, out_features=3, hidden_features=16)
         >>> render(network, (90, 120)).shape
         torch.Size([90, 120, 3])
