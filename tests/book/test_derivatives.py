@@ -100,7 +100,7 @@ def test_a_run_comes_out_again_whole():
 
 
 def test_every_run_is_there_and_whole():
-    assert list(STORED["trained"]) == list(study.TASKS)
+    assert list(STORED["trained"]) == list(study.TASKS) and list(STORED["tuning_psnr"]) == list(study.tuning_cases())
     for task, activation, row in ROWS:
         flat = study.TASKS[task] == 2 and activation in study.FLAT
         seeds = 1 if flat else len(study.SEEDS)
