@@ -33,9 +33,9 @@ _ROWS = (
     ("slope_variation", "variation of the slope", "wavelet/variation-norm"),
     ("homogeneous", "homogeneous", "together/sums-of-kinks"),
     ("continuous_slope", "continuous slope", "together/sums-of-kinks"),
-    ("second_derivative", "second derivative not 0", "iat/boundary-value"),
-    ("cost_forward", "forward, torch.relu = 1", "together/sums-of-kinks"),
-    ("cost_backward", "backward, torch.relu = 1", "together/sums-of-kinks"),
+    ("second_derivative", "second derivative not 0", "together/which-activation"),
+    ("cost_forward", "forward, torch.relu = 1", "together/which-activation"),
+    ("cost_backward", "backward, torch.relu = 1", "together/which-activation"),
 )
 
 
@@ -227,7 +227,7 @@ def compare(activations: Iterable[Any] | Mapping[str, Any], cost: bool = False) 
         >>> [f"{one.name}: {one.condition_number:.6g}" for one in both.cards]
         ['psi: 2.25', 'Gaussian: 69.5228']
 
-    Source: as :func:`relunb.card`. Used with :doc:`/book/together/tones`.
+    Source: as :func:`relunb.card`. Used in :doc:`/book/together/which-activation`.
     """
     cost = check_flag("cost", cost)
     if isinstance(activations, str) or not isinstance(activations, Iterable) or hasattr(activations, "forward"):

@@ -6,5 +6,5 @@ CHAPTERS = {
     "together/sums-of-kinks": "Linear splines as sums of ReLUs",
     "wavelet/coverage": "Coverage of the domain",
     "wavelet/variation-norm": "The variation norm",
-    "iat/boundary-value": "A boundary value problem",
+    "together/which-activation": "Choosing an activation",
 }
