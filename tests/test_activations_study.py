@@ -97,6 +97,7 @@ def test_the_first_steps_come_out_again(task, method):
     assert run.history.psnr == pytest.approx(row["start"][1], abs=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("task", "method"), [("energy", "relu"), ("boundary", "hat")])
 def test_the_smallest_case_comes_out_again(task, method):
     """Whole, within what rounding does to a training run in float64."""
