@@ -172,4 +172,4 @@ def _exact_pieces(knots: Any, jumps: Any, slope: Any, value: Any) -> Tensor:
 
 def _fractions(part: Any) -> Any:
     part = part.tolist() if hasattr(part, "tolist") else part
-    return [_fractions(each) for each in part] if isinstance(part, list | tuple) else Fraction(part)
+    return [_fractions(each) for each in part] if isinstance(part, Sequence) else Fraction(part)

@@ -4,6 +4,7 @@ import copy
 import math
 from fractions import Fraction
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -183,3 +184,12 @@ def test_a_sentence_for_each_mistake(make, error, words):
 
 def test_it_is_at_the_front_door():
     assert relunb.LinearSpline is LinearSpline
+
+
+def test_knots_may_be_any_sequence_of_numbers():
+    wanted = LinearSpline([0, 1, 2], [1, -2, 1])
+    for knots in (range(3), (0, 1, 2), np.arange(3), torch.arange(3)):
+        made = LinearSpline(knots, (1, -2, 1))
+        assert torch.equal(made.knots, wanted.knots) and torch.equal(made.pieces, wanted.pieces)
+    with pytest.raises(TypeError, match="knots must be a number, a list of numbers or a tensor; got {0, 1}"):
+        LinearSpline({0, 1}, [1, 1])
