@@ -33,7 +33,7 @@ def render(
         progress: show a bar.
 
     Returns:
-        (*shape,), or (*shape, channels) where there are several, on the device of the network.
+        The shape asked for, with the channels behind it where there are several, on the device of the network.
 
     Raises:
         TypeError: ``network`` is not a module, or a number is not one.
