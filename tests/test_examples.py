@@ -3,6 +3,7 @@
 import contextlib
 import doctest
 import importlib
+import inspect
 import io
 import pkgutil
 import re
@@ -73,6 +74,30 @@ def test_the_reference_lists_every_public_name(name):
 def test_package_names_what_it_has(name):
     package = room(name)
     assert [each for each in names(package) if f"``{each}``" not in str(package.__doc__)] == []
+
+
+def taken_for_a_type(text):
+    """What the book's builder would look up: the words before a colon in the first line of what is returned."""
+    first = re.search(r"Returns:\n *(.*)", inspect.getdoc(text) or "")
+    before, colon, _ = first[1].partition(": ") if first else ("", "", "")
+    return before if colon and "`" not in before else None
+
+
+@pytest.mark.parametrize("name", [*ROOMS, "ops"])
+def test_no_sentence_is_taken_for_a_type(name):
+    package = room(name)
+    assert {each: found for each in documented(package) if (found := taken_for_a_type(getattr(package, each)))} == {}
+
+
+def test_a_sentence_with_a_colon_is_seen():
+    def wrong():
+        """Two.
+
+        Returns:
+            (height, width): float32.
+        """
+
+    assert taken_for_a_type(wrong) == "(height, width)" and taken_for_a_type(len) is None
 
 
 @pytest.mark.parametrize(("name", "module"), EXAMPLES, ids=[module for _, module in EXAMPLES])

@@ -24,7 +24,7 @@ def read_image(file: str | Path) -> Tensor:
         file: in any format that Pillow reads.
 
     Returns:
-        (height, width) for a gray picture, else (height, width, 3): float32 in [0, 1].
+        (height, width) for a gray picture, else (height, width, 3), float32 in [0, 1].
 
     Raises:
         ImportError: Pillow is not installed.
