@@ -1,5 +1,6 @@
 """A table as text and as HTML, without a color: it takes those of the page."""
 
+import re
 from collections.abc import Iterable
 from html import escape
 from textwrap import wrap
@@ -19,14 +20,21 @@ def as_html(title: str, heads: list[str], rows: list[list[str]], feet: Iterable[
     body = "".join(
         f'<tr><th scope="row" style="{_LEFT}">{escape(first)}<br>'
         f'<small style="font-weight: normal">{escape(last)}</small></th>'
-        + "".join(f'<td style="{_LEFT}">{escape(text)}</td>' for text in cells)
+        + "".join(f'<td style="{_LEFT}">{_raised(text)}</td>' for text in cells)
         + "</tr>"
         for first, *cells, last in rows
     )
-    notes = "".join(f"<p><small>{escape(foot)}</small></p>" for foot in feet if foot)
+    notes = "".join(f"<p><small>{_raised(foot)}</small></p>" for foot in feet if foot)
     caption = f'<caption style="{_LEFT}; caption-side: top"><strong>{escape(title)}</strong></caption>' if title else ""
-    table = f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    style = f' style="{_SMALL}"' if len(heads) > _FEW else ""
+    table = f"<table{style}>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     return f'<div style="overflow-x: auto">{table}</div>{notes}'
 
 
-_LEFT = "text-align: left; padding-right: 1em"
+def _raised(text: str) -> str:
+    """HTML, with a power above the line."""
+    return re.sub(r"\^([-\N{MINUS SIGN}]?\w+)", r"<sup>\1</sup>", escape(text))
+
+
+_LEFT = "text-align: left; padding-right: 0.8em"
+_FEW, _SMALL = 6, "font-size: 0.82em"  # columns, and how a table of more of them fits a page

@@ -384,6 +384,7 @@ def test_a_page_decides_the_colors_and_no_name_is_markup():
     assert not re.search(r"color|background|#[0-9a-f]{3}", page)
     mean = compare({"<b>x</b>": torch.tanh, "a|b": "relu"})._repr_html_()
     assert "<b>" not in mean and "&lt;b&gt;x" in mean
+    assert "n<sup>−2</sup>" in mean and "2<sup>-15</sup>" in mean and "^" not in mean
     assert card(lambda x: x.tanh()).name == "a function" and card(nn.Tanh()).name == "Tanh()"
 
 
