@@ -29,9 +29,10 @@ def found(state: Tensor, noise: Tensor, steps: int) -> tuple[Domain, Tensor] | N
     if kernel is None:
         return None
     state, noise, to = state.contiguous(), noise.contiguous(), maps(n, state.device)
-    after, unclear = torch.empty(2, panels, dtype=torch.bool)
+    # Beside the state, whatever the default device is.
+    after, unclear = state.new_empty(2, panels, dtype=torch.bool)
     room = 2 * panels + n
-    panel, place, falling = (torch.empty(room, dtype=dtype) for dtype in (torch.int64, torch.float64, torch.bool))
+    panel, place, falling = (state.new_empty(room, dtype=dtype) for dtype in (torch.int64, torch.float64, torch.bool))
     tensors = (state, noise, to.bernstein, to.powers, after, unclear, panel, place, falling)
     addresses = (t.data_ptr() for t in tensors)
     roots = kernel(*addresses, room, CLOSE[steps], panels, n, steps, torch.get_num_threads())

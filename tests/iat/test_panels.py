@@ -198,6 +198,14 @@ def test_more_roots_than_there_is_room_for_are_left_to_torch(form):
     assert domain.after.all()
 
 
+def test_another_default_device_changes_nothing(form):
+    x, grad = normal(5, 6), normal(5, 6, seed=1)
+    wanted = by_panels(x, grad, Fourier(6), PWQ(6))
+    with torch.device("meta"):
+        found = by_panels(x, grad, Fourier(6), PWQ(6))
+    assert all(torch.equal(a, b) for a, b in zip(found, wanted, strict=True))
+
+
 def test_changes_of_sign_of_polynomials_with_known_roots():
     """Also a pair 1e-6 apart, and none where the polynomial only touches zero."""
     cases = [[-0.5, 0.3, 0.30001], [0.1, 0.1 + 1e-6, 0.7], [-1e-3, 0, 1e-3], [0.2], [-0.9, -0.8, -0.7, 0.1, 0.11, 0.6]]
