@@ -18,7 +18,7 @@ class Domain(NamedTuple):
     falling: Tensor  # (roots,), bool: from positive to negative
 
 
-def found(state: Tensor, noise: Tensor, steps: int) -> tuple[Domain, Tensor] | None:
+def find_domain(state: Tensor, noise: Tensor, steps: int) -> tuple[Domain, Tensor] | None:
     """Where states (panels, n) in Legendre coefficients, rounded by noise (panels,), are positive.
 
     Returns:
@@ -39,7 +39,7 @@ def found(state: Tensor, noise: Tensor, steps: int) -> tuple[Domain, Tensor] | N
     return Domain(after, *(t[:roots].clone() for t in (panel, place, falling))), unclear
 
 
-def restricted(c: Tensor, domain: Domain, inner: Tensor, outer: Tensor, kept: Tensor) -> bool:
+def fill_restricted(c: Tensor, domain: Domain, inner: Tensor, outer: Tensor, kept: Tensor) -> bool:
     """Fill ``kept`` with the coefficients c restricted to a domain, if there is a kernel."""
     kernel = kernel_of_panels("panel_restricted", max(c.shape[1], len(outer)), c, kept)
     if kernel is None:

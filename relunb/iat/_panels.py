@@ -22,7 +22,7 @@ from .._scaling import power_of_two
 from .._tables import kept_table
 from ._basis import Basis
 from ._legendre import maps, sign_changes
-from ._panel_kernels import Domain, found, restricted
+from ._panel_kernels import Domain, fill_restricted, find_domain
 
 _PHASE = 1.25 * math.pi  # of the highest harmonic on a panel, at most
 _MOST_TERMS = 19  # of a harmonic on a panel, in float64
@@ -189,7 +189,7 @@ def _times(y: Tensor, units: list[Tensor]) -> Tensor:
 
 def _positive(state: Tensor, noise: Tensor, on: Panels) -> Domain:
     """Where states (panels, n), which are rounded by noise (panels,), are positive. What is all noise is zero."""
-    some, unclear = found(state, noise, on.steps) or _without_roots(state, noise)
+    some, unclear = find_domain(state, noise, on.steps) or _without_roots(state, noise)
     panel = unclear.nonzero().squeeze(1)
     if not len(panel):
         return some
@@ -225,7 +225,7 @@ def _restricted(c: Tensor, domain: Domain, inner: Tensor, outer: Tensor, dtype: 
     """
     size, both = len(outer), min(len(outer), c.shape[1])
     kept = c.new_empty(len(c), size, dtype=dtype)
-    if restricted(c, domain, inner, outer, kept):
+    if fill_restricted(c, domain, inner, outer, kept):
         return kept
     kept.zero_()
     torch.mul(c[:, :both], domain.after[:, None], out=kept[:, :both])

@@ -32,7 +32,8 @@ def main(words: list[str] | None = None) -> int:
     try:
         return _fit(options) if options.command == "fit" else _render(options)
     except KeyboardInterrupt:
-        kept = f" {_run(options)} keeps the run: the same command goes on." if options.command == "fit" else ""
+        left = options.command == "fit" and _run(options).exists()
+        kept = f" {_run(options)} keeps the run: the same command goes on." if left else ""
         print(f"\nStopped.{kept}", file=sys.stderr)
         return 130
     except (OSError, ValueError, TypeError, ImportError, FloatingPointError) as error:
@@ -75,7 +76,10 @@ def _run(options: argparse.Namespace) -> Path:
 
 
 def _fit(options: argparse.Namespace) -> int:
-    image = read_image(options.image)
+    image, out, run = read_image(options.image), _out(options), _run(options)
+    picture = out.with_suffix(".fit.png")
+    if Path(options.image).resolve() in {path.resolve() for path in (out, run, picture)}:
+        raise ValueError(f"--out {out} would write over the picture: give the network another name.")
     small = _shrunk(image, options.largest)
     settings = preset("image", options.activation)
     network, training = dict(settings.network), dict(settings.training)
@@ -93,12 +97,10 @@ def _fit(options: argparse.Namespace) -> int:
     said = "" if small is image else f", shrunk from {' x '.join(map(str, image.shape[:2]))} (--largest)"
     weights = sum(p.numel() for p in trained.parameters())
     print(f"{options.image}: {sizes} pixels{said}; {options.activation}, {weights:,} weights")
-    out, run = _out(options), _run(options)
     fit(trained, problem, checkpoint=run, **training)
     fitted = problem.estimate(trained)
     save(trained, out)
     run.unlink(missing_ok=True)
-    picture = out.with_suffix(".fit.png")
     write_image(picture, fitted)
     print(f"PSNR {psnr(fitted.cpu(), small).item():.2f} dB. Network: {out}. Picture: {picture}")
     return 0

@@ -7,12 +7,13 @@ import io
 import os
 import platform
 import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from ._files import checked_target, part_of, put
 
 try:
     import fcntl
@@ -48,20 +49,8 @@ class Checkpoint:
     """
 
     def __init__(self, file: Any) -> None:
-        if not isinstance(file, str | os.PathLike) or not isinstance(os.fspath(file), str):
-            raise TypeError(f"checkpoint must be a path, a string or a pathlib.Path; got {type(file).__name__}.")
-        if "\0" in os.fspath(file):
-            raise ValueError(f"checkpoint must be a path; got {os.fspath(file)!r}.")
-        self.file = Path(os.path.realpath(file))  # a link stays a link
-        folder = self.file.parent
-        if os.path.isdir(self.file):
-            raise IsADirectoryError(f"checkpoint must name a file, and {file} is a folder: name a file in it.")
-        if not os.path.isdir(folder):
-            what = "is a file and no folder" if os.path.exists(folder) else "does not exist: make it first"
-            raise ValueError(f"the folder of the checkpoint, {folder}, {what}.")
-        if os.path.exists(self.file) and not os.path.isfile(self.file):
-            raise ValueError(f"checkpoint must name an ordinary file, and {file} is none.")
-        self._part = self.file.with_name(f"{self.file.name}.{uuid.uuid4().hex[:8]}.part")
+        self.file = checked_target("checkpoint", file)
+        self._part = part_of(self.file)
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -172,11 +161,7 @@ class Checkpoint:
             OSError: it cannot be written; the one before is still there.
         """
         try:
-            with self._part.open("wb") as out:
-                out.write(data)
-                out.flush()
-                os.fsync(out.fileno())
-            self._part.replace(self.file)
+            put(data, self.file, self._part)
         except OSError as error:
             raise OSError(
                 error.errno,
@@ -184,9 +169,6 @@ class Checkpoint:
                 "Make room, or name another file",
                 str(self.file),
             ) from error
-        finally:  # also after a second Ctrl-C
-            with contextlib.suppress(OSError):
-                self._part.unlink()
 
     def _before(self) -> str:
         return "; the one before is still there" if self.file.exists() else "; there is none yet"

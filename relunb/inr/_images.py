@@ -1,6 +1,5 @@
-"""Pictures from files and back: upright, in [0, 1], with all their bits."""
+"""Pictures from files and back: upright, and in [0, 1]."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .._checks import check_finite, shown
+from .._checks import check_finite, check_known
 from ._data import floating
+from ._files import checked_path
 
 _GRAY = ("1", "L", "LA", "La", "I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 
@@ -17,8 +17,8 @@ _GRAY = ("1", "L", "LA", "La", "I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 def read_image(file: str | Path) -> Tensor:
     """A picture from a file, as :class:`relunb.inr.ImageProblem` takes it. Needs Pillow.
 
-    A photograph is turned upright as its camera says. Bytes are divided by 255 and 16 bits by 65535. Transparency is
-    left out.
+    A photograph is turned upright as its camera says. Bytes are divided by 255 and the 16 bits of a gray picture by
+    65535; of a colored one Pillow keeps 8 bits. Transparency is left out.
 
     Args:
         file: in any format that Pillow reads.
@@ -30,7 +30,7 @@ def read_image(file: str | Path) -> Tensor:
         ImportError: Pillow is not installed.
         OSError: the file is not there, or is no picture.
         TypeError: ``file`` is not a path.
-        ValueError: its numbers have no largest possible value: floating-point numbers, or integers of 32 bits.
+        ValueError: its numbers have no largest possible value: floating-point numbers, or integers beyond 16 bits.
 
     Example:
         >>> import tempfile
@@ -42,10 +42,11 @@ def read_image(file: str | Path) -> Tensor:
     Used in :doc:`/book/inr/photograph`.
     """
     image = _pillow()
-    with image.open(checked_path(file)) as opened:
+    with image.open(checked_path("file", file)) as opened:
         upright = _pillow("ImageOps").exif_transpose(opened)
         gray = upright.mode in _GRAY
-        if upright.mode == "F" or (upright.mode == "I" and np.asarray(upright).max() > 65535):
+        own = np.asarray(upright) if upright.mode == "I" else np.zeros(1)
+        if upright.mode == "F" or own.min() < 0 or own.max() > 65535:
             raise ValueError(
                 f"{file} has no largest possible value: read it as an array and divide it by one of your own."
             )
@@ -78,14 +79,19 @@ def write_image(file: str | Path, image: Tensor | np.ndarray) -> None:
 
     Used in :doc:`/book/inr/photograph`.
     """
-    pixels = floating("image", image, half=True).detach().float().cpu()
+    pixels = floating("image", image, half=True).detach().float()
+    check_known(image=pixels)
+    pixels = pixels.cpu()
     if pixels.ndim == 3 and pixels.shape[-1] == 1:
         pixels = pixels.squeeze(-1)
     if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[-1] != 3) or not pixels.numel():
         raise ValueError(f"image must be (height, width) or (height, width, 3); got {tuple(pixels.shape)}.")
     check_finite("image", pixels)
-    bytes_ = (pixels.clamp(0, 1) * 255).round().to(torch.uint8).numpy()
-    _pillow().fromarray(bytes_).save(checked_path(file))
+    path, pillow = checked_path("file", file), _pillow()
+    formats = pillow.registered_extensions()
+    if path.suffix.lower() not in formats:
+        raise ValueError(f"file must end as a picture does, with .png or .jpg for example; got {path.name!r}.")
+    pillow.fromarray((pixels.clamp(0, 1) * 255).round().to(torch.uint8).numpy()).save(path)
 
 
 def _pillow(part: str = "Image") -> Any:
@@ -95,10 +101,3 @@ def _pillow(part: str = "Image") -> Any:
         return importlib.import_module(f"PIL.{part}")
     except ModuleNotFoundError:
         raise ImportError("pictures in files need Pillow: pip install pillow.") from None
-
-
-def checked_path(file: Any) -> Path:
-    """A path, if it is one."""
-    if not isinstance(file, str | os.PathLike) or not isinstance(os.fspath(file), str):
-        raise TypeError(f"file must be a path, a string or a pathlib.Path; got {shown(file)}.")
-    return Path(file)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from .._checks import check_count, check_flag, check_positive, shown
+from ._data import WIDE
 
 _MOST = 2**36  # points: 256 GB of answers
 
@@ -37,7 +38,8 @@ def render(
 
     Raises:
         TypeError: ``network`` is not a module, or a number is not one.
-        ValueError: a side has less than two points, or the network takes another number of coordinates.
+        ValueError: a side has less than two points, the network takes another number of coordinates, or is of lower
+            precision than float32, which does not tell neighbouring points apart.
 
     Example:
         >>> from relunb.inr import CoordinateNetwork
@@ -53,9 +55,14 @@ def render(
     extent, block = check_positive("extent", extent), check_count("block", block)
     weight = next((p for p in network.parameters() if p.is_floating_point() or p.is_complex()), torch.zeros(()))
     dtype = weight.real.dtype if weight.is_complex() else weight.dtype
+    if dtype not in WIDE:
+        raise ValueError(
+            f"the network's {dtype} does not tell neighbouring points apart: render(network.float(), ...)."
+        )
     takes = getattr(network, "in_features", len(sides))
     if takes != len(sides):
-        raise ValueError(f"shape has {len(sides)} sides, and the network takes {takes} coordinates.")
+        more = ": channels are not part of it" if len(sides) > takes else ""
+        raise ValueError(f"shape has {len(sides)} sides, and the network takes {takes} coordinates{more}.")
     along = [torch.linspace(-extent, extent, side, dtype=dtype, device=weight.device) for side in sides]
     total, answer = math.prod(sides), None
     for start in _shown(range(0, total, block), progress):
@@ -75,6 +82,8 @@ def render(
 def _sides(shape: int | Sequence[int]) -> tuple[int, ...]:
     if isinstance(shape, Sequence) and not isinstance(shape, str | bytes):
         sides = tuple(check_count("a side of shape", side, least=2) for side in shape)
+    elif isinstance(shape, Tensor) or hasattr(shape, "__array__"):
+        raise TypeError(f"shape must be an integer or a tuple of them; got {shown(shape)}.")
     else:
         sides = (check_count("shape", shape, least=2),)
     if not sides or math.prod(sides) > _MOST:

@@ -1,18 +1,17 @@
 """A network in a file: its settings and its weights, and no code, so that a file of a stranger is safe to load."""
 
-import contextlib
 import io
 import math
-import uuid
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from .._checks import check_known
 from ._activations import Gabor
 from ._encoding import PositionalEncoding
-from ._images import checked_path
+from ._files import checked_path, checked_target, part_of, put
 from ._network import CoordinateNetwork
 
 _KIND = "relunb.inr.CoordinateNetwork"
@@ -29,8 +28,9 @@ def save(network: CoordinateNetwork, file: str | Path) -> None:
 
     Raises:
         TypeError: ``network`` is not a :class:`relunb.inr.CoordinateNetwork`, or ``file`` is not a path.
-        ValueError: parts of the network were added or exchanged: no settings make that again.
-        OSError: the file cannot be written.
+        ValueError: parts of the network were added or exchanged: no settings make that again; it is on the device
+            meta and has no weights; or the folder of ``file`` does not exist.
+        OSError: the file cannot be written; one that was there still is.
 
     Example:
         >>> import tempfile
@@ -43,7 +43,8 @@ def save(network: CoordinateNetwork, file: str | Path) -> None:
     """
     if not isinstance(network, CoordinateNetwork):
         raise TypeError(f"network must be a relunb.inr.CoordinateNetwork; got {type(network).__name__}.")
-    path = checked_path(file)
+    path = checked_target("file", file)
+    check_known(**{"the network": next(network.parameters())})
     frozen = [p for p in network.parameters() if not p.requires_grad]
     try:
         for parameter in frozen:  # which is no part of the network
@@ -59,17 +60,11 @@ def save(network: CoordinateNetwork, file: str | Path) -> None:
         )
     data = io.BytesIO()
     torch.save({"kind": _KIND, **_settings(network), "state": network.state_dict()}, data)
-    part = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        part.write_bytes(data.getvalue())
-        part.replace(path)
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()
+    put(data.getvalue(), path, part_of(path))
 
 
 def load(file: str | Path, device: torch.device | str = "cpu") -> CoordinateNetwork:
-    """The network in a file that :func:`relunb.inr.save` wrote. No code of the file is run.
+    """The network in a file that :func:`relunb.inr.save` wrote. No code of the file is run, and no weight is frozen.
 
     Args:
         file: which one.
@@ -89,7 +84,7 @@ def load(file: str | Path, device: torch.device | str = "cpu") -> CoordinateNetw
 
     Used in :doc:`/book/inr/photograph`.
     """
-    path = checked_path(file)
+    path = checked_path("file", file)
     data = path.read_bytes()
     try:
         kept = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)

@@ -43,7 +43,7 @@ def _library() -> Any:
 
 def load(file: Path) -> Any:
     """The kernels in that file, on torch's threads. None if their sources are not ours, or without such threads."""
-    library = ctypes.CDLL(str(file))
+    library: Any = ctypes.CDLL(str(file))
     threads = _entry_of_torchs_threads()
     if threads is None or bytes((ctypes.c_char * 64).in_dll(library, "relunb_sources")) != _sources():
         return None
@@ -52,6 +52,7 @@ def load(file: Path) -> Any:
     for name, arguments in (of_types | _ARGUMENTS_OF_PANELS).items():
         kernel = getattr(library, f"relunb_{name}")
         kernel.argtypes, kernel.restype = arguments, _SIZE if name == "panel_roots" else None
+    library.most_coefficients = ctypes.c_ssize_t.in_dll(library, "relunb_most_coefficients").value
     return library
 
 
@@ -97,8 +98,7 @@ def kernel_of_panels(name: str, size: int, *tensors: Tensor) -> Any:
     """The kernel of that name for panels of ``size`` coefficients in these tensors, if it may read them; else None."""
     if _KERNELS is None or dispatch_is_watched() or not all(t.is_cpu and _is_in_memory(t) for t in tensors):
         return None
-    fits = size <= ctypes.c_ssize_t.in_dll(_KERNELS, "relunb_most_coefficients").value
-    return getattr(_KERNELS, f"relunb_{name}") if fits else None
+    return getattr(_KERNELS, f"relunb_{name}") if size <= _KERNELS.most_coefficients else None
 
 
 def _is_in_memory(t: Tensor) -> bool:

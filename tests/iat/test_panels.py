@@ -13,7 +13,7 @@ from relunb.iat import PWL, PWQ, Fourier, Mixed, PiecewisePolynomial, Rect
 from relunb.iat._bases import BASES, basis
 from relunb.iat._exact import by_rows, exact_relu, rmatvec, scaled_matvec
 from relunb.iat._legendre import maps, sign_changes
-from relunb.iat._panel_kernels import found
+from relunb.iat._panel_kernels import find_domain
 from relunb.iat._panels import _mesh, _positive, panels, table_numbers, transformed
 from relunb.iat._pattern import boundaries
 from tests.forms import take
@@ -158,7 +158,7 @@ def test_the_compiled_roots_are_those_of_torch(n, threads, monkeypatch):
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        by_kernel = found(c, noise, 3)
+        by_kernel = find_domain(c, noise, 3)
     finally:
         torch.set_num_threads(before)
     assert by_kernel is not None
@@ -191,6 +191,7 @@ def test_more_roots_than_there_is_room_for_are_left_to_torch(form):
     noise = torch.full((5000,), 1e-15, dtype=torch.float64)
     domain = _positive(c, noise, panels(Fourier(2), Rect(2), False, c.device))
     exact = torch.from_numpy(np.polynomial.legendre.leggauss(15)[0])
+    assert len(domain.panel.unique_consecutive()) == 5000  # what is left to torch keeps a panel's roots in a row
     order = (domain.panel * 4 + domain.place).argsort()
     assert torch.equal(domain.panel[order], torch.arange(5000).repeat_interleave(15))
     assert (domain.place[order].view(5000, 15) - exact).abs().max() < 1e-13

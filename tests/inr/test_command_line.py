@@ -13,6 +13,14 @@ from relunb.book.data import photograph
 from relunb.inr import load, psnr, read_image, render
 from relunb.inr.__main__ import main
 
+# A shell without job control hands on a SIGINT that is ignored.
+PROGRAM = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from relunb.inr.__main__ import main
+sys.exit(main())
+"""
+
 
 @pytest.fixture
 def photo(tmp_path, monkeypatch):
@@ -55,6 +63,8 @@ def test_options_reach_the_network_and_the_run(photo):
     [
         ("fit none.png", "No such file"),
         ("fit photo.png --activation relu --scale 3", "has no scale"),
+        ("fit photo.png --out photo.png", "would write over the picture"),
+        ("fit photo.png --out none/photo.pt", "the folder of the checkpoint"),
         ("fit photo.png --largest 1", "--largest must be at least 2"),
         ("fit photo.png --steps 0", "steps must be"),
         ("fit photo.png --device gpu0", "--device gpu0 is not there"),
@@ -67,10 +77,16 @@ def test_mistakes_get_a_sentence_and_no_traceback(photo, capsys, words, said):
     assert main(words.split()) == 1
     err = capsys.readouterr().err
     assert said in err and err.count("\n") == 1
+    assert [path.name for path in photo.iterdir()] == ["photo.png"]
+
+
+def test_it_is_a_module_that_runs(photo):
+    run = subprocess.run([sys.executable, "-m", "relunb.inr", "--help"], capture_output=True, text=True, check=True)
+    assert "fit" in run.stdout and "render" in run.stdout
 
 
 def test_a_run_that_was_stopped_goes_on(photo):
-    words = [sys.executable, "-m", "relunb.inr", *"fit photo.png --largest 48 --steps 600 --width 64".split()]
+    words = [sys.executable, "-c", PROGRAM, *"fit photo.png --largest 48 --steps 600 --width 64".split()]
     process = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     until = time.monotonic() + 120
     while not (photo / "photo.run").exists() and time.monotonic() < until:

@@ -73,9 +73,10 @@ def test_mistakes_get_a_sentence(tmp_path, monkeypatch):
     Image.fromarray(np.array([[0.5, 7e9]], dtype=np.float32)).save(file)
     with pytest.raises(ValueError, match="no largest possible value"):
         read_image(file)
-    Image.fromarray(np.array([[5, 70_000]], dtype=np.int32)).save(file)
-    with pytest.raises(ValueError, match="no largest possible value"):
-        read_image(file)
+    for beyond in (70_000, -1):
+        Image.fromarray(np.array([[5, beyond]], dtype=np.int32)).save(file)
+        with pytest.raises(ValueError, match="no largest possible value"):
+            read_image(file)
     with pytest.raises(FileNotFoundError):
         read_image(tmp_path / "none.png")
     with pytest.raises(TypeError, match="file must be a path"):
@@ -86,6 +87,11 @@ def test_mistakes_get_a_sentence(tmp_path, monkeypatch):
         write_image(file, torch.full((2, 2), torch.nan))
     with pytest.raises(TypeError, match="255"):
         write_image(file, torch.zeros(2, 2, dtype=torch.uint8))
+    for name in ("it", "it.pt"):
+        with pytest.raises(ValueError, match="file must end as a picture does"):
+            write_image(tmp_path / name, torch.zeros(2, 2))
+    with pytest.raises(ValueError, match="meta"):
+        write_image(file, torch.zeros(2, 2, device="meta"))
     monkeypatch.setitem(__import__("sys").modules, "PIL.Image", None)
     with pytest.raises(ImportError, match="pip install pillow"):
         read_image(file)

@@ -59,7 +59,10 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**10)
     ("arguments", "error", "words"),
     [
         (("relu", (4, 4)), TypeError, "network must be a torch.nn.Module"),
-        ((CoordinateNetwork(2), (4, 4, 4)), ValueError, "3 sides, and the network takes 2 coordinates"),
+        ((CoordinateNetwork(2), (4, 4, 3)), ValueError, "3 sides, and the network takes 2 coordinates: channels are"),
+        ((CoordinateNetwork(2), 4), ValueError, "1 sides, and the network takes 2 coordinates."),
+        ((CoordinateNetwork(2), torch.tensor([4, 4])), TypeError, "an integer or a tuple of them"),
+        ((CoordinateNetwork(2).bfloat16(), (4, 4)), ValueError, r"render\(network.float\(\)"),
         ((CoordinateNetwork(2), (1, 4)), ValueError, "a side of shape"),
         ((CoordinateNetwork(2), "8x8"), TypeError, "shape must be"),
         ((CoordinateNetwork(2), ()), ValueError, "shape must have a side"),

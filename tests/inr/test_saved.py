@@ -75,6 +75,19 @@ def test_what_is_no_such_file_is_refused(tmp_path):
         load(3)
     with pytest.raises(TypeError, match="file must be a path"):
         save(network, None)
+    with pytest.raises(ValueError, match="the folder of the file, .*, does not exist: make it first"):
+        save(network, tmp_path / "none" / "it.pt")
+    with pytest.raises(IsADirectoryError, match="file must name a file"):
+        save(network, tmp_path)
+    with pytest.raises(ValueError, match="meta"):
+        save(CoordinateNetwork(2, hidden_features=8).to("meta"), file)
+
+
+def test_a_link_stays_a_link(tmp_path):
+    save(CoordinateNetwork(2, hidden_features=8), tmp_path / "it.pt")
+    (tmp_path / "link.pt").symlink_to(tmp_path / "it.pt")
+    save(CoordinateNetwork(2, hidden_features=9), tmp_path / "link.pt")
+    assert (tmp_path / "link.pt").is_symlink() and len(load(tmp_path / "it.pt").layers[0].bias) == 9
 
 
 def test_a_file_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
@@ -82,10 +95,10 @@ def test_a_file_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypat
     save(CoordinateNetwork(2, hidden_features=8), file)
     before = file.read_bytes()
 
-    def full(path, data):
+    def full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space"):
         save(CoordinateNetwork(2, hidden_features=9), file)
     assert file.read_bytes() == before and list(tmp_path.iterdir()) == [file]

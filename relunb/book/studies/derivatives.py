@@ -1,6 +1,6 @@
 """A photograph from its derivatives: which activations can be trained on a gradient, which on a Laplacian.
 
-    python -m relunb.book.studies.derivatives        makes derivatives.json and derivatives.npz (some minutes)
+    python -m relunb.book.studies.derivatives        makes derivatives.json and .npz (forty minutes on a core)
 
 The picture is a quintic spline through the pixels, so its gradient and its Laplacian at the pixels belong to one
 function. A network sees them, and not the picture: with the gradient it knows the picture up to a constant, with the

@@ -125,7 +125,7 @@ def test_every_run_is_there_and_the_best_of_the_grid_was_taken():
 
 
 def test_the_page_quotes_the_rows_that_benchmarks_stored():
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     page = (root / "book/together/which-activation.md").read_text(encoding="utf8")
 
     def ratio(file, name):
