@@ -19,7 +19,7 @@ def as_html(title: str, heads: list[str], rows: list[list[str]], feet: Iterable[
     head = "".join(f'<th scope="col" style="{_LEFT}">{escape(text)}</th>' for text in heads[:-1])
     body = "".join(
         f'<tr><th scope="row" style="{_LEFT}">{escape(first)}<br>'
-        f'<small style="font-weight: normal">{escape(last)}</small></th>'
+        f'<span style="{_BELOW}">{escape(last)}</span></th>'
         + "".join(f'<td style="{_LEFT}">{_raised(text)}</td>' for text in cells)
         + "</tr>"
         for first, *cells, last in rows
@@ -37,4 +37,5 @@ def _raised(text: str) -> str:
 
 
 _LEFT = "text-align: left; padding-right: 0.8em"
+_BELOW = "font-weight: normal; font-size: 0.9em"
 _FEW, _SMALL = 6, "font-size: 0.82em"  # columns, and how a table of more of them fits a page
