@@ -21,14 +21,20 @@ READS_THE_CODE, READS_THE_NAMES = "book/reference/api", "book/reference/equation
 
 def reached(changed: set[str]) -> set[str] | None:
     """The pages, as Sphinx names them, that changed files can reach; None where it may be any of them."""
-    pages = {file.removesuffix(".md"): file for file in changed if (DOCTREES / file).with_suffix(".doctree").exists()}
-    if not all(file.startswith("relunb/") or file in pages.values() for file in changed):
+    pages = {file: _shown_by(file) for file in changed}
+    shown = {file for file, page in pages.items() if (DOCTREES / page).with_suffix(".doctree").exists()}
+    if not all(file.startswith("relunb/") or file in shown for file in changed):
         return None
-    stale = set(pages)
+    stale = {pages[file] for file in shown}
     if any(file.startswith("relunb/") for file in changed):
         stale.add(READS_THE_CODE)
         stale |= {_name(chapter) for chapter in execute.chapters() if changed & execute.loaded(chapter).keys()}
     return stale
+
+
+def _shown_by(file: str) -> str:
+    """The page that a file is, or whose questions it holds."""
+    return file.removesuffix(".answers.yml") if file.endswith(".answers.yml") else file.removesuffix(".md")
 
 
 def _name(page: Path) -> str:

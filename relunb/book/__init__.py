@@ -3,6 +3,7 @@
 ===========  =====================================================================================
 ``symbols``  The symbols of a chapter with their assumptions and meanings, as a table.
 ``Table``    A table of numbers or exact values that a notebook typesets.
+``answers``  Judges what a reader types as the answer to an exercise.
 ``data``     Photographs, CT slices and a pulse that ship with the book's dependencies.
 ``figures``  One module a chapter: figures that are too long for a cell.
 ``studies``  Runs too long for a chapter, and what came out of them.
@@ -18,7 +19,7 @@ from ._show import Table as Table
 from ._show import symbols as symbols
 
 __all__ = ["Table", "symbols"]
-_ROOMS = ("data", "figures", "studies")
+_ROOMS = ("answers", "data", "figures", "studies")
 
 if not TYPE_CHECKING:  # A type checker then refuses a name that is not there.
 

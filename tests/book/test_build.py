@@ -21,8 +21,8 @@ only_build_toc_files: true
 exclude_patterns: [_build]
 execute: {execute_notebooks: cache}
 sphinx:
-  extra_extensions: [sphinx_proof, sphinx.ext.autodoc]
-  local_extensions: {code_links: book/_ext/, package: .}
+  extra_extensions: [sphinx_proof, sphinx_exercise, sphinx.ext.autodoc]
+  local_extensions: {code_links: book/_ext/, answers: book/_ext/, package: .}
   config: {codeautolink_custom_blocks: {ipython3: null, ipython: null}, codeautolink_concat_default: true}
 """
 PAGES = "book/one", "book/two", "book/reference/api", "book/reference/equation-map"
@@ -37,11 +37,19 @@ ONE = """# One
 It holds.
 ```
 
+```{exercise}
+:label: ex-one
+
+Prove it.
+```
+
 ```{code-cell} ipython3
 import relunb
 
 relunb.answer()
 ```
+"""
+QUESTIONS = """ex-one: {ask: "What?", symbols: {}, solution: "42", wrong: ["41", "43"], hint: Count.}
 """
 TWO = """# Two
 
@@ -68,6 +76,7 @@ def built(tmp_path_factory):
         "_toc.yml": f"format: jb-book\nroot: book/intro\nchapters:\n{chapters}",
         "book/intro.md": "# Intro\n",
         "book/one.md": HEADER + ONE,
+        "book/one.answers.yml": QUESTIONS,
         "book/two.md": HEADER + TWO,
         "book/reference/api.md": "# API\n\n```{eval-rst}\n.. autofunction:: relunb.answer\n```\n",
         "book/reference/equation-map.md": "# Map\n",
@@ -75,7 +84,7 @@ def built(tmp_path_factory):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
     (root / "book" / "_ext").mkdir()
-    for name in ("execute.py", "build.py", "code_links.py"):
+    for name in ("execute.py", "build.py", "code_links.py", "answers.py"):
         shutil.copy(EXTENSIONS / name, root / "book" / "_ext")
     if problem := make(root):
         pytest.fail(problem)
@@ -125,6 +134,7 @@ CHANGES = {
     "the package": ("relunb/__init__.py", "42", "43"),
     "a docstring": ("relunb/__init__.py", "The answer.", "What was asked for."),
     "the title of a page": ("book/two.md", "# Two", "# The second"),
+    "a question": ("book/one.answers.yml", "What?", "What else?"),
     "the configuration": ("_config.yml", "A small book", "Another book"),
 }
 
@@ -166,3 +176,12 @@ def test_a_page_saved_during_the_build_makes_the_book_old_at_once(book):
     assert not execute.is_built()
     assert not make(book)
     assert execute.is_built()
+
+
+@pytest.mark.slow
+def test_a_change_of_questions_reaches_their_page_alone(book):
+    code = "import build; print(build.reached({'book/one.answers.yml'}), build.reached({'book/none.answers.yml'}))"
+    told = subprocess.run(
+        [sys.executable, "-c", code], cwd=book / "book" / "_ext", capture_output=True, text=True, check=True
+    )
+    assert told.stdout.split() == ["{'book/one'}", "None"]
