@@ -35,6 +35,7 @@ def fit(
     checkpoint: str | Path | None = None,
     checkpoint_every: int = 100,
     fused: bool | None = None,
+    block: int | None = None,
     precision: str = "float32",
     compile: bool = False,
     progress: bool = True,
@@ -61,6 +62,9 @@ def fit(
             at the start it warns, and goes on with its own.
         checkpoint_every: steps between two checkpoints.
         fused: False takes autograd everywhere; True refuses where the fused step does not apply. Default: by itself.
+        block: how many points go through the network at a time. By autograd all do by default, or a part where memory
+            would not hold what it keeps of all; the fused step takes as many as a cache holds. Loss and gradients are
+            those of all points, to rounding; the history says which block it was.
         precision: "float32" leaves the network's own precision, float64 too; "tf32" lets a CUDA device round factors
             of matrix products; "bfloat16" is autocast.
         compile: train ``torch.compile(network)``.
@@ -71,8 +75,8 @@ def fit(
 
     Raises:
         TypeError: a parameter is of another type.
-        ValueError: a parameter is out of range, network and problem do not fit, the fused step is asked for where it
-            does not apply, or the checkpoint belongs to another run; the message says what differs.
+        ValueError: a parameter is out of range, network and problem do not fit, the fused step or a block is asked for
+            where it does not apply, or the checkpoint belongs to another run; the message says what differs.
         FloatingPointError: the loss became NaN or infinite.
         OSError: a checkpoint cannot be written, which is tried before the first step, or another run has its file; the
             one before is still there.
@@ -99,10 +103,11 @@ def fit(
             fused = check_flag("fused", fused)
         except TypeError:
             raise TypeError(f"fused must be True, False or None; got {shown(fused)}.") from None
+    block = None if block is None else check_count("block", block)
     compile, progress = check_flag("compile", compile), check_flag("progress", progress)
     if not isinstance(precision, str) or precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(map(repr, PRECISIONS))}; got {shown(precision)}.")
-    run.choose_route(fused, precision, compile)
+    run.choose_route(fused, precision, compile, block)
     kept = None if checkpoint is None else Kept(run, checkpoint)
     with contextlib.ExitStack() as held:
         if kept is not None:
@@ -142,6 +147,8 @@ def _bar(run: Run, progress: bool) -> Iterator[Callable[[], None]]:
     from tqdm.auto import tqdm
 
     way = "fused step" if run.history.route == Blocks.route else Autograd.route
+    if run.history.route == Autograd.route and run.history.block < len(run.problem.coordinates):
+        way += f", {run.history.block:,} points at a time"
     with tqdm(total=run.steps, initial=run.done, unit="step", desc=f"{way}, resumed" if run.done else way) as bar:
 
         def show() -> None:

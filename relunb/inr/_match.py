@@ -65,8 +65,8 @@ def mismatch(network: nn.Module, problem: Problem) -> str | None:
     return None
 
 
-def check_shape(shape: tuple[int, ...], problem: Problem) -> None:
-    expected = len(problem.coordinates), problem.out_features
+def check_shape(shape: tuple[int, ...], expected: tuple[int, int]) -> None:
+    """Refuse values of another shape than (points, out_features)."""
     if shape != expected:
         hint = f": use out_features={expected[1]}" if len(shape) == 2 and shape[0] == expected[0] else ""
         raise ValueError(f"the network gives {shape} for {expected[0]} points and the problem needs {expected}{hint}.")

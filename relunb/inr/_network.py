@@ -216,8 +216,8 @@ class CoordinateNetwork(nn.Module):
         skip = self.skip
         return skip is None or (skip.weight.shape == (width, self.in_features) and skip.bias.shape == (width,))
 
-    def blocked(self) -> FusedMLP | None:
-        """The same weights for the fused training step; None where it does not apply.
+    def blocked(self, rows: int | None = None) -> FusedMLP | None:
+        """The same weights for the fused training step, by so many rows at a time; None where it does not apply.
 
         It applies to a network that is as made, without complex layers, on a CPU, in float32 or float64. Its scales lie
         between 2**-7 and 2**20: the step folds them into weights and biases, whose digits must not be lost.
@@ -230,7 +230,7 @@ class CoordinateNetwork(nn.Module):
         if kind is Gabor or not all(2**-7 <= abs(number(scale)) <= 2**20 for scale in scales):
             return None
         name = next(name for name in _KINDS if _KINDS[name] is kind)
-        return FusedMLP(self._linears(), name, scales, self.skip)
+        return FusedMLP(self._linears(), name, scales, self.skip, rows)
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, activation={self.activation!r}"

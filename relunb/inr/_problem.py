@@ -1,6 +1,7 @@
 """What a network is fitted to: the class that every problem derives from."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -88,7 +89,7 @@ class Problem(nn.Module):
         """The network at all points, (points, out_features), a part at a time and without a graph."""
         if not callable(network):
             raise TypeError(f"network must be a torch.nn.Module; got {shown(network)}.")
-        return torch.cat([network(points) for points in self.coordinates.split(_ROWS)])
+        return gathered(network, self.coordinates, _ROWS)
 
     def estimate(self, network: nn.Module) -> Tensor:
         """The picture, scan or sound that the network stands for, in the shape of the data."""
@@ -97,6 +98,23 @@ class Problem(nn.Module):
     def shaped(self, values: Tensor) -> Tensor:
         """Values at the points, in the shape of the data."""
         return values
+
+
+def gathered(network: Callable[[Tensor], Tensor], points: Tensor, rows: int) -> Tensor:
+    """A network's values at so many points at a time, in one tensor.
+
+    It is made first: between two parts' layers, the values of a part would keep the memory around them from reuse.
+    """
+    first = network(points[:rows])
+    if len(points) <= rows:
+        return first
+    if first.ndim == 0 or len(first) != rows:
+        raise ValueError(f"the network must give (points, features), one row a point; it gave {tuple(first.shape)}.")
+    values = first.new_empty(len(points), *first.shape[1:])
+    values[:rows] = first
+    for start in range(rows, len(points), rows):
+        values[start : start + rows] = network(points[start : start + rows])
+    return values
 
 
 def found_error(problem: Problem, values: Tensor) -> Tensor | None:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ._checkpoint import Checkpoint
 from ._description import describe, digest
+from ._random import random_state, set_random_state
 from ._run import Run
 
 
@@ -52,18 +53,16 @@ class Kept:
             "network": run.network.state_dict(),
             "problem": self._changed_buffers(),
             "optimizer": run.optimizer.state_dict()["state"],
-            "random": self._random(),
+            "random": random_state(run.problem.coordinates.device),
             "generators": _generators(),
             "loss": run.history.loss[: run.done + 1],
             "psnr": run.history.psnr[: run.done + 1],
             "seconds": run.history.seconds,
         }
+        if run.chosen_block is not None:
+            state["block"] = run.chosen_block
         torch.save(state, memory)
         return memory.getvalue()
-
-    def _random(self) -> list[Tensor]:
-        device = self.run.problem.coordinates.device
-        return [torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])]
 
     def _changed_buffers(self) -> dict[str, Tensor]:
         state = self.run.problem.state_dict()
@@ -134,13 +133,15 @@ class Kept:
         run = self.run
         done, loss, psnr, seconds = (state[key] for key in ("done", "loss", "psnr", "seconds"))
         ours, weights = run.network.state_dict(), state["network"]
-        buffers, here = run.problem.state_dict(), self._random()
+        buffers, here = run.problem.state_dict(), torch.get_rng_state()
+        block = state.get("block")
         sound = [
+            block is None or (type(block) is int and block > 0),
             type(done) is int and 0 <= done <= run.steps and len(loss) == len(psnr) >= done,
             all(type(number) is float for number in (*loss, *psnr, seconds)) and all(map(math.isfinite, loss)),
             weights.keys() == ours.keys() and all(_alike(weights[key], value) for key, value in ours.items()),
             all(_alike(tensor, buffers[name]) for name, tensor in state["problem"].items()),
-            _alike(state["random"][0], here[0]),
+            _alike(state["random"][0], here),
         ]
         for index, moments in state["optimizer"].items():
             parameter = run.parameters[index]
@@ -153,9 +154,9 @@ class Kept:
         run.optimizer.load_state_dict({**run.optimizer.state_dict(), "state": state["optimizer"]})
         run.network.load_state_dict(weights)
         run.problem.load_state_dict(state["problem"], strict=False)
-        torch.set_rng_state(state["random"][0].cpu())
-        if len(here) == len(state["random"]) == 2:  # on a GPU before and now
-            torch.cuda.set_rng_state(state["random"][1].cpu(), run.problem.coordinates.device)
+        set_random_state(run.problem.coordinates.device, state["random"])
+        if block is not None:
+            run.take_block(block)
         run.done = done
         # The loss after the last step is computed again: it belongs to the step that follows.
         run.history.loss, run.history.psnr = loss[:done], psnr[:done]

@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 from ._match import check_start
 from ._network import CoordinateNetwork
 from ._problem import Problem, found_error
-from ._steps import Autograd, Blocks, LossAndError, why_not_blocks
+from ._steps import Autograd, Blocks, LossAndError, why_not_blocks, why_not_parts
 
 
 @dataclass
@@ -23,6 +22,7 @@ class History:
         psnr: at the same moments, in decibels; NaN where the problem has no reference.
         seconds: spent training, over all parts of a run that was resumed.
         route: "fused", by blocks without autograd, or "autograd".
+        block: how many points went through the network at a time.
         stopped: whether ``stop_loss`` was reached.
 
     Example:
@@ -34,6 +34,7 @@ class History:
     psnr: list[float] = field(default_factory=list)
     seconds: float = 0.0
     route: str = "autograd"
+    block: int = 0
     stopped: bool = False
 
 
@@ -43,6 +44,7 @@ class Run:
     Attributes:
         done: steps so far.
         gradients: finds loss, error and gradients; see ``_steps.py``.
+        chosen_block: points at a time where memory decided it; None: all, or as the caller wished.
         precision: in words, as a checkpoint tells it.
     """
 
@@ -61,19 +63,33 @@ class Run:
         self.unread: list[LossAndError] = []
         self.started = time.perf_counter()
 
-    def choose_route(self, fused: bool | None, precision: str, compile: bool) -> None:
+    def choose_route(self, fused: bool | None, precision: str, compile: bool, block: int | None = None) -> None:
         reason = why_not_blocks(self.network, self.problem, precision, compile)
         if fused and reason:
             raise ValueError(f"the fused step does not apply: {reason}.")
-        self.gradients: Callable[[], LossAndError]
+        self.gradients: Autograd | Blocks
         if fused is not False and reason is None:
             assert isinstance(self.network, CoordinateNetwork)
-            self.gradients = Blocks(self.network, self.problem, self.parameters)
-            self.history.route = Blocks.route
+            self.gradients = Blocks(self.network, self.problem, self.parameters, block)
         else:
-            self.gradients = Autograd(self.network, self.problem, self.parameters, precision, compile)
+            reason = why_not_parts(self.network, self.problem)
+            if reason is not None and block is not None and block < len(self.problem.coordinates):
+                raise ValueError(f"block={block} does not apply: {reason}.")
+            self.gradients = Autograd(self.network, self.problem, self.parameters, precision, compile, block)
+        self.history.route, self.history.block = self.gradients.route, self.gradients.block
         outer = torch.is_autocast_enabled(self.problem.coordinates.device.type)
         self.precision = f"{precision}, under autocast" if outer else precision
+
+    @property
+    def chosen_block(self) -> int | None:
+        step = self.gradients
+        by_itself = isinstance(step, Autograd) and step.chosen and step.block < len(self.problem.coordinates)
+        return step.block if by_itself else None
+
+    def take_block(self, block: int) -> None:
+        """That of a run that goes on, which has its numbers to the last bit, unless memory has become less."""
+        if isinstance(self.gradients, Autograd) and self.gradients.chosen:
+            self.history.block = self.gradients.block = min(block, self.gradients.block)
 
     def evaluate(self, last: bool) -> LossAndError:
         """Loss and mean squared error of the weights as they are, and gradients unless it is the last time."""

@@ -1,8 +1,9 @@
-"""The two ways to loss and gradients at the weights as they are: by autograd, and by blocks of points without it.
+"""The two ways to loss and gradients at the weights as they are: by autograd, and by the fused step without it.
 
 A problem's loss is a function of the network's values at all points. By blocks, the values are found block by block and
 the loss says what it wants of each, its cotangent; then the blocks go once more, forward and back. Where the loss is a
-sum over the points, a block has its part of the loss as soon as it has its values, and goes once.
+sum over the points, a block has its part of the loss as soon as it has its values, and goes once. The fused step always
+goes by blocks, and autograd where a machine has no memory for all points at once.
 """
 
 import contextlib
@@ -12,39 +13,96 @@ import torch
 from torch import Tensor, nn
 
 from ._activations import ComplexLinear
+from ._encoding import PositionalEncoding
 from ._match import check_shape, mismatch
-from ._measured import is_pointwise
+from ._measured import SquaredError, is_pointwise
 from ._network import CoordinateNetwork
-from ._problem import Problem, found_error
+from ._problem import Problem, found_error, gathered
+from ._random import random_state, set_random_state
+from ._room import points_at_a_time
+
+_ENCODED = 1 << 26  # numbers that an encoding may have to be kept: 256 MB in float32
 
 LossAndError = tuple[Tensor, Tensor | None]
 
 
 class Autograd:
-    """Any network and any problem, all points at once. Of the precisions, "bfloat16" alone changes something here."""
+    """Any network and any problem. Of the precisions, "bfloat16" alone changes something here.
+
+    Args:
+        block: how many points go through the network at a time; None: as many as there is memory for.
+    """
 
     route = "autograd"
 
     def __init__(
-        self, network: nn.Module, problem: Problem, parameters: Sequence[nn.Parameter], precision: str, compile: bool
+        self,
+        network: nn.Module,
+        problem: Problem,
+        parameters: Sequence[nn.Parameter],
+        precision: str,
+        compile: bool,
+        block: int | None = None,
     ) -> None:
         self.network, self.problem, self.parameters = network, problem, parameters
         self.forward: Callable[[Tensor], Tensor] = torch.compile(network) if compile else network
         low = precision == "bfloat16"
         device = problem.coordinates.device.type
         self.autocast = torch.autocast(device, dtype=torch.bfloat16) if low else contextlib.nullcontext()
+        points, self.chosen = problem.coordinates, block is None
+        if block is None:
+            with self.autocast:
+                whole = why_not_parts(network, problem) is not None
+                block = len(points) if whole else points_at_a_time(network, points)
+        self.block = min(block, len(points))
 
     def __call__(self) -> LossAndError:
         """Loss and mean squared error, without a graph; gradients into every ``grad``."""
-        points = self.problem.coordinates
+        problem, points = self.problem, self.problem.coordinates
         for parameter in self.parameters:
             parameter.grad = None
+        if self.block < len(points):
+            return self._once(problem) if is_pointwise(problem) else self._twice(problem)
         values = self._values(points)
-        loss = checked_loss(self.problem, values.to(points.dtype))
+        loss = checked_loss(problem, values)
         loss.backward()
-        return loss.detach(), found_error(self.problem, values.detach().to(points.dtype))
+        return loss.detach(), found_error(problem, values.detach())
+
+    def _once(self, problem: SquaredError) -> LossAndError:
+        """A sum over the points: a block goes forward and back, and adds its part."""
+        target, weight = problem.target, problem.weight
+        count = target.numel() if weight is None else float(weight.sum(dtype=torch.float64)) * target.shape[1]
+        total, plain = target.new_zeros(2, dtype=torch.float64)
+        for start in range(0, len(target), self.block):
+            part = slice(start, start + self.block)
+            square = (self._values(problem.coordinates[part]) - target[part]).square()
+            weighted = square if weight is None else square * weight[part]
+            (weighted.sum() / count).backward()
+            total += weighted.detach().sum(dtype=torch.float64)
+            plain += square.detach().sum(dtype=torch.float64)
+        return total / count, plain / target.numel()
+
+    def _twice(self, problem: Problem) -> LossAndError:
+        """Any other loss: all values first, and what it wants of each; then the blocks once more, forward and back."""
+        blocks, device = problem.coordinates.split(self.block), problem.coordinates.device
+        before = random_state(device)
+        with torch.no_grad():
+            values = gathered(self._values, problem.coordinates, self.block)
+        torch.clear_autocast_cache()  # of weights in half precision, here without their gradients
+        loss = checked_loss(problem, values.requires_grad_())
+        # A loss may also look at the weights themselves.
+        cotangent, *direct = torch.autograd.grad(loss, [values, *self.parameters], allow_unused=True)
+        after = random_state(device)
+        set_random_state(device, before)  # a random layer draws the same again
+        if cotangent is not None:
+            for points, wanted in zip(blocks, cotangent.split(self.block), strict=True):
+                self._values(points).backward(wanted)
+        set_random_state(device, after)
+        add_gradients(self.parameters, direct)
+        return loss.detach(), found_error(problem, values.detach())
 
     def _values(self, points: Tensor) -> Tensor:
+        """At some of the points or all, in their precision."""
         try:
             with self.autocast:
                 values = self.forward(points)
@@ -56,8 +114,8 @@ class Autograd:
         if not isinstance(values, Tensor) or not values.is_floating_point():
             kind = values.dtype if isinstance(values, Tensor) else type(values).__name__
             raise TypeError(f"the network must give a tensor of real numbers; it gave {kind}.")
-        check_shape(tuple(values.shape), self.problem)
-        return values
+        check_shape(tuple(values.shape), (len(points), self.problem.out_features))
+        return values.to(points.dtype)
 
 
 class Blocks:
@@ -65,13 +123,23 @@ class Blocks:
 
     route = "fused"
 
-    def __init__(self, network: CoordinateNetwork, problem: Problem, parameters: Sequence[nn.Parameter]) -> None:
+    def __init__(
+        self,
+        network: CoordinateNetwork,
+        problem: Problem,
+        parameters: Sequence[nn.Parameter],
+        block: int | None = None,
+    ) -> None:
         self.network, self.problem, self.parameters = network, problem, parameters
-        blocked = network.blocked()
+        points = len(problem.coordinates)
+        blocked = network.blocked(None if block is None else min(block, points))
         assert blocked is not None
-        self.blocked = blocked
-        check_shape((len(problem.coordinates), blocked.widths[-1]), problem)
+        self.blocked, self.block = blocked, min(blocked.rows, points)
+        check_shape((points, blocked.widths[-1]), (points, problem.out_features))
         self.encoded: tuple[Tensor, Tensor] | None = None
+        encoding = network.encoding
+        if isinstance(encoding, PositionalEncoding) and points * encoding.out_features > _ENCODED:
+            self.blocked.encode = encoding
 
     def __call__(self) -> LossAndError:
         """Loss and mean squared error; gradients into every ``grad``."""
@@ -83,14 +151,17 @@ class Blocks:
         # A loss may also look at the weights themselves.
         cotangent, *direct = torch.autograd.grad(loss, [values, *self.parameters], allow_unused=True)
         self.blocked.backward(points, torch.zeros_like(values) if cotangent is None else cotangent)
-        for parameter, gradient in zip(self.parameters, direct, strict=True):
-            if gradient is not None and parameter.grad is not None:
-                parameter.grad.add_(gradient)
+        add_gradients(self.parameters, direct)
         return loss.detach(), found_error(self.problem, values.detach())
 
     def _points(self) -> Tensor:
-        """What the network's layers take: the points, or their encoding, which is found once while they stay."""
+        """What the network's layers take: the points, or their encoding, which is found once while they stay.
+
+        That of very many points is found block by block and not kept.
+        """
         points = self.problem.coordinates
+        if self.blocked.encode is not None:
+            return points
         if self.encoded is None or not torch.equal(self.encoded[0], points):
             with torch.no_grad():
                 own = points.clone()  # a loss may move its points in place
@@ -119,6 +190,23 @@ def why_not_blocks(network: nn.Module, problem: Problem, precision: str, compile
     if (points.device, points.dtype, points.shape[1]) != (first.device, first.dtype, network.in_features):
         return mismatch(network, problem) or f"points have {points.shape[1]} coordinates"
     return None
+
+
+def why_not_parts(network: nn.Module, problem: Problem) -> str | None:
+    """The reason why autograd cannot take the points block by block, None if it can."""
+    if problem.coordinates.requires_grad:
+        return "the problem's points ask for gradients, and a loss may look at the derivatives there"
+    for name, module in network.named_modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training:
+            return f"the network's {name} looks at all points together, and in blocks it would see fewer"
+    return None
+
+
+def add_gradients(parameters: Sequence[nn.Parameter], more: Sequence[Tensor | None]) -> None:
+    """Add gradients to those that are there."""
+    for parameter, gradient in zip(parameters, more, strict=True):
+        if gradient is not None:
+            parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
 
 
 def checked_loss(problem: Problem, values: Tensor) -> Tensor:

@@ -92,6 +92,7 @@ class FusedMLP:
         scales: one scale behind every layer but the last; a parameter gets its gradient as well.
         skip: a linear layer with a bias from the first columns of the input to the output, added, or None.
         rows: how many rows a block has. Default: 2048 of width 300, and as many numbers at other widths.
+        encode: what is made of a block before its first layer, without a gradient; None: nothing.
     """
 
     def __init__(
@@ -101,7 +102,9 @@ class FusedMLP:
         scales: Sequence[float | nn.Parameter],
         skip: nn.Linear | None = None,
         rows: int | None = None,
+        encode: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
+        self.encode = encode
         self.linears, self.scales, self.skip = list(linears), list(scales), skip
         self.f = POINTWISE[activation]
         self.widths = [len(linear.weight) for linear in self.linears]
@@ -159,7 +162,9 @@ class FusedMLP:
         return total / count, (total if weight is None else plain) / target.numel()
 
     def _blocks(self, x: Tensor) -> Iterator[tuple[int, Tensor]]:
-        return ((start, x[start : start + self.rows]) for start in range(0, len(x), self.rows))
+        for start in range(0, len(x), self.rows):
+            block = x[start : start + self.rows]
+            yield start, block if self.encode is None else self.encode(block)
 
     def _buffer(self, name: str, rows: int, width: int) -> Tensor:
         key = name, width
