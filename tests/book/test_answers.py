@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from relunb.book.answers import judge
+from tests.book.test_text import broken_blocks
 
 ROOT = Path(__file__).parents[2]
 EXTENSION = ROOT / "book" / "_ext" / "answers.py"
@@ -208,6 +209,7 @@ def test_a_question_says_what_to_type_and_has_a_hint(file):
                 assert f"`{symbol}`" in question["ask"], (label, symbol)
             for text in (question["ask"], question["hint"]):
                 assert text.strip().endswith((".", "?")) and text.count("$") % 2 == text.count("`") % 2 == 0, text
+                assert not list(broken_blocks(text))
             assert question["solution"] not in question["hint"] or len(question["solution"]) < 3, label
 
 
