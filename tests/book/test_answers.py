@@ -213,9 +213,7 @@ def test_a_question_says_what_to_type_and_has_a_hint(file):
             assert question["solution"] not in question["hint"] or len(question["solution"]) < 3, label
 
 
-@pytest.mark.parametrize(
-    "chapter", [c for c in CHAPTERS if c.with_name(f"{c.stem}{answers.SUFFIX}") in FILES], ids=name
-)
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=name)
 def test_a_chapter_has_at_least_two_questions(chapter):
     file = chapter.with_name(f"{chapter.stem}{answers.SUFFIX}")
     if name(chapter) in WITHOUT_EXERCISES:
