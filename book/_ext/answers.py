@@ -89,7 +89,6 @@ class AnsweredExercise(ExerciseDirective):
         file = _file_of(self.env)
         if not exercise or not file.exists():
             return exercise
-        self.env.note_dependency(str(file))
         try:
             asked = load(file).get(self.options.get("label", ""), [])
         except (AnswersError, OSError) as error:

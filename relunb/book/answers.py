@@ -29,7 +29,13 @@ from ..check._words import words
 
 SECONDS = 10.0  # of computing, for all entries of an answer together at most this long each
 _LONGEST = 2000  # letters of an answer
-_POWER = str.maketrans({"^": "**", "\N{MINUS SIGN}": "-", "\N{MIDDLE DOT}": "*", "\N{MULTIPLICATION SIGN}": "*"})
+_SIGNS = str.maketrans(
+    {
+        **{"^": "**", "\N{SUPERSCRIPT TWO}": "**2", "\N{SUPERSCRIPT THREE}": "**3"},
+        **{"\N{MINUS SIGN}": "-", "\N{MIDDLE DOT}": "*", "\N{MULTIPLICATION SIGN}": "*"},
+    }
+)
+_MEANT = {"e": "E, or exp(x) for its powers", "i": "I", "j": "I", "inf": "oo"}
 _NAMES: dict[str, Any] = {
     **{name: getattr(sp, name) for name in sp.__all__},
     **{"sp": sp, "sympy": sp, "abs": sp.Abs, "max": sp.Max, "min": sp.Min, "\N{GREEK SMALL LETTER PI}": sp.pi},
@@ -83,7 +89,7 @@ def judge(question: Mapping[str, Any], typed: str) -> dict[str, str]:
     try:
         mine = _read(typed, symbols)
         parts = _pairs(mine, theirs)
-        latex = typeset(mine) if isinstance(mine, sp.Basic | sp.MatrixBase) else sp.latex(mine)
+        latex = _typeset(mine)
     except _Unreadable as error:
         return {"verdict": "unreadable", "message": str(error), "latex": ""}
     for place, one, other in parts:
@@ -109,11 +115,11 @@ def _symbol(name: str, facts: str) -> Any:
 
 def _read(typed: str, symbols: dict[str, Any]) -> Any:
     """Evaluate one expression: names of ``symbols`` and of SymPy, no statement, no text in quotes."""
-    text = " ".join(typed.translate(_POWER).split())
+    text = " ".join(typed.translate(_SIGNS).split())
     there = (
         f"the names here are {', '.join([*symbols, 'and those of SymPy'])}" if symbols else "SymPy's names are known"
     )
-    _refuse_slips(text, there)
+    _refuse_slips(text, symbols, there)
     try:
         tree = ast.parse(text, mode="eval")
     except SyntaxError as error:
@@ -134,7 +140,7 @@ def _read(typed: str, symbols: dict[str, Any]) -> Any:
         raise _Unreadable(f"SymPy cannot compute this: {words(error, 200)}") from None
 
 
-def _refuse_slips(text: str, there: str) -> None:
+def _refuse_slips(text: str, symbols: dict[str, Any], there: str) -> None:
     """What a hand writes on paper and Python reads otherwise, or not at all."""
     if not text:
         raise _Unreadable("There is nothing yet: type an expression.")
@@ -142,6 +148,8 @@ def _refuse_slips(text: str, there: str) -> None:
         raise _Unreadable(f"This is longer than {_LONGEST} letters: the answer is short.")
     if "'" in text or '"' in text:
         raise _Unreadable("Leave out the quotes: type the expression itself.")
+    if "|" in text:
+        raise _Unreadable("Write Abs(x) for the absolute value of x.")
     if any(not _inside_brackets(text, found.start()) for found in _EQUALS.finditer(text)):
         raise _Unreadable("This is an equation: type only what stands on its right side.")
     for name in re.findall(r"[^\W\d]\w*", text):
@@ -149,8 +157,10 @@ def _refuse_slips(text: str, there: str) -> None:
             raise _Unreadable(f"`{name}` is a word of Python's own: {there}.")
     if missing := _NO_TIMES.search(text):
         end = missing.end()
-        left, right = re.search(r"[\w.]*\)?$", text[:end]), re.match(r"\w+|\(", text[end:].lstrip())
-        raise _Unreadable(f"Write the times sign: {left[0] if left else ''}*{right[0] if right else ''}.")
+        left, right = (re.findall(r"[\w.]*\)?$", text[:end])[0], re.findall(r"^\w+|^\(", text[end:].lstrip())[0])
+        if left not in symbols and not isinstance(_NAMES.get(left, sp.S.One), sp.Basic):
+            raise _Unreadable(f"Put brackets around what a function is of: {left}({right}).")
+        raise _Unreadable(f"Write the times sign: {left}*{right}.")
 
 
 def _inside_brackets(text: str, place: int) -> bool:
@@ -177,6 +187,7 @@ def _refuse_parts(tree: ast.AST, symbols: dict[str, Any], there: str) -> None:
             continue
         if node.id not in symbols and node.id not in _NAMES:
             near = get_close_matches(node.id, [*symbols, *_NAMES], n=1) if len(node.id) > 2 else []
+            near = [_MEANT[node.id]] if node.id in _MEANT else near
             meant = f" Did you mean {near[0]}?" if near else ""
             raise _Unreadable(f"`{node.id}` means nothing here: {there}.{meant}")
         value = symbols.get(node.id, _NAMES.get(node.id))
@@ -198,6 +209,13 @@ class _Exact(ast.NodeTransformer):
 
 
 # ---- from SymPy to a verdict
+
+
+def _typeset(answer: Any) -> str:
+    try:
+        return typeset(answer) if isinstance(answer, sp.Basic | sp.MatrixBase) else sp.latex(answer)
+    except ValueError:  # Python does not print an integer of thousands of digits
+        return ""
 
 
 def _pairs(mine: Any, theirs: Any) -> list[tuple[str, Any, Any]]:
