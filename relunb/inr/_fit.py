@@ -36,11 +36,12 @@ def fit(
     checkpoint_every: int = 100,
     fused: bool | None = None,
     block: int | None = None,
+    batch: int | None = None,
     precision: str = "float32",
     compile: bool = False,
     progress: bool = True,
 ) -> History:
-    """Train ``network`` on ``problem`` with Adam, all points in every step, at the rate ``lr * decay**(t / steps)``.
+    """Train ``network`` on ``problem`` with Adam at the rate ``lr * decay**(t / steps)``, all points in every step.
 
     On a CPU a :class:`relunb.inr.CoordinateNetwork` trains by blocks of rows without autograd where it can: with every
     activation but ``wire``, in float32 or float64, without ``compile`` and in full precision. The history's ``route``
@@ -65,6 +66,9 @@ def fit(
         block: how many points go through the network at a time. By autograd all do by default, or a part where memory
             would not hold what it keeps of all; the fused step takes as many as a cache holds. Loss and gradients are
             those of all points, to rounding; the history says which block it was.
+        batch: how many points a step draws, each from all that count, where the loss is a sum over points; default: all
+            are in every step. A step is then as quick for a large picture as for a small one, and its gradient has
+            noise. ``torch.manual_seed`` decides which are drawn, and a run that goes on draws those of an unbroken one.
         precision: "float32" leaves the network's own precision, float64 too; "tf32" lets a CUDA device round factors
             of matrix products; "bfloat16" is autocast.
         compile: train ``torch.compile(network)``.
@@ -75,8 +79,8 @@ def fit(
 
     Raises:
         TypeError: a parameter is of another type.
-        ValueError: a parameter is out of range, network and problem do not fit, the fused step or a block is asked for
-            where it does not apply, or the checkpoint belongs to another run; the message says what differs.
+        ValueError: a parameter is out of range, network and problem do not fit, the fused step, a block or a batch is
+            asked for where it does not apply, or the checkpoint belongs to another run; the message says what differs.
         FloatingPointError: the loss became NaN or infinite.
         OSError: a checkpoint cannot be written, which is tried before the first step, or another run has its file; the
             one before is still there.
@@ -104,10 +108,14 @@ def fit(
         except TypeError:
             raise TypeError(f"fused must be True, False or None; got {shown(fused)}.") from None
     block = None if block is None else check_count("block", block)
+    if batch is not None:
+        batch = check_count("batch", batch)
+        if stop_loss is not None:
+            raise ValueError("stop_loss needs the loss of all points, and with batch a step has that of some: use one.")
     compile, progress = check_flag("compile", compile), check_flag("progress", progress)
     if not isinstance(precision, str) or precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(map(repr, PRECISIONS))}; got {shown(precision)}.")
-    run.choose_route(fused, precision, compile, block)
+    run.choose_route(fused, precision, compile, block, batch)
     kept = None if checkpoint is None else Kept(run, checkpoint)
     with contextlib.ExitStack() as held:
         if kept is not None:
@@ -147,14 +155,17 @@ def _bar(run: Run, progress: bool) -> Iterator[Callable[[], None]]:
     from tqdm.auto import tqdm
 
     way = "fused step" if run.history.route == Blocks.route else Autograd.route
-    if run.history.route == Autograd.route and run.history.block < len(run.problem.coordinates):
+    if run.history.batch is not None:
+        way += f", {run.history.batch:,} points a step"
+    if run.history.route == Autograd.route and run.history.block < run.gradients.points:
         way += f", {run.history.block:,} points at a time"
     with tqdm(total=run.steps, initial=run.done, unit="step", desc=f"{way}, resumed" if run.done else way) as bar:
 
         def show() -> None:
             numbers = {"loss": f"{run.history.loss[-1]:.2e}"}
-            if not math.isnan(run.history.psnr[-1]):
-                numbers["PSNR"] = f"{run.history.psnr[-1]:.2f} dB"
+            known = next((decibels for decibels in reversed(run.history.psnr) if not math.isnan(decibels)), None)
+            if known is not None:
+                numbers["PSNR"] = f"{known:.2f} dB"
             bar.set_postfix(numbers, refresh=False)
             bar.update(run.done - bar.n)
 

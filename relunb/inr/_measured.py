@@ -19,6 +19,19 @@ class Measurement(NamedTuple):
     weight: Tensor | None = None  # how much each value counts; None: all alike
 
 
+class Points(NamedTuple):
+    """Points of a problem whose loss is a sum over them."""
+
+    coordinates: Tensor  # (points, coordinates)
+    target: Tensor  # (points, out_features)
+    weight: Tensor | None  # (points, 1), or all alike
+
+    def at(self, index: Tensor | slice) -> "Points":
+        """Those of an index."""
+        weight = None if self.weight is None else self.weight[index]
+        return Points(self.coordinates[index], self.target[index], weight)
+
+
 class Measured(Problem):
     """A problem whose loss is the mean of ``weight * (operator(picture) - measurements)**2``.
 
@@ -124,11 +137,16 @@ def is_pointwise(problem: Problem) -> TypeGuard[SquaredError]:
 
     Then any part of the points has its part of both: one pass over them finds loss and gradient.
     """
+    return is_sum(problem) and problem.known is None
+
+
+def is_sum(problem: Problem) -> TypeGuard[SquaredError]:
+    """Whether the loss is such a sum; the error may know some of the points alone."""
     if not isinstance(problem, SquaredError) or [getattr(type(problem), name) for name in _METHODS] != _OWN:
         return False
     shape, like = (len(problem.coordinates), problem.out_features), problem.coordinates
     weighted = problem.weight is None or (problem.weight.shape == (len(like), 1) and problem.weight.dtype == like.dtype)
-    fits = problem.target.shape == shape and problem.target.dtype == like.dtype and problem.known is None
+    fits = problem.target.shape == shape and problem.target.dtype == like.dtype
     return fits and weighted and not vars(problem).keys() & set(_METHODS)
 
 

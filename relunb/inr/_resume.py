@@ -61,6 +61,8 @@ class Kept:
         }
         if run.chosen_block is not None:
             state["block"] = run.chosen_block
+        if run.batches is not None:
+            state["batches"] = run.batches.generator.get_state()
         torch.save(state, memory)
         return memory.getvalue()
 
@@ -143,6 +145,8 @@ class Kept:
             all(_alike(tensor, buffers[name]) for name, tensor in state["problem"].items()),
             _alike(state["random"][0], here),
         ]
+        if run.batches is not None:
+            sound.append(_alike(state["batches"], run.batches.generator.get_state()))
         for index, moments in state["optimizer"].items():
             parameter = run.parameters[index]
             sound.append(moments.keys() == {"step", "exp_avg", "exp_avg_sq"} and moments["step"].numel() == 1)
@@ -157,6 +161,8 @@ class Kept:
         set_random_state(run.problem.coordinates.device, state["random"])
         if block is not None:
             run.take_block(block)
+        if run.batches is not None:
+            run.batches.generator.set_state(state["batches"].cpu())
         run.done = done
         # The loss after the last step is computed again: it belongs to the step that follows.
         run.history.loss, run.history.psnr = loss[:done], psnr[:done]
@@ -172,6 +178,7 @@ class Kept:
             "lr": str(run.lr),
             "decay": str(run.decay),
             "precision": run.precision,
+            **({} if run.history.batch is None else {"batch": str(run.history.batch)}),
         }
 
 

@@ -10,7 +10,10 @@ from torch import Tensor, nn
 from ._match import check_start
 from ._network import CoordinateNetwork
 from ._problem import Problem, found_error
+from ._sample import batches
 from ._steps import Autograd, Blocks, LossAndError, why_not_blocks, why_not_parts
+
+_LOOKS = 10  # at all points in a run whose steps draw some
 
 
 @dataclass
@@ -18,11 +21,14 @@ class History:
     """What :func:`relunb.inr.fit` saw.
 
     Attributes:
-        loss: after 0, 1, ..., n steps; the last one belongs to the weights as they are.
-        psnr: at the same moments, in decibels; NaN where the problem has no reference.
+        loss: after 0, 1, ..., n steps; the last one belongs to the weights as they are. With ``batch`` each is that of
+            the points which the next step drew, and the last one that of all points.
+        psnr: at the same moments, in decibels, over all points; NaN where the problem has no reference, and with
+            ``batch`` at other moments than after every tenth of the steps and at the end.
         seconds: spent training, over all parts of a run that was resumed.
         route: "fused", by blocks without autograd, or "autograd".
         block: how many points went through the network at a time.
+        batch: how many points a step drew; None: all were in each.
         stopped: whether ``stop_loss`` was reached.
 
     Example:
@@ -35,6 +41,7 @@ class History:
     seconds: float = 0.0
     route: str = "autograd"
     block: int = 0
+    batch: int | None = None
     stopped: bool = False
 
 
@@ -63,19 +70,25 @@ class Run:
         self.unread: list[LossAndError] = []
         self.started = time.perf_counter()
 
-    def choose_route(self, fused: bool | None, precision: str, compile: bool, block: int | None = None) -> None:
+    def choose_route(
+        self, fused: bool | None, precision: str, compile: bool, block: int | None = None, batch: int | None = None
+    ) -> None:
         reason = why_not_blocks(self.network, self.problem, precision, compile)
         if fused and reason:
             raise ValueError(f"the fused step does not apply: {reason}.")
         self.gradients: Autograd | Blocks
+        self.batches = None if batch is None else batches(self.problem, batch)
+        self.history.batch = batch
         if fused is not False and reason is None:
             assert isinstance(self.network, CoordinateNetwork)
-            self.gradients = Blocks(self.network, self.problem, self.parameters, block)
+            self.gradients = Blocks(self.network, self.problem, self.parameters, block, self.batches)
         else:
             reason = why_not_parts(self.network, self.problem)
             if reason is not None and block is not None and block < len(self.problem.coordinates):
                 raise ValueError(f"block={block} does not apply: {reason}.")
-            self.gradients = Autograd(self.network, self.problem, self.parameters, precision, compile, block)
+            self.gradients = Autograd(
+                self.network, self.problem, self.parameters, precision, compile, block, self.batches
+            )
         self.history.route, self.history.block = self.gradients.route, self.gradients.block
         outer = torch.is_autocast_enabled(self.problem.coordinates.device.type)
         self.precision = f"{precision}, under autocast" if outer else precision
@@ -83,7 +96,7 @@ class Run:
     @property
     def chosen_block(self) -> int | None:
         step = self.gradients
-        by_itself = isinstance(step, Autograd) and step.chosen and step.block < len(self.problem.coordinates)
+        by_itself = isinstance(step, Autograd) and step.chosen and step.block < step.points
         return step.block if by_itself else None
 
     def take_block(self, block: int) -> None:
@@ -94,9 +107,18 @@ class Run:
     def evaluate(self, last: bool) -> LossAndError:
         """Loss and mean squared error of the weights as they are, and gradients unless it is the last time."""
         if not last:
-            return self.gradients()
+            loss, error = self.gradients()
+            if self.batches is None:
+                return loss, error
+            look = self.done % math.ceil(self.steps / _LOOKS) == 0
+            return loss, found_error(self.problem, self._all_values()) if look else None
         values = self.problem.values(self.network)
         return self.problem.loss(values).detach(), found_error(self.problem, values)
+
+    def _all_values(self) -> Tensor:
+        values = self.problem.values(self.network)
+        torch.clear_autocast_cache()  # of weights in half precision, here without their gradients
+        return values
 
     def note(self, loss: Tensor, error: Tensor | None) -> None:
         self.unread.append((loss, error))

@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from ._activations import ComplexLinear
 from ._encoding import PositionalEncoding
 from ._match import check_shape, mismatch
-from ._measured import SquaredError, is_pointwise
+from ._measured import Points, is_pointwise
 from ._network import CoordinateNetwork
 from ._problem import Problem, found_error, gathered
 from ._random import random_state, set_random_state
 from ._room import points_at_a_time
+from ._sample import Batches
 
 _ENCODED = 1 << 26  # numbers that an encoding may have to be kept: 256 MB in float32
 
@@ -31,6 +32,7 @@ class Autograd:
 
     Args:
         block: how many points go through the network at a time; None: as many as there is memory for.
+        source: gives the points of a step, where not all of the problem's are in each.
     """
 
     route = "autograd"
@@ -43,13 +45,15 @@ class Autograd:
         precision: str,
         compile: bool,
         block: int | None = None,
+        source: Batches | None = None,
     ) -> None:
-        self.network, self.problem, self.parameters = network, problem, parameters
+        self.network, self.problem, self.parameters, self.source = network, problem, parameters, source
         self.forward: Callable[[Tensor], Tensor] = torch.compile(network) if compile else network
         low = precision == "bfloat16"
         device = problem.coordinates.device.type
         self.autocast = torch.autocast(device, dtype=torch.bfloat16) if low else contextlib.nullcontext()
-        points, self.chosen = problem.coordinates, block is None
+        points = problem.coordinates if source is None else problem.coordinates[: source.size]
+        self.points, self.chosen = len(points), block is None
         if block is None:
             with self.autocast:
                 whole = why_not_parts(network, problem) is not None
@@ -61,22 +65,25 @@ class Autograd:
         problem, points = self.problem, self.problem.coordinates
         for parameter in self.parameters:
             parameter.grad = None
+        if self.source is not None:
+            return self._once(self.source())
         if self.block < len(points):
-            return self._once(problem) if is_pointwise(problem) else self._twice(problem)
+            whole = is_pointwise(problem)
+            return self._once(Points(points, problem.target, problem.weight)) if whole else self._twice(problem)
         values = self._values(points)
         loss = checked_loss(problem, values)
         loss.backward()
         return loss.detach(), found_error(problem, values.detach())
 
-    def _once(self, problem: SquaredError) -> LossAndError:
+    def _once(self, points: Points) -> LossAndError:
         """A sum over the points: a block goes forward and back, and adds its part."""
-        target, weight = problem.target, problem.weight
+        target, weight = points.target, points.weight
         count = target.numel() if weight is None else float(weight.sum(dtype=torch.float64)) * target.shape[1]
         total, plain = target.new_zeros(2, dtype=torch.float64)
         for start in range(0, len(target), self.block):
-            part = slice(start, start + self.block)
-            square = (self._values(problem.coordinates[part]) - target[part]).square()
-            weighted = square if weight is None else square * weight[part]
+            part = points.at(slice(start, start + self.block))
+            square = (self._values(part.coordinates) - part.target).square()
+            weighted = square if part.weight is None else square * part.weight
             (weighted.sum() / count).backward()
             total += weighted.detach().sum(dtype=torch.float64)
             plain += square.detach().sum(dtype=torch.float64)
@@ -129,20 +136,24 @@ class Blocks:
         problem: Problem,
         parameters: Sequence[nn.Parameter],
         block: int | None = None,
+        source: Batches | None = None,
     ) -> None:
-        self.network, self.problem, self.parameters = network, problem, parameters
-        points = len(problem.coordinates)
+        self.network, self.problem, self.parameters, self.source = network, problem, parameters, source
+        self.points = points = len(problem.coordinates) if source is None else source.size
         blocked = network.blocked(None if block is None else min(block, points))
         assert blocked is not None
         self.blocked, self.block = blocked, min(blocked.rows, points)
         check_shape((points, blocked.widths[-1]), (points, problem.out_features))
         self.encoded: tuple[Tensor, Tensor] | None = None
         encoding = network.encoding
-        if isinstance(encoding, PositionalEncoding) and points * encoding.out_features > _ENCODED:
-            self.blocked.encode = encoding
+        if isinstance(encoding, PositionalEncoding):
+            if source is not None or points * encoding.out_features > _ENCODED:
+                self.blocked.encode = encoding
 
     def __call__(self) -> LossAndError:
         """Loss and mean squared error; gradients into every ``grad``."""
+        if self.source is not None:
+            return self.blocked.squared_error(*self.source())
         points = self._points()
         if is_pointwise(self.problem):
             return self.blocked.squared_error(points, self.problem.target, self.problem.weight)
