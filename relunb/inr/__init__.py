@@ -14,6 +14,8 @@ name                        what it is
 ``Grid``                    values on a grid, interpolated: the alternative to a network
 ``fit``                     trains a network on a problem, with checkpoints that survive a kill
 ``History``                 what ``fit`` returns: loss and PSNR after every step
+``choose_scale``            the scale whose network is best at points that it was not trained on
+``ScaleChoice``             what ``choose_scale`` returns
 ``preset``                  the paper's settings for a task and a method
 ``Preset``                  what ``preset`` returns: keywords of a network and of ``fit``
 ``render``                  a network as a picture, sound or volume of any size
@@ -43,6 +45,8 @@ name                        what it is
 from ._activations import Gabor as Gabor
 from ._activations import Gaussian as Gaussian
 from ._activations import Sine as Sine
+from ._choose_scale import ScaleChoice as ScaleChoice
+from ._choose_scale import choose_scale as choose_scale
 from ._coordinates import pixel_grid as pixel_grid
 from ._encoding import PositionalEncoding as PositionalEncoding
 from ._fit import fit as fit
@@ -79,8 +83,10 @@ __all__ = [
     "Preset",
     "Problem",
     "Radon",
+    "ScaleChoice",
     "Sine",
     "SuperResolutionProblem",
+    "choose_scale",
     "fit",
     "load",
     "pixel_grid",

@@ -37,6 +37,8 @@ def fit(
     fused: bool | None = None,
     block: int | None = None,
     batch: int | None = None,
+    holdout: float | None = None,
+    patience: int | None = None,
     precision: str = "float32",
     compile: bool = False,
     progress: bool = True,
@@ -59,8 +61,8 @@ def fit(
         stop_loss: end as soon as the loss is at most this.
         checkpoint: a file. If it exists, the run goes on from there, with the numbers of a run that was never broken;
             after a run it remains. It knows the run by all that changes its numbers: the problem's data and attributes,
-            the network's parts and settings, your own code, and the parameters here but ``stop_loss``. Of other weights
-            at the start it warns, and goes on with its own.
+            the network's parts and settings, your own code, and the parameters here but ``stop_loss`` and
+            ``patience``. Of other weights at the start it warns, and goes on with its own.
         checkpoint_every: steps between two checkpoints.
         fused: False takes autograd everywhere; True refuses where the fused step does not apply. Default: by itself.
         block: how many points go through the network at a time. By autograd all do by default, or a part where memory
@@ -69,6 +71,11 @@ def fit(
         batch: how many points a step draws, each from all that count, where the loss is a sum over points; default: all
             are in every step. A step is then as quick for a large picture as for a small one, and its gradient has
             noise. ``torch.manual_seed`` decides which are drawn, and a run that goes on draws those of an unbroken one.
+        holdout: the share of the points that count which is kept out of training, 0.1 for a tenth, where the loss is a
+            sum over points. The history has their PSNR: it tells of values between the points, which training PSNR does
+            not. They are the same points in every run.
+        patience: end when the PSNR of ``holdout`` has not been better for so many steps. The weights stay those of the
+            end.
         precision: "float32" leaves the network's own precision, float64 too; "tf32" lets a CUDA device round factors
             of matrix products; "bfloat16" is autocast.
         compile: train ``torch.compile(network)``.
@@ -79,8 +86,9 @@ def fit(
 
     Raises:
         TypeError: a parameter is of another type.
-        ValueError: a parameter is out of range, network and problem do not fit, the fused step, a block or a batch is
-            asked for where it does not apply, or the checkpoint belongs to another run; the message says what differs.
+        ValueError: a parameter is out of range, network and problem do not fit, the fused step, a block, a batch or
+            points to hold out are asked for where they do not apply, or the checkpoint belongs to another run; the
+            message says what differs.
         FloatingPointError: the loss became NaN or infinite.
         OSError: a checkpoint cannot be written, which is tried before the first step, or another run has its file; the
             one before is still there.
@@ -112,10 +120,18 @@ def fit(
         batch = check_count("batch", batch)
         if stop_loss is not None:
             raise ValueError("stop_loss needs the loss of all points, and with batch a step has that of some: use one.")
+    if holdout is not None:
+        holdout = check_positive("holdout", holdout)
+        if holdout >= 1:
+            raise ValueError(f"holdout is a share of the points, between 0 and 1; got {holdout:g}.")
+    if patience is not None:
+        patience = check_count("patience", patience)
+        if holdout is None:
+            raise ValueError("patience looks at points that are kept out of training: use holdout=0.1 with it.")
     compile, progress = check_flag("compile", compile), check_flag("progress", progress)
     if not isinstance(precision, str) or precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(map(repr, PRECISIONS))}; got {shown(precision)}.")
-    run.choose_route(fused, precision, compile, block, batch)
+    run.choose_route(fused, precision, compile, block, batch, holdout)
     kept = None if checkpoint is None else Kept(run, checkpoint)
     with contextlib.ExitStack() as held:
         if kept is not None:
@@ -126,14 +142,18 @@ def fit(
         held.enter_context(_precision(precision))
         held.enter_context(kept_memory())
         while True:
-            loss, error = run.evaluate(last=run.done == steps)
-            run.note(loss, error)
+            last = run.done == steps
+            loss, error = run.evaluate(last)
+            run.note(loss, error, run.look_at_held(last))
             reached = stop_loss is not None and float(loss) <= stop_loss
-            if run.first or run.done % _READ_EVERY == 0 or reached or run.done == steps or interrupted():
+            reached |= patience is not None and run.stale() >= patience
+            if run.first or run.done % _READ_EVERY == 0 or reached or last or interrupted():
                 run.read()
                 show()
-            if reached or run.done == steps:
+            if reached or last:
                 run.history.stopped = reached
+                if reached and not last:
+                    run.end_early()
                 break
             run.step()
             if kept is not None and (run.done - (kept.saved or 0) >= every or interrupted()):
@@ -166,6 +186,9 @@ def _bar(run: Run, progress: bool) -> Iterator[Callable[[], None]]:
             known = next((decibels for decibels in reversed(run.history.psnr) if not math.isnan(decibels)), None)
             if known is not None:
                 numbers["PSNR"] = f"{known:.2f} dB"
+            held = next((decibels for decibels in reversed(run.history.holdout) if not math.isnan(decibels)), None)
+            if held is not None:
+                numbers["held out"] = f"{held:.2f} dB"
             bar.set_postfix(numbers, refresh=False)
             bar.update(run.done - bar.n)
 

@@ -89,7 +89,7 @@ class Problem(nn.Module):
         """The network at all points, (points, out_features), a part at a time and without a graph."""
         if not callable(network):
             raise TypeError(f"network must be a torch.nn.Module; got {shown(network)}.")
-        return gathered(network, self.coordinates, _ROWS)
+        return gathered(network, self.coordinates)
 
     def estimate(self, network: nn.Module) -> Tensor:
         """The picture, scan or sound that the network stands for, in the shape of the data."""
@@ -100,7 +100,7 @@ class Problem(nn.Module):
         return values
 
 
-def gathered(network: Callable[[Tensor], Tensor], points: Tensor, rows: int) -> Tensor:
+def gathered(network: Callable[[Tensor], Tensor], points: Tensor, rows: int = _ROWS) -> Tensor:
     """A network's values at so many points at a time, in one tensor.
 
     It is made first: between two parts' layers, the values of a part would keep the memory around them from reuse.

@@ -61,6 +61,8 @@ class Kept:
         }
         if run.chosen_block is not None:
             state["block"] = run.chosen_block
+        if run.held is not None:
+            state["holdout"] = run.history.holdout[: run.done + 1]
         if run.batches is not None:
             state["batches"] = run.batches.generator.get_state()
         torch.save(state, memory)
@@ -111,7 +113,7 @@ class Kept:
             return
         trained = sum(p.numel() * p.element_size() for p in run.parameters)
         data = self._state()
-        self.file.try_room(len(data) + 2 * trained + 20 * min(every, run.steps))
+        self.file.try_room(len(data) + 2 * trained + 30 * min(every, run.steps))
         try:
             torch.load(io.BytesIO(data), weights_only=True)
         except Exception as error:
@@ -145,6 +147,8 @@ class Kept:
             all(_alike(tensor, buffers[name]) for name, tensor in state["problem"].items()),
             _alike(state["random"][0], here),
         ]
+        if run.held is not None:
+            sound.append(len(state["holdout"]) >= done and all(type(number) is float for number in state["holdout"]))
         if run.batches is not None:
             sound.append(_alike(state["batches"], run.batches.generator.get_state()))
         for index, moments in state["optimizer"].items():
@@ -166,6 +170,8 @@ class Kept:
         run.done = done
         # The loss after the last step is computed again: it belongs to the step that follows.
         run.history.loss, run.history.psnr = loss[:done], psnr[:done]
+        if run.held is not None:
+            run.history.holdout = state["holdout"][:done]
         run.history.seconds = seconds
         run.started = time.perf_counter()
 
@@ -179,6 +185,7 @@ class Kept:
             "decay": str(run.decay),
             "precision": run.precision,
             **({} if run.history.batch is None else {"batch": str(run.history.batch)}),
+            **({} if run.holdout is None else {"holdout": str(run.holdout)}),
         }
 
 

@@ -8,12 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from ._match import check_start
+from ._measured import Points
 from ._network import CoordinateNetwork
-from ._problem import Problem, found_error
-from ._sample import batches
+from ._problem import Problem, found_error, gathered
+from ._sample import All, batches, parted
 from ._steps import Autograd, Blocks, LossAndError, why_not_blocks, why_not_parts
 
 _LOOKS = 10  # at all points in a run whose steps draw some
+_HELD_LOOKS = 100  # at the points that are kept out of training, which are few
 
 
 @dataclass
@@ -23,13 +25,15 @@ class History:
     Attributes:
         loss: after 0, 1, ..., n steps; the last one belongs to the weights as they are. With ``batch`` each is that of
             the points which the next step drew, and the last one that of all points.
-        psnr: at the same moments, in decibels, over all points; NaN where the problem has no reference, and with
-            ``batch`` at other moments than after every tenth of the steps and at the end.
+        psnr: at the same moments, in decibels, over all points, with ``holdout`` those that are trained on; NaN where
+            the problem has no reference, and with ``batch`` but after every tenth of the steps and at the end.
+        holdout: of the points that were kept out of training, after every hundredth of the steps and at the end, else
+            NaN; empty without ``holdout``.
         seconds: spent training, over all parts of a run that was resumed.
         route: "fused", by blocks without autograd, or "autograd".
         block: how many points went through the network at a time.
         batch: how many points a step drew; None: all were in each.
-        stopped: whether ``stop_loss`` was reached.
+        stopped: whether ``stop_loss`` was reached, or ``patience`` came to its end.
 
     Example:
         >>> History(loss=[0.5, 0.1], psnr=[3.0, 10.0], route="fused").loss[-1]
@@ -38,6 +42,7 @@ class History:
 
     loss: list[float] = field(default_factory=list)
     psnr: list[float] = field(default_factory=list)
+    holdout: list[float] = field(default_factory=list)
     seconds: float = 0.0
     route: str = "autograd"
     block: int = 0
@@ -67,28 +72,34 @@ class Run:
         self.optimizer = torch.optim.Adam(self.parameters, lr=lr, fused=fused)
         self.optimizer.zero_grad()
         self.history, self.done, self.first = History(), 0, True
-        self.unread: list[LossAndError] = []
+        self.unread: list[tuple[Tensor, Tensor | None, Tensor | None]] = []
         self.started = time.perf_counter()
 
     def choose_route(
-        self, fused: bool | None, precision: str, compile: bool, block: int | None = None, batch: int | None = None
+        self,
+        fused: bool | None,
+        precision: str,
+        compile: bool,
+        block: int | None = None,
+        batch: int | None = None,
+        holdout: float | None = None,
     ) -> None:
         reason = why_not_blocks(self.network, self.problem, precision, compile)
         if fused and reason:
             raise ValueError(f"the fused step does not apply: {reason}.")
         self.gradients: Autograd | Blocks
-        self.batches = None if batch is None else batches(self.problem, batch)
-        self.history.batch = batch
+        self.trained, self.held = (None, None) if holdout is None else parted(self.problem, holdout)
+        self.batches = None if batch is None else batches(self.problem, batch, self.trained)
+        self.history.batch, self.holdout = batch, holdout
+        source = self.batches or (None if self.trained is None else All(self.trained))
         if fused is not False and reason is None:
             assert isinstance(self.network, CoordinateNetwork)
-            self.gradients = Blocks(self.network, self.problem, self.parameters, block, self.batches)
+            self.gradients = Blocks(self.network, self.problem, self.parameters, block, source)
         else:
             reason = why_not_parts(self.network, self.problem)
             if reason is not None and block is not None and block < len(self.problem.coordinates):
                 raise ValueError(f"block={block} does not apply: {reason}.")
-            self.gradients = Autograd(
-                self.network, self.problem, self.parameters, precision, compile, block, self.batches
-            )
+            self.gradients = Autograd(self.network, self.problem, self.parameters, precision, compile, block, source)
         self.history.route, self.history.block = self.gradients.route, self.gradients.block
         outer = torch.is_autocast_enabled(self.problem.coordinates.device.type)
         self.precision = f"{precision}, under autocast" if outer else precision
@@ -106,36 +117,72 @@ class Run:
 
     def evaluate(self, last: bool) -> LossAndError:
         """Loss and mean squared error of the weights as they are, and gradients unless it is the last time."""
-        if not last:
-            loss, error = self.gradients()
-            if self.batches is None:
-                return loss, error
-            look = self.done % math.ceil(self.steps / _LOOKS) == 0
-            return loss, found_error(self.problem, self._all_values()) if look else None
-        values = self.problem.values(self.network)
-        return self.problem.loss(values).detach(), found_error(self.problem, values)
+        if last:
+            return self.look()
+        loss, error = self.gradients()
+        if self.batches is not None:
+            error = self.look()[1] if self.done % math.ceil(self.steps / _LOOKS) == 0 else None
+        return loss, error
 
-    def _all_values(self) -> Tensor:
-        values = self.problem.values(self.network)
-        torch.clear_autocast_cache()  # of weights in half precision, here without their gradients
-        return values
+    def look(self) -> LossAndError:
+        """Loss and mean squared error of all points that are trained on."""
+        if self.trained is None:
+            values = self.problem.values(self.network)
+            torch.clear_autocast_cache()  # of weights in half precision, here without their gradients
+            return self.problem.loss(values).detach(), found_error(self.problem, values)
+        error = self._error(self.trained)
+        return error, error
 
-    def note(self, loss: Tensor, error: Tensor | None) -> None:
-        self.unread.append((loss, error))
+    def look_at_held(self, last: bool) -> Tensor | None:
+        """Mean squared error of the points that are kept out of training, from time to time."""
+        if self.held is None or (self.done % math.ceil(self.steps / _HELD_LOOKS) and not last):
+            return None
+        return self._error(self.held)
+
+    @torch.no_grad()
+    def _error(self, points: Points) -> Tensor:
+        values = gathered(self.network, points.coordinates)
+        torch.clear_autocast_cache()
+        return (values.double() - points.target.double()).square().mean()
+
+    def note(self, loss: Tensor, error: Tensor | None, held: Tensor | None = None) -> None:
+        self.unread.append((loss, error, held))
+
+    def stale(self) -> int:
+        """For how many steps the held-out PSNR has not been better, where it was just looked at; else 0."""
+        if self.unread[-1][2] is None:
+            return 0
+        self.read()
+        seen = [-math.inf if math.isnan(decibels) else decibels for decibels in self.history.holdout]
+        return len(seen) - 1 - seen.index(max(seen))
+
+    def end_early(self) -> None:
+        """A run that ends before its last step knows all points as one that ends with it."""
+        self.read()
+        if self.batches is not None:
+            self.batches.undo()
+            loss, error = self.look()
+            self.history.loss[-1] = float(loss)
+            self.history.psnr[-1] = self._decibels(error)
 
     def read(self) -> None:
         """Move what was noted into the history, and look whether it is sound."""
-        for loss, error in self.unread:
+        for loss, error, held in self.unread:
             value = float(loss)
             if not math.isfinite(value):
                 raise FloatingPointError(f"the loss is {value} {self._why_not_finite()}.")
             self.history.loss.append(value)
-            self.history.psnr.append(math.nan if error is None else self.problem.decibels(float(error)))
+            self.history.psnr.append(self._decibels(error))
+            if self.held is not None:
+                self.history.holdout.append(self._decibels(held))
         self.unread.clear()
         self.first = False
         now = time.perf_counter()
         self.history.seconds += now - self.started
         self.started = now
+
+    def _decibels(self, error: Tensor | None) -> float:
+        return math.nan if error is None else self.problem.decibels(float(error))
 
     def _why_not_finite(self) -> str:
         """Where the first infinite loss comes from: before the first step it is no fault of the learning rate."""

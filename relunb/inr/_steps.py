@@ -20,7 +20,7 @@ from ._network import CoordinateNetwork
 from ._problem import Problem, found_error, gathered
 from ._random import random_state, set_random_state
 from ._room import points_at_a_time
-from ._sample import Batches
+from ._sample import All, Batches
 
 _ENCODED = 1 << 26  # numbers that an encoding may have to be kept: 256 MB in float32
 
@@ -45,7 +45,7 @@ class Autograd:
         precision: str,
         compile: bool,
         block: int | None = None,
-        source: Batches | None = None,
+        source: All | Batches | None = None,
     ) -> None:
         self.network, self.problem, self.parameters, self.source = network, problem, parameters, source
         self.forward: Callable[[Tensor], Tensor] = torch.compile(network) if compile else network
@@ -136,7 +136,7 @@ class Blocks:
         problem: Problem,
         parameters: Sequence[nn.Parameter],
         block: int | None = None,
-        source: Batches | None = None,
+        source: All | Batches | None = None,
     ) -> None:
         self.network, self.problem, self.parameters, self.source = network, problem, parameters, source
         self.points = points = len(problem.coordinates) if source is None else source.size
