@@ -9,7 +9,7 @@ from pathlib import Path
 
 from setuptools import Extension, setup
 
-SOURCES = [f"relunb/ops/_kernels{part}" for part in (".c", "_of_type.h", "_of_panels.h")]
+SOURCES = [f"relunb/ops/_kernels{part}" for part in (".c", "_of_type.h", "_of_panels.h", "_of_lanes.h")]
 built_from = hashlib.sha256(b"".join((Path(__file__).parent / file).read_bytes() for file in SOURCES)).hexdigest()
 kernels = Extension(
     "relunb.ops._kernels",

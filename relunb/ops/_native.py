@@ -58,7 +58,7 @@ def load(file: Path) -> Any:
 
 def _sources() -> bytes:
     """The SHA-256 of the sources beside this file, as setup.py counts it."""
-    files = (_HERE / f"_kernels{part}" for part in (".c", "_of_type.h", "_of_panels.h"))
+    files = (_HERE / f"_kernels{part}" for part in (".c", "_of_type.h", "_of_panels.h", "_of_lanes.h"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest().encode()
 
 

@@ -151,9 +151,11 @@ def straddled(n, count):
 
 @pytest.mark.parametrize("n", [2, 3, 7, 11, 19, 32])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_the_compiled_roots_are_those_of_torch(n, threads, monkeypatch):
+@pytest.mark.parametrize("panels", [1, 7, 8, 9, 30, 9001])
+def test_the_compiled_roots_are_those_of_torch(n, threads, panels, monkeypatch):
+    """Also where the last panels, or the last of those with several roots, do not fill a vector."""
     take("compiled kernel", monkeypatch)
-    c = straddled(n, 9001)
+    c = straddled(n, panels)
     noise = c.abs().sum(1) * 1e-15
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
@@ -163,7 +165,7 @@ def test_the_compiled_roots_are_those_of_torch(n, threads, monkeypatch):
         torch.set_num_threads(before)
     assert by_kernel is not None
     ours, unclear = by_kernel
-    assert unclear.sum() < 0.01 * len(c)
+    assert unclear.sum() <= 1 + 0.01 * len(c)
     _, runs = ours.panel.unique_consecutive(return_counts=True)
     assert len(runs) == len(ours.panel.unique())  # the roots of a panel lie in a row
     clear = (~unclear & (c.abs().sum(1) > noise)).nonzero().squeeze(1)
