@@ -34,8 +34,10 @@ _BEFORE = {"relunb.inr._problem": "relunb.inr._problems", "relunb.inr._coordinat
 _UNTOLD = {"__dict__", "__weakref__", "__doc__", "__module__", "__annotations__", "__firstlineno__", "__qualname__"}
 
 
-def describe(network: nn.Module, problem: nn.Module) -> dict[str, str]:
+def describe(network: nn.Module, problem: nn.Module, **more: Any) -> dict[str, str]:
     """Every part, attribute, hook, shape and datum of a network and a problem, and the code that is not of a library.
+
+    And of what else has a part in the run, by its name.
 
     What the network learns is told by its shape alone, and what its state keeps as well.
     """
@@ -62,6 +64,8 @@ def describe(network: nn.Module, problem: nn.Module) -> dict[str, str]:
                 told[f"{owner}'s {name}"] = f"{tuple(tensor.shape)} {tensor.dtype}{frozen}"
             elif id(tensor) not in known:
                 told[f"{owner}'s {name}"] = _told(tensor, known, beside)
+    for name, value in more.items():
+        told[name] = _told(value, known, beside)
     while new := beside.keys() - told.keys():
         for name in new:
             told[name] = _told(beside[name], known, beside)

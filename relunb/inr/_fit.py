@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .._checks import check_count, check_flag, check_positive, shown
 from ..ops import kept_memory
@@ -31,6 +31,8 @@ def fit(
     steps: int = 1000,
     lr: float = 1e-3,
     decay: float = 0.1,
+    warmup: int = 0,
+    penalty: Callable[[nn.Module], Tensor] | None = None,
     stop_loss: float | None = None,
     checkpoint: str | Path | None = None,
     checkpoint_every: int = 100,
@@ -50,6 +52,18 @@ def fit(
     says which way was taken; both give the same losses to rounding. In float32 rounding may put a point on the other
     side of a kink of psi, so that at a large scale two runs part after some steps, whichever way they go.
 
+    A ``penalty`` is a function of the network that is added to the loss. The variation norm of the paper, weight decay
+    and total variation, here of the picture at 64 x 64 points::
+
+        penalty=lambda network: 1e-7 * relunb.wavelet.deep_variation_norm(network)
+        penalty=lambda network: 1e-6 * sum(weight.square().sum() for weight in network.parameters())
+
+        points = relunb.inr.pixel_grid(64, 64)
+
+        def penalty(network):
+            picture = network(points).reshape(64, 64)
+            return 1e-2 * (picture.diff(dim=0).abs().mean() + picture.diff(dim=1).abs().mean())
+
     Ctrl-C ends after the step that runs, with a checkpoint where one was asked for; a second Ctrl-C ends at once.
 
     Args:
@@ -58,6 +72,8 @@ def fit(
         steps: T of the schedule.
         lr: the first learning rate.
         decay: the last learning rate is ``lr * decay``.
+        warmup: over so many steps the rate rises to that of the schedule, evenly.
+        penalty: takes the network and gives a number, a tensor that its gradient can be taken of.
         stop_loss: end as soon as the loss is at most this.
         checkpoint: a file. If it exists, the run goes on from there, with the numbers of a run that was never broken;
             after a run it remains. It knows the run by all that changes its numbers: the problem's data and attributes,
@@ -85,7 +101,7 @@ def fit(
         :class:`relunb.inr.History`.
 
     Raises:
-        TypeError: a parameter is of another type.
+        TypeError: a parameter is of another type, or ``penalty`` gives something else than one number.
         ValueError: a parameter is out of range, network and problem do not fit, the fused step, a block, a batch or
             points to hold out are asked for where they do not apply, or the checkpoint belongs to another run; the
             message says what differs.
@@ -106,7 +122,11 @@ def fit(
         raise TypeError(f"network must be a torch.nn.Module; got {type(network).__name__}.")
     if not isinstance(problem, Problem):
         raise TypeError(f"problem must be a relunb.inr.Problem; got {type(problem).__name__}.")
-    run = Run(network, problem, check_count("steps", steps), check_positive("lr", lr), check_positive("decay", decay))
+    steps = check_count("steps", steps)
+    warmup = check_count("warmup", warmup, least=0, most=steps)
+    if penalty is not None and not callable(penalty):
+        raise TypeError(f"penalty must be a function of the network, like lambda network: ...; got {shown(penalty)}.")
+    run = Run(network, problem, steps, check_positive("lr", lr), check_positive("decay", decay), warmup, penalty)
     every = check_count("checkpoint_every", checkpoint_every)
     if stop_loss is not None:
         check_positive("stop_loss", stop_loss)

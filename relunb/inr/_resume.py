@@ -178,15 +178,16 @@ class Kept:
     def _describe(self) -> dict[str, str]:
         """What must be the same for a run to go on."""
         run = self.run
-        return {
-            **describe(run.network, run.problem),
+        more = {} if run.penalty is None else {"the penalty": run.penalty}
+        told = {
+            **describe(run.network, run.problem, **more),
             "steps": str(run.steps),
             "lr": str(run.lr),
             "decay": str(run.decay),
             "precision": run.precision,
-            **({} if run.history.batch is None else {"batch": str(run.history.batch)}),
-            **({} if run.holdout is None else {"holdout": str(run.holdout)}),
         }
+        later = {"batch": run.history.batch, "holdout": run.holdout, "warmup": run.warmup or None}
+        return told | {name: str(value) for name, value in later.items() if value is not None}
 
 
 def _generators() -> dict[str, Any]:

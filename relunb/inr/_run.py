@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -12,7 +13,15 @@ from ._measured import Points
 from ._network import CoordinateNetwork
 from ._problem import Problem, found_error, gathered
 from ._sample import All, batches, parted
-from ._steps import Autograd, Blocks, LossAndError, why_not_blocks, why_not_parts
+from ._steps import (
+    Autograd,
+    Blocks,
+    LossAndError,
+    add_gradients,
+    checked_penalty,
+    why_not_blocks,
+    why_not_parts,
+)
 
 _LOOKS = 10  # at all points in a run whose steps draw some
 _HELD_LOOKS = 100  # at the points that are kept out of training, which are few
@@ -23,8 +32,8 @@ class History:
     """What :func:`relunb.inr.fit` saw.
 
     Attributes:
-        loss: after 0, 1, ..., n steps; the last one belongs to the weights as they are. With ``batch`` each is that of
-            the points which the next step drew, and the last one that of all points.
+        loss: after 0, 1, ..., n steps, with the penalty; the last one belongs to the weights as they are. With
+            ``batch`` each is that of the points which the next step drew, and the last one that of all points.
         psnr: at the same moments, in decibels, over all points, with ``holdout`` those that are trained on; NaN where
             the problem has no reference, and with ``batch`` but after every tenth of the steps and at the end.
         holdout: of the points that were kept out of training, after every hundredth of the steps and at the end, else
@@ -60,8 +69,18 @@ class Run:
         precision: in words, as a checkpoint tells it.
     """
 
-    def __init__(self, network: nn.Module, problem: Problem, steps: int, lr: float, decay: float) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        problem: Problem,
+        steps: int,
+        lr: float,
+        decay: float,
+        warmup: int = 0,
+        penalty: Callable[[nn.Module], Tensor] | None = None,
+    ) -> None:
         self.network, self.problem, self.steps, self.lr, self.decay = network, problem, steps, lr, decay
+        self.warmup, self.penalty = warmup, penalty
         check_start(network, problem)
         self.parameters = [p for p in network.parameters() if p.requires_grad]
         if not self.parameters:
@@ -120,12 +139,22 @@ class Run:
         if last:
             return self.look()
         loss, error = self.gradients()
+        if self.penalty is not None:
+            more = checked_penalty(self.penalty, self.network)
+            add_gradients(self.parameters, torch.autograd.grad(more, self.parameters, allow_unused=True))
+            loss = loss + more.detach()
         if self.batches is not None:
             error = self.look()[1] if self.done % math.ceil(self.steps / _LOOKS) == 0 else None
         return loss, error
 
     def look(self) -> LossAndError:
         """Loss and mean squared error of all points that are trained on."""
+        loss, error = self._look()
+        if self.penalty is not None:
+            loss = loss + checked_penalty(self.penalty, self.network).detach()
+        return loss, error
+
+    def _look(self) -> LossAndError:
         if self.trained is None:
             values = self.problem.values(self.network)
             torch.clear_autocast_cache()  # of weights in half precision, here without their gradients
@@ -191,6 +220,8 @@ class Run:
         for name, parameter in self.network.named_parameters():
             if not parameter.isfinite().all():
                 return f"before the first step: the network's {name} has values that are not finite"
+        if self.penalty is not None and not self.penalty(self.network).isfinite().all():
+            return "before the first step: the penalty is not finite"
         with torch.no_grad():
             values = self.problem.values(self.network)
         if not values.isfinite().all():
@@ -205,5 +236,7 @@ class Run:
     def step(self) -> None:
         for group in self.optimizer.param_groups:
             group["lr"] = self.lr * self.decay ** (self.done / self.steps)
+            if self.done < self.warmup:
+                group["lr"] *= (self.done + 1) / self.warmup
         self.optimizer.step()
         self.done += 1

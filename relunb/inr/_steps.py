@@ -220,6 +220,20 @@ def add_gradients(parameters: Sequence[nn.Parameter], more: Sequence[Tensor | No
             parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
 
 
+def checked_penalty(penalty: Callable[[nn.Module], Tensor], network: nn.Module) -> Tensor:
+    """``penalty(network)``, which is your own."""
+    found = penalty(network)
+    if not isinstance(found, Tensor) or found.numel() != 1 or not found.requires_grad:
+        told = f"a tensor of shape {tuple(found.shape)}" if isinstance(found, Tensor) else f"a {type(found).__name__}"
+        if isinstance(found, Tensor) and found.numel() == 1:
+            told = "a number that does not depend on them"
+        raise TypeError(
+            "penalty must make one number of the network, a tensor that depends on its weights by torch's operations; "
+            f"it gave {told}."
+        )
+    return found.reshape(())
+
+
 def checked_loss(problem: Problem, values: Tensor) -> Tensor:
     """``problem.loss(values)``, which may be your own."""
     loss = problem.loss(values)
