@@ -30,12 +30,15 @@ name                        what it is
 =========================== =============================================================================
 ``ImageProblem``            an image from its pixels, or from some of them
 ``AudioProblem``            a sound from its samples
+``VolumeProblem``           a volume from its voxels, or a video from its frames
 ``SuperResolutionProblem``  an image from one of lower resolution
 ``CTProblem``               a slice from its X-ray projections
 ``Problem``                 the class to derive your own from
 ``Radon``                   line integrals of an image, and their exact adjoint
 ``read_image``              a picture from a file, upright and in [0, 1]
 ``write_image``             a picture to a file
+``read_sound``              a sound from a WAV file, all its channels in [-1, 1]
+``write_sound``             a sound to a WAV file
 ``pixel_grid``              the coordinates of every pixel
 ``psnr``                    peak signal-to-noise ratio in decibels
 ``ssim``                    structural similarity
@@ -68,7 +71,10 @@ from ._replace import replace_activation as replace_activation
 from ._run import History as History
 from ._saved import load as load
 from ._saved import save as save
+from ._sounds import read_sound as read_sound
+from ._sounds import write_sound as write_sound
 from ._ssim import ssim as ssim
+from ._volume import VolumeProblem as VolumeProblem
 
 __all__ = [
     "AudioProblem",
@@ -86,6 +92,7 @@ __all__ = [
     "ScaleChoice",
     "Sine",
     "SuperResolutionProblem",
+    "VolumeProblem",
     "choose_scale",
     "fit",
     "load",
@@ -93,9 +100,11 @@ __all__ = [
     "preset",
     "psnr",
     "read_image",
+    "read_sound",
     "render",
     "replace_activation",
     "save",
     "ssim",
     "write_image",
+    "write_sound",
 ]

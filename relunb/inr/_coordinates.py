@@ -46,6 +46,17 @@ def pixels(shape: Sequence[int], data: Tensor) -> Tensor:
         return pixel_grid(shape[0], shape[1], data.dtype)
 
 
+def lattice(sides: Sequence[int], data: Tensor) -> Tensor:
+    """The coordinates of the points of a regular grid over [-1, 1]^n, in the precision and on the device of the data.
+
+    Raises:
+        ValueError: there are more than 2**30 points.
+    """
+    if math.prod(sides) > _MOST:
+        raise ValueError(f"there must be at most {_MOST:,} points; got {math.prod(sides):,}.")
+    return torch.cartesian_prod(*(torch.linspace(-1, 1, n, dtype=data.dtype, device=data.device) for n in sides))
+
+
 def times(extent: float, samples: Tensor) -> Tensor:
     """A time for each sample, and no two alike."""
     info = torch.finfo(samples.dtype)
