@@ -41,7 +41,6 @@ from ._inner_product import inner_product as inner_product
 from ._knots import KNOTS as KNOTS
 from ._knots import VALUES as VALUES
 from ._knots import WEIGHTS as WEIGHTS
-from ._knots import seven_relus as seven_relus
 from ._relu_gram import relu_condition_number as relu_condition_number
 from ._relu_gram import relu_gram as relu_gram
 from ._shift_condition import shift_condition_number as shift_condition_number

@@ -1,0 +1,85 @@
+"""Chapters that run where they are read: the button, what each page's cells need, and a policy that asks nobody else."""
+
+import json
+import posixpath
+from pathlib import Path
+from typing import Any
+
+import live_cells
+import live_files
+from execute import source_of
+
+# Scripts and styles that the theme writes into the page are ours; no other host is asked, whatever a cell does.
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' blob: data:; worker-src 'self' blob:; "
+    "object-src 'none'; base-uri 'self'; form-action 'self'"
+)
+
+
+def entries(chapter: Path) -> list[dict[str, str]]:
+    """The code cells of a page for its script, in their order.
+
+    ``why``: what a cell needs that a browser lacks. ``hidden``: the source of a live cell that the page does not show,
+    where a later cell needs it. Neither: a live cell, whose source stands on the page.
+    """
+    import jupytext
+
+    notebook = jupytext.reads(source_of(chapter), fmt="md:myst")
+    code = [(cell.source, cell.metadata.get("tags", [])) for cell in notebook.cells if cell.cell_type == "code"]
+    found = []
+    for cell in live_cells.analysed(code):
+        if not cell.hidden:
+            found.append({} if cell.live else {"why": _words(cell.missing)})
+        elif cell.live and cell.binds:
+            found.append({"hidden": cell.source})
+    return found
+
+
+def _words(missing: tuple[str, ...]) -> str:
+    *first, last = (f"{name}" for name in missing[:3])
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _copy_files(app: Any) -> None:
+    if app.builder.format != "html":
+        return
+    home = live_files.made()
+    app.config.html_static_path.append(str(home.parent / "served"))
+    _serve(home)
+    app.add_css_file("live.css")
+
+
+def _serve(home: Path) -> None:
+    """A folder that holds this version alone, for Sphinx to copy."""
+    import shutil
+
+    served = home.parent / "served"
+    if not (served / home.name).exists():
+        shutil.rmtree(served, ignore_errors=True)
+        shutil.copytree(home, served / home.name)
+
+
+def _add_to_page(app: Any, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    if app.builder.format != "html":
+        return
+    tag = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+    context["metatags"] = f"{context.get('metatags', '')}\n{tag}"
+    source = Path(app.confdir) / f"{pagename}.md"
+    if doctree is None or not source.exists() or "{code-cell}" not in source_of(source):
+        return
+    up = "../" * pagename.count("/")
+    data = {
+        "home": f"{up}_static/{live_files.made().name}/",
+        "notebook": posixpath.join(f"{up}_sources", f"{pagename}.ipynb"),
+        "cells": entries(source),
+    }
+    text = json.dumps(data, ensure_ascii=False).replace("</", "<\\/")
+    context["body"] += f'<script type="application/json" id="relunb-live">{text}</script>'
+    app.add_js_file(f"{live_files.made().name}/button.js", type="module")
+
+
+def setup(app: Any) -> dict[str, bool]:
+    app.connect("builder-inited", _copy_files)
+    app.connect("html-page-context", _add_to_page)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
