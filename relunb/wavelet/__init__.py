@@ -43,6 +43,7 @@ from ._knots import VALUES as VALUES
 from ._knots import WEIGHTS as WEIGHTS
 from ._relu_gram import relu_condition_number as relu_condition_number
 from ._relu_gram import relu_gram as relu_gram
+from ._seven_relus import seven_relus as seven_relus
 from ._shift_condition import shift_condition_number as shift_condition_number
 from ._variation_norm import deep_variation_norm as deep_variation_norm
 from ._variation_norm import variation_norm as variation_norm
