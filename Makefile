@@ -47,11 +47,12 @@ serve: book ## build the book and serve it on this machine alone
 	@echo "Serving on http://127.0.0.1:$(PORT) (Ctrl-C ends it)"
 	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
 
-lint: $(READY)-lint ## ruff, pyright, and the chapters' cells
+lint: $(READY)-lint ## ruff, pyright, the chapters' cells, and the JavaScript of pages that run
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet . || { echo "make lint: run $(BIN)/ruff format ." >&2; exit 1; }
 	@$(BIN)/python book/_ext/lint_chapters.py
 	@$(BIN)/pyright --pythonpath $(BIN)/python
+	@$(BIN)/python book/_ext/live_files.py --lint
 
 results: $(READY)-test ## make stored results that are missing or named, ARGS=imaging (an hour each; Ctrl-C is safe, the same command goes on)
 	@$(BIN)/python -m relunb.book.studies $(ARGS)

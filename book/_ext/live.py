@@ -1,4 +1,4 @@
-"""Chapters that run where they are read: the button, what each page's cells need, and a policy that asks nobody else."""
+"""Chapters that run where they are read: the button, what each cell needs, and a policy that asks nobody else."""
 
 import json
 import posixpath
@@ -37,27 +37,14 @@ def entries(chapter: Path) -> list[dict[str, str]]:
 
 
 def _words(missing: tuple[str, ...]) -> str:
-    *first, last = (f"{name}" for name in missing[:3])
-    return f"{', '.join(first)} and {last}" if first else last
+    return " and ".join(sorted(missing, key=lambda name: name != "torch")[:2])
 
 
 def _copy_files(app: Any) -> None:
     if app.builder.format != "html":
         return
-    home = live_files.made()
-    app.config.html_static_path.append(str(home.parent / "served"))
-    _serve(home)
+    app.config.html_static_path.append(str(live_files.made().parent))
     app.add_css_file("live.css")
-
-
-def _serve(home: Path) -> None:
-    """A folder that holds this version alone, for Sphinx to copy."""
-    import shutil
-
-    served = home.parent / "served"
-    if not (served / home.name).exists():
-        shutil.rmtree(served, ignore_errors=True)
-        shutil.copytree(home, served / home.name)
 
 
 def _add_to_page(app: Any, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
@@ -72,6 +59,7 @@ def _add_to_page(app: Any, pagename: str, templatename: str, context: dict[str, 
     data = {
         "home": f"{up}_static/{live_files.made().name}/",
         "notebook": posixpath.join(f"{up}_sources", f"{pagename}.ipynb"),
+        "megabytes": round(sum(file.stat().st_size for file in live_files.made().iterdir()) / 1e6),
         "cells": entries(source),
     }
     text = json.dumps(data, ensure_ascii=False).replace("</", "<\\/")

@@ -140,8 +140,8 @@ class _Names(ast.NodeVisitor):
             for inner in ast.walk(part)
             if isinstance(inner, ast.Name) and not isinstance(inner.ctx, ast.Load)
         }
-        outer = set().union(*self._local)
-        self._later.append((ast.Module([b if isinstance(b, ast.stmt) else ast.Expr(b) for b in body], []), local | outer))
+        statements = [part if isinstance(part, ast.stmt) else ast.Expr(part) for part in body]
+        self._later.append((ast.Module(statements, []), local.union(*self._local)))
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         for decorator in node.decorator_list:

@@ -18,10 +18,17 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "book" / "live"
 MADE = ROOT / "_build" / ".live"
+SERVED = MADE / "served"  # the one folder that the book copies
 RUNTIME = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "pyodide-lock.json", "python_stdlib.zip")
 FETCHED = ("pyodide.asm.wasm", "pyodide-lock.json", "python_stdlib.zip", "packages.zip")
 LIBRARIES = ("sympy", "mpmath")
-LEFT_OUT = ("/tests/", "sympy/benchmarks/", "sympy/parsing/latex/", "sympy/parsing/autolev/", "sympy/testing/runtests.py")
+LEFT_OUT = (
+    "/tests/",
+    "sympy/benchmarks/",
+    "sympy/parsing/latex/",
+    "sympy/parsing/autolev/",
+    "sympy/testing/runtests.py",
+)
 OURS = ("relunb/__init__.py", "relunb/check", "relunb/wavelet/_knots.py", "relunb/book/__init__.py")
 OURS += ("relunb/book/_show.py", "relunb/book/answers.py")
 
@@ -53,12 +60,12 @@ def number() -> str:
 
 def made() -> Path:
     """The folder of the files; made where there is none for this state."""
-    home = MADE / f"live-{number()}"
+    home = SERVED / f"live-{number()}"
     if home.exists():
         return home
     modules = _modules()
-    MADE.mkdir(parents=True, exist_ok=True)
-    for old in MADE.glob("live-*"):
+    SERVED.mkdir(parents=True, exist_ok=True)
+    for old in SERVED.iterdir():
         shutil.rmtree(old)
     with tempfile.TemporaryDirectory(dir=MADE, prefix=".making-") as folder:
         new = Path(folder) / "files"
@@ -83,10 +90,10 @@ def made() -> Path:
     return home
 
 
-def _modules() -> Path:
+def _modules(*, tools: bool = False) -> Path:
     """The packages of package-lock.json; npm refuses what has another digest than the lock says."""
     lock = (SOURCES / "package-lock.json").read_bytes()
-    home = MADE / f"npm-{hashlib.sha256(lock).hexdigest()[:12]}"
+    home = MADE / f"npm-{hashlib.sha256(lock).hexdigest()[:12]}{'-lint' if tools else ''}"
     modules = home / "node_modules"
     if (home / ".whole").exists():
         return modules
@@ -95,9 +102,9 @@ def _modules() -> Path:
     for name in ("package.json", "package-lock.json"):
         shutil.copy(SOURCES / name, home / name)
     _, npm = node()
-    command = [*npm, "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    if subprocess.run(command, cwd=home).returncode:
-        sys.exit("make book: npm could not fetch what pages that run Python need; its message is above.")
+    command = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    if subprocess.run([*command, *([] if tools else ["--omit=dev"])], cwd=home, stdout=subprocess.DEVNULL).returncode:
+        sys.exit("make: npm could not fetch what pages that run Python need; its message is above.")
     (home / ".whole").touch()
     return modules
 
@@ -129,5 +136,19 @@ def _put(place: Path, files: Iterable[tuple[Path, Path]]) -> None:
         shutil.copy(source, place / name)
 
 
+def lint() -> int:
+    """Check the types and the style of our JavaScript; how many of the two checks failed."""
+    home = _modules(tools=True).parent
+    for file in SOURCES.iterdir():
+        if file.is_file():
+            shutil.copy(file, home / file.name)
+    program, _ = node()
+    checks = ("typescript/bin/tsc", "-p", "."), ("@biomejs/biome/bin/biome", "check", "--error-on-warnings", ".")
+    return sum(
+        subprocess.run([program, home / "node_modules" / script, *words], cwd=home).returncode != 0
+        for script, *words in checks
+    )
+
+
 if __name__ == "__main__":
-    print(made())
+    sys.exit(lint() if sys.argv[1:] == ["--lint"] else None if made() else 1)

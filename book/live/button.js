@@ -22,11 +22,19 @@ let page = null;
 
 /** Fetch what runs the page, at the first click. */
 function whole() {
-  page ??= import(new URL(live.home + "page.js", document.baseURI).href).then(({ Page }) => new Page(live, bar));
+  page ??= import(new URL(`${live.home}page.js`, document.baseURI).href).then(({ Page }) => new Page(live, bar));
   return page;
 }
 
 const bar = document.createElement("div");
+
+function countEdits() {
+  try {
+    return Object.keys(localStorage).filter((key) => key.startsWith(`relunb ${location.pathname} `)).length;
+  } catch {
+    return 0; // a browser that keeps nothing
+  }
+}
 
 function addBar() {
   bar.className = "relunb-bar";
@@ -37,9 +45,9 @@ function addBar() {
   status.setAttribute("role", "status");
   const reason = obstacle();
   button.disabled = reason !== "";
-  const edits = Object.keys(localStorage).filter((key) => key.startsWith(`relunb ${location.pathname} `)).length;
+  const edits = countEdits();
   const kept = edits ? ` Your ${edits === 1 ? "edit is" : `${edits} edits are`} kept.` : "";
-  status.textContent = reason || `Python and SymPy in your browser, 14 MB once.${kept}`;
+  status.textContent = reason || `Python and SymPy in your browser: ${live.megabytes} MB, once.${kept}`;
   button.addEventListener("click", async () => {
     button.disabled = true;
     status.textContent = "Fetching …";
@@ -61,7 +69,12 @@ function addAnswer(box) {
   const questions = JSON.parse(document.getElementById("relunb-questions")?.textContent ?? "[]");
   const id = `relunb-answer-${number}`;
   const form = document.createElement("form");
-  const field = Object.assign(document.createElement("input"), { id, type: "text", autocomplete: "off", spellcheck: false });
+  const field = Object.assign(document.createElement("input"), {
+    id,
+    type: "text",
+    autocomplete: "off",
+    spellcheck: false,
+  });
   field.setAttribute("aria-label", "Your answer");
   field.setAttribute("autocapitalize", "off");
   const check = Object.assign(document.createElement("button"), { type: "submit", textContent: "Check" });
@@ -79,12 +92,12 @@ function addAnswer(box) {
     event.preventDefault();
     check.disabled = true;
     verdict.className = "";
-    verdict.textContent = "Starting Python in your browser …";
+    verdict.textContent = "Fetching …";
     try {
-      (await whole()).judge(JSON.stringify(questions[number]), field.value, verdict);
+      await (await whole()).judge(JSON.stringify(questions[number]), field.value, verdict);
     } catch (error) {
       page = null;
-      verdict.textContent = `It did not start: ${/** @type {Error} */ (error).message}`;
+      verdict.textContent = `It did not start: ${/** @type {Error} */ (error).message} Press Check to try again.`;
     }
     check.disabled = false;
   });

@@ -41,7 +41,7 @@ export function editor(text, on) {
     on.run();
     return true;
   };
-  return new EditorView({
+  const view = new EditorView({
     state: EditorState.create({
       doc: text,
       extensions: [
@@ -61,4 +61,7 @@ export function editor(text, on) {
       ],
     }),
   });
+  // What is typed here is not for the page, where "/" goes to the search and an arrow to the next chapter.
+  view.dom.addEventListener("keydown", (event) => event.stopPropagation());
+  return view;
 }

@@ -61,7 +61,10 @@ function table(text) {
   const lines = text.trim().split("\n");
   if (lines.length < 2 || !/^\|[ :|-]+\|$/.test(lines[1])) return null;
   const cells = (/** @type {string} */ line) =>
-    line.replace(/^\| ?| ?\|$/g, "").split(/(?<!\\)\|/).map((cell) => cell.trim().replaceAll("\\|", "|"));
+    line
+      .replace(/^\| ?| ?\|$/g, "")
+      .split(/(?<!\\)\|/)
+      .map((cell) => cell.trim().replaceAll("\\|", "|"));
   const sides = cells(lines[1]).map((mark) => (mark.endsWith(":") ? "right" : "left"));
   const made = element("table", "table");
   const head = element("thead");
@@ -82,7 +85,12 @@ function table(text) {
   return box;
 }
 
-/** Text with formulas between dollars. @param {string} text */
-function words(text) {
-  return text.split(/\$([^$]+)\$/).map((part, index) => (index % 2 ? element("span", "math", `\\(${part}\\)`) : part));
+/** Text with formulas between dollars and code between backticks. @param {string} text */
+export function words(text) {
+  return text.split(/\$([^$]+)\$|`([^`]+)`/).map((part, index) => {
+    if (index % 3 === 1)
+      return part === undefined ? "" : element("span", "math notranslate nohighlight", `\\(${part}\\)`);
+    if (index % 3 === 2) return part === undefined ? "" : element("code", "", part);
+    return part;
+  });
 }

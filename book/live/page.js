@@ -1,13 +1,14 @@
 // The page while it runs: an editor in place of each live cell, and one worker that holds Python.
 
 import { editor, lineOf } from "./editor.js";
-import { shown } from "./outputs.js";
+import { shown, words } from "./outputs.js";
 
 /**
  * What the build wrote into the page.
  * @typedef {object} Live
  * @property {string} home where the runtime lies, relative to the page
  * @property {string} notebook the page as a notebook, relative to the page
+ * @property {number} megabytes what a first start fetches
  * @property {Entry[]} cells the code cells in their order
  *
  * @typedef {object} Entry
@@ -53,7 +54,9 @@ class Cell {
     this.state.setAttribute("role", "status");
     this.undo = button("Reset", "Put back the book's text and its result", () => this.reset());
     tools.append(
-      button("Run", "Run this cell, and before it those above that have not run (Shift-Enter)", () => this.page.run(this)),
+      button("Run", "Run this cell, and before it those above that have not run (Shift-Enter)", () =>
+        this.page.run(this),
+      ),
       button("Run all above", "Run every cell above this one again", () => this.page.runAbove(this)),
       this.undo,
       this.state,
@@ -127,9 +130,12 @@ export class Page {
     /** @type {Cell[]} */
     this.cells = [];
     this.opened = false;
+    this.judging = /** @type {HTMLElement | null} */ (null);
     this.running = /** @type {Cell | null} */ (null);
     this.queue = Promise.resolve();
     this.number = 0;
+    /** @type {Promise<void> | undefined} */
+    this.ready = undefined;
     /** @type {Map<number, (answer: any) => void>} */
     this.waiting = new Map();
   }
@@ -138,6 +144,7 @@ export class Page {
   async open() {
     if (!this.opened) {
       this.opened = true;
+      this.bar.classList.add("relunb-open");
       this.#editors();
       this.#tools();
     }
@@ -157,7 +164,7 @@ export class Page {
       if (why) {
         const note = document.createElement("p");
         note.className = "relunb-why";
-        note.textContent = `Not live: it needs ${why}. Run it in the notebook (make lab, or download it above).`;
+        note.textContent = `Needs ${why}: runs in make lab or the downloaded notebook, not in a browser.`;
         place.querySelector(".cell_input")?.append(note);
       } else {
         const source = place.querySelector(".cell_input pre")?.textContent ?? "";
@@ -193,6 +200,7 @@ export class Page {
   /** @param {string} text */
   #say(text) {
     if (this.status) this.status.textContent = text;
+    if (this.judging) this.judging.textContent = text;
   }
 
   /** Start Python where it does not run. */
@@ -215,7 +223,7 @@ export class Page {
         else if (data.ready) {
           if (this.meter) this.meter.hidden = true;
           this.#say("Python is ready: change a cell, and press Shift-Enter.");
-          resolve(undefined);
+          resolve();
         } else if (data.progress !== undefined) {
           if (this.meter) this.meter.value = data.progress;
           this.#say(`Fetching Python, ${Math.round(100 * data.progress)} %`);
@@ -238,19 +246,20 @@ export class Page {
     });
   }
 
-  /** One after the other; what stands in the queue when a cell fails or is stopped is dropped. */
-  /** @param {Cell[]} cells */
+  /** Run cells one after the other; where one fails or is stopped, those behind it do not run. @param {Cell[]} cells */
   #enqueue(cells) {
     for (const cell of cells) if (!cell.fresh) cell.say("waits …");
-    this.queue = this.queue.then(async () => {
-      await this.#python();
-      for (const [index, cell] of cells.entries()) {
-        if (!(await this.#one(cell))) {
-          for (const dropped of cells.slice(index + 1)) dropped.say("did not run: a cell above stopped");
-          break;
+    this.queue = this.queue
+      .then(async () => {
+        await this.#python();
+        for (const [index, cell] of cells.entries()) {
+          if (!(await this.#one(cell))) {
+            for (const dropped of cells.slice(index + 1)) dropped.say("did not run: a cell above stopped");
+            break;
+          }
         }
-      }
-    }).catch((error) => this.#say(`${error.message}`));
+      })
+      .catch((error) => this.#say(`${error.message}`));
     return this.queue;
   }
 
@@ -296,17 +305,25 @@ export class Page {
     );
   }
 
-  /** @param {string} question @param {string} typed @param {HTMLElement} place */
+  /**
+   * @param {string} question as JSON
+   * @param {string} typed
+   * @param {HTMLElement} place where the verdict goes
+   */
   async judge(question, typed, place) {
+    this.judging = place;
     await this.#python();
-    place.textContent = "Checking …";
+    this.judging = null;
+    const stop = Object.assign(document.createElement("button"), { type: "button", textContent: "Stop" });
+    stop.addEventListener("click", () => this.stop());
+    place.replaceChildren("Checking … ", stop);
     const { verdict, failed, stopped } = await this.#ask({ question, typed });
     place.replaceChildren();
     place.className = `relunb-${verdict?.verdict ?? "unreadable"}`;
     if (verdict?.latex) shown({ data: { "text/latex": verdict.latex, "text/plain": typed } }, place);
-    const words = document.createElement("p");
-    words.textContent = verdict?.message ?? (stopped ? "Stopped." : failed);
-    place.append(words);
+    const said = document.createElement("p");
+    said.append(...words(verdict?.message ?? (stopped ? "Stopped." : failed)));
+    place.append(said);
   }
 
   /** @param {string} book */
@@ -318,7 +335,11 @@ export class Page {
 
   /** What the reader made of a cell in an earlier visit. @param {string} book */
   kept(book) {
-    return localStorage.getItem(this.#key(book));
+    try {
+      return localStorage.getItem(this.#key(book));
+    } catch {
+      return null;
+    }
   }
 
   /** @param {Cell} cell */

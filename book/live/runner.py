@@ -1,7 +1,7 @@
 """The Python side of a page that runs: executes a cell as a notebook does, and sends what it shows.
 
-It stands in the browser's worker beside SymPy and `relunb.check`. What is not there (torch, NumPy, pictures, the rest of
-`relunb`) can be imported, because first cells import everything, and says so when it is used.
+It stands in the browser's worker beside SymPy and `relunb.check`. What is not there (torch, NumPy, pictures, the rest
+of `relunb`) can be imported, because first cells import everything, and says so when it is used.
 """
 
 import ast

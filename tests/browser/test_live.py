@@ -1,0 +1,147 @@
+"""What a reader does with a chapter that runs: start, change, run, fail, stop, reset, come back, answer an exercise."""
+
+import re
+
+import pytest
+
+PAGE = "book/spectrum/one-tone.html"
+READY = "document.querySelector('.relunb-bar [role=status]').textContent.includes('Python is ready')"
+
+
+class Reader:
+    """A chapter in a browser, with Python started."""
+
+    def __init__(self, seen):
+        self.seen, self.page = seen, seen.page
+        self.page.click(".relunb-bar button")
+        self.page.wait_for_function(READY, timeout=90_000)
+
+    def cell(self, words):
+        """The cell whose text has these words in it."""
+        texts = self.page.locator("div.cell:has(.cm-editor)").all_inner_texts()
+        return self.page.locator("div.cell:has(.cm-editor)").nth(next(k for k, t in enumerate(texts) if words in t))
+
+    def write(self, cell, text):
+        cell.locator(".cm-content").click()
+        self.page.keyboard.press("Control+a")
+        self.page.keyboard.insert_text(text)
+
+    def run(self, cell):
+        cell.locator(".cm-content").click()
+        self.page.keyboard.press("Shift+Enter")
+        state = cell.locator(".relunb-tools [role=status]")
+        self.page.wait_for_function(
+            "state => /ran in|stopped at/.test(state.textContent)", arg=state.element_handle(), timeout=90_000
+        )
+        return state.text_content()
+
+    def shown(self, cell):
+        return cell.locator(".relunb-output").inner_text()
+
+
+@pytest.fixture
+def reader(visit, site):
+    seen = visit(site + PAGE)
+    seen.page.evaluate("localStorage.clear()")  # the edits of another test
+    return Reader(seen)
+
+
+def test_nothing_is_fetched_before_the_click(visit, site):
+    seen = visit(site + PAGE)
+    loaded = seen.page.evaluate("performance.getEntriesByType('resource').map(entry => entry.name)")
+    live = [name.rsplit("/", 1)[-1].partition("?")[0] for name in loaded if "/live-" in name]
+    assert live == ["button.js"]
+
+
+def test_a_reader_changes_a_weight_and_sees_the_identity_fail(reader):
+    cell = reader.cell("mean, power =")
+    assert reader.run(cell).startswith("ran in")
+    assert cell.locator(".relunb-output mjx-container").count() == 2
+    reader.write(cell, cell.locator(".cm-content").inner_text().replace("a / sp.pi, a**2 / 4", "a / 3, a**2 / 4"))
+    assert reader.run(cell) == "stopped at an error"
+    assert re.search(r"NotEqual, line \d", reader.shown(cell))
+    assert "at a = " in reader.shown(cell)
+    assert cell.locator(".relunb-faulty").count() == 1
+    cell.get_by_role("button", name="Reset").click()
+    assert not cell.locator(".relunb-output").is_visible()
+    assert "a / sp.pi" in cell.locator(".cm-content").inner_text()
+    assert reader.run(cell).startswith("ran in")
+    assert not reader.seen.errors
+
+
+def test_what_is_typed_into_a_cell_stays_there(reader):
+    """The theme's search opens at a slash, and its arrows turn the page."""
+    cell = reader.cell("mean, power =")
+    reader.write(cell, "")
+    reader.page.keyboard.type("(a / 3)", delay=20)
+    reader.page.keyboard.press("ArrowLeft")
+    assert cell.locator(".cm-content").inner_text() == "(a / 3)"
+    assert reader.page.url.endswith(PAGE)
+
+
+def test_a_cell_runs_those_above_first(reader):
+    last = reader.cell("third = 2 * a")
+    assert reader.run(last).startswith("ran in")
+    assert reader.cell("symbols({").locator(".relunb-output table").count() == 1
+
+
+def test_a_cell_that_hangs_can_be_stopped(reader):
+    cell = reader.cell("mean, power =")
+    reader.write(cell, "while True:\n    pass")
+    cell.locator(".cm-content").click()
+    reader.page.keyboard.press("Shift+Enter")
+    reader.page.wait_for_selector(".relunb-running .cm-editor")
+    reader.page.wait_for_function("[...document.querySelectorAll('.relunb-running')].length == 1", timeout=60_000)
+    reader.page.get_by_role("button", name="Stop").first.click()
+    reader.page.wait_for_function(
+        "document.querySelector('.relunb-bar [role=status]').textContent.includes('Stopped')", timeout=90_000
+    )
+    reader.write(cell, "a**2")
+    assert reader.run(cell).startswith("ran in")
+
+
+def test_what_needs_torch_says_so(reader):
+    note = reader.page.locator(".relunb-why").first.text_content()
+    assert "Needs torch and" in note
+    cell = reader.cell("mean, power =")
+    reader.write(cell, "import torch\n\ntorch.zeros(3)")
+    assert reader.run(cell) == "stopped at an error"
+    assert "torch.zeros does not run in a browser" in reader.shown(cell)
+
+
+def test_edits_survive_a_reload_and_go_into_the_notebook(reader, visit, site):
+    reader.write(reader.cell("mean, power ="), "mean, power = 1, 2  # mine")
+    reader.page.reload()
+    assert "Your edit is kept." in reader.page.inner_text(".relunb-bar")
+    again = Reader(reader.seen)
+    assert "# mine" in again.cell("# mine").inner_text()
+    with reader.page.expect_download() as download:
+        reader.page.get_by_role("button", name="Download notebook").click()
+    text = download.value.path().read_text()
+    assert "# mine" in text
+    assert download.value.suggested_filename == "one-tone.ipynb"
+
+
+def test_an_answer_is_judged(visit, site):
+    page = visit(site + PAGE).page
+    box = page.locator(".relunb-answer").first
+    box.get_by_role("button", name="Hint").click()
+    assert box.locator(".relunb-hint").is_visible()
+    for typed, verdict in [("2*a/(3*pi)", "differs"), ("sqrt(3)*a/(8*pi)", "proved"), ("sqrt(3)a", "unreadable")]:
+        box.get_by_label("Your answer").fill(typed)
+        box.get_by_role("button", name="Check").click()
+        page.wait_for_selector(f".relunb-answer .relunb-{verdict}", timeout=90_000)
+    assert "Write the times sign" in box.inner_text()
+
+
+def test_a_page_opened_as_a_file_says_why_it_does_not_run(visit, html):
+    page = visit((html / PAGE).as_uri()).page
+    button = page.locator(".relunb-bar button")
+    assert button.count() == 0 or button.is_disabled()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_phone_shows_a_running_chapter_whole(visit, site, theme):
+    reader = Reader(visit(site + PAGE, 390, theme))
+    assert reader.run(reader.cell("mean, power =")).startswith("ran in")
+    assert reader.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
