@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 
 import execute
-import live_files
 from execute import BUILT_FROM, ROOT
 
 HTML, DOCTREES = BUILT_FROM.parent, ROOT / "_build" / ".doctrees"
@@ -24,8 +23,6 @@ def reached(changed: set[str]) -> set[str] | None:
     """The pages, as Sphinx names them, that changed files can reach; None where it may be any of them."""
     pages = {file: _shown_by(file) for file in changed}
     shown = {file for file, page in pages.items() if (DOCTREES / page).with_suffix(".doctree").exists()}
-    if changed & {str(file.relative_to(ROOT)) for file in live_files.our_files()}:
-        return None  # every page names the folder of what runs it
     if not all(file.startswith("relunb/") or file in shown for file in changed):
         return None
     stale = {pages[file] for file in shown}

@@ -2,6 +2,7 @@
 
 import json
 import posixpath
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,9 @@ def _words(missing: tuple[str, ...]) -> str:
 def _copy_files(app: Any) -> None:
     if app.builder.format != "html":
         return
-    app.config.html_static_path.append(str(live_files.made().parent))
+    live_files.made()
+    shutil.rmtree(Path(app.outdir) / "_static" / "live", ignore_errors=True)  # what earlier versions left
+    app.config.html_static_path.append(str(live_files.SERVED))
     app.add_css_file("live.css")
 
 
@@ -57,14 +60,14 @@ def _add_to_page(app: Any, pagename: str, templatename: str, context: dict[str, 
         return
     up = "../" * pagename.count("/")
     data = {
-        "home": f"{up}_static/{live_files.made().name}/",
+        "home": f"{up}_static/live/",
         "notebook": posixpath.join(f"{up}_sources", f"{pagename}.ipynb"),
         "megabytes": round(sum(file.stat().st_size for file in live_files.made().iterdir()) / 1e6),
         "cells": entries(source),
     }
     text = json.dumps(data, ensure_ascii=False).replace("</", "<\\/")
     context["body"] += f'<script type="application/json" id="relunb-live">{text}</script>'
-    app.add_js_file(f"{live_files.made().name}/button.js", type="module")
+    app.add_js_file("live/button.js", type="module")
 
 
 def setup(app: Any) -> dict[str, bool]:

@@ -1,6 +1,7 @@
 """Make the files that a page needs to run Python: fetched with npm, checked against the lock, bundled, zipped.
 
-They lie in one folder that is named by what they are made from, so that a browser may keep each for ever.
+The large ones lie in a folder that is named by what they are made from, so that a browser may keep them for ever, and
+pages need not be written again where it changes: ``current.js`` names it.
 """
 
 import hashlib
@@ -18,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "book" / "live"
 MADE = ROOT / "_build" / ".live"
-SERVED = MADE / "served"  # the one folder that the book copies
+SERVED = MADE / "served"  # what the book copies: one folder, live
 RUNTIME = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "pyodide-lock.json", "python_stdlib.zip")
 FETCHED = ("pyodide.asm.wasm", "pyodide-lock.json", "python_stdlib.zip", "packages.zip")
 LIBRARIES = ("sympy", "mpmath")
@@ -60,13 +61,12 @@ def number() -> str:
 
 def made() -> Path:
     """The folder of the files; made where there is none for this state."""
-    home = SERVED / f"live-{number()}"
+    home = SERVED / "live" / f"runtime-{number()}"
     if home.exists():
         return home
     modules = _modules()
-    SERVED.mkdir(parents=True, exist_ok=True)
-    for old in SERVED.iterdir():
-        shutil.rmtree(old)
+    shutil.rmtree(SERVED, ignore_errors=True)
+    home.parent.mkdir(parents=True)
     with tempfile.TemporaryDirectory(dir=MADE, prefix=".making-") as folder:
         new = Path(folder) / "files"
         new.mkdir()
@@ -75,8 +75,7 @@ def made() -> Path:
         _archive(new / "packages.zip", new)
         sizes = {name: (new / name).stat().st_size for name in FETCHED}
         (new / "files.js").write_text(f"export const FILES = {json.dumps(sizes)};\n")
-        for name in ("worker.js", "button.js"):
-            shutil.copy(SOURCES / name, new / name)
+        shutil.copy(SOURCES / "worker.js", new / "worker.js")
         options = ["--bundle", "--minify", "--format=esm", "--target=es2022", "--legal-comments=none"]
         entry = ROOT / "book" / "live" / "page.js"
         program, _ = node()
@@ -86,6 +85,8 @@ def made() -> Path:
             check=True,
             env={**os.environ, "NODE_PATH": str(modules)},
         )
+        shutil.copy(SOURCES / "button.js", home.parent / "button.js")
+        (home.parent / "current.js").write_text(f'export const HOME = "{home.name}/";\n')
         new.rename(home)
     return home
 

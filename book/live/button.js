@@ -20,9 +20,16 @@ function obstacle() {
 /** @type {Promise<import("./page.js").Page> | null} */
 let page = null;
 
+async function newest() {
+  const { HOME } = await import(new URL(`${live.home}current.js?${Date.now()}`, document.baseURI).href);
+  const home = new URL(live.home + HOME, document.baseURI).href;
+  const { Page } = await import(`${home}page.js`);
+  return new Page(live, bar, home);
+}
+
 /** Fetch what runs the page, at the first click. */
 function whole() {
-  page ??= import(new URL(`${live.home}page.js`, document.baseURI).href).then(({ Page }) => new Page(live, bar));
+  page ??= newest();
   return page;
 }
 

@@ -6,7 +6,7 @@ import { shown, words } from "./outputs.js";
 /**
  * What the build wrote into the page.
  * @typedef {object} Live
- * @property {string} home where the runtime lies, relative to the page
+ * @property {string} home where the files that run pages lie, relative to the page
  * @property {string} notebook the page as a notebook, relative to the page
  * @property {number} megabytes what a first start fetches
  * @property {Entry[]} cells the code cells in their order
@@ -123,9 +123,10 @@ class Cell {
 }
 
 export class Page {
-  /** @param {Live} live @param {HTMLElement} bar */
-  constructor(live, bar) {
+  /** @param {Live} live @param {HTMLElement} bar @param {string} home where the runtime lies */
+  constructor(live, bar, home) {
     this.live = live;
+    this.home = home;
     this.bar = bar;
     /** @type {Cell[]} */
     this.cells = [];
@@ -206,8 +207,7 @@ export class Page {
   /** Start Python where it does not run. */
   #python() {
     this.ready ??= new Promise((resolve, reject) => {
-      const address = new URL(`${this.live.home}worker.js`, document.baseURI);
-      const worker = new Worker(address, { type: "module" });
+      const worker = new Worker(`${this.home}worker.js`, { type: "module" });
       this.worker = worker;
       if (this.meter) this.meter.hidden = false;
       const fail = (/** @type {string} */ text) => {

@@ -38,7 +38,7 @@ function cachedFetch() {
 async function forgetOthers() {
   const mine = new URL(".", self.location.href).pathname;
   for (const name of (await self.caches?.keys()) ?? []) {
-    if (name !== mine && name.includes("/_static/live-")) await self.caches.delete(name);
+    if (name !== mine && name.includes("/_static/live/")) await self.caches.delete(name);
   }
 }
 

@@ -49,7 +49,7 @@ def reader(visit, site):
 def test_nothing_is_fetched_before_the_click(visit, site):
     seen = visit(site + PAGE)
     loaded = seen.page.evaluate("performance.getEntriesByType('resource').map(entry => entry.name)")
-    live = [name.rsplit("/", 1)[-1].partition("?")[0] for name in loaded if "/live-" in name]
+    live = [name.rsplit("/", 1)[-1].partition("?")[0] for name in loaded if "/live/" in name]
     assert live == ["button.js"]
 
 
