@@ -3,6 +3,7 @@ PY   ?= python3
 VENV ?= .venv
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 PORT ?= 8000
+URL ?=
 PIP_ARGS ?=
 LAB_ARGS ?=
 
@@ -11,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-com
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help book test test-fast lab serve golden lint bench results clean
+.PHONY: help book test test-fast lab serve site golden lint bench results clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -46,6 +47,9 @@ lab: $(READY)-lab ## open JupyterLab; a click on a chapter opens it as a noteboo
 serve: book ## build the book and serve it on this machine alone
 	@echo "Serving on http://127.0.0.1:$(PORT) (Ctrl-C ends it)"
 	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+
+site: book ## a folder for any static host, _build/site; URL=https://... where it will stand
+	@$(BIN)/python book/_ext/publish.py --url "$(URL)"
 
 lint: $(READY)-lint ## ruff, pyright, the chapters' cells, and the JavaScript of pages that run
 	@$(BIN)/ruff check .

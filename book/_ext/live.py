@@ -58,12 +58,15 @@ def _add_to_page(app: Any, pagename: str, templatename: str, context: dict[str, 
     source = Path(app.confdir) / f"{pagename}.md"
     if doctree is None or not source.exists() or "{code-cell}" not in source_of(source):
         return
+    cells = entries(source)
+    if {} not in cells:
+        return
     up = "../" * pagename.count("/")
     data = {
         "home": f"{up}_static/live/",
         "notebook": posixpath.join(f"{up}_sources", f"{pagename}.ipynb"),
         "megabytes": round(sum(file.stat().st_size for file in live_files.made().iterdir()) / 1e6),
-        "cells": entries(source),
+        "cells": cells,
     }
     text = json.dumps(data, ensure_ascii=False).replace("</", "<\\/")
     context["body"] += f'<script type="application/json" id="relunb-live">{text}</script>'

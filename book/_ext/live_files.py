@@ -138,17 +138,18 @@ def _put(place: Path, files: Iterable[tuple[Path, Path]]) -> None:
 
 
 def lint() -> int:
-    """Check the types and the style of our JavaScript; how many of the two checks failed."""
+    """Check types and style of our JavaScript, and the workflows of .github; how many of these checks failed."""
     home = _modules(tools=True).parent
     for file in SOURCES.iterdir():
         if file.is_file():
             shutil.copy(file, home / file.name)
     program, _ = node()
-    checks = ("typescript/bin/tsc", "-p", "."), ("@biomejs/biome/bin/biome", "check", "--error-on-warnings", ".")
-    return sum(
-        subprocess.run([program, home / "node_modules" / script, *words], cwd=home).returncode != 0
-        for script, *words in checks
+    checks = (
+        ("node_modules/typescript/bin/tsc", "-p", "."),
+        ("node_modules/@biomejs/biome/bin/biome", "check", "--error-on-warnings", "."),
+        ("actions.mjs", *sorted((ROOT / ".github" / "workflows").glob("*.yml"))),
     )
+    return sum(subprocess.run([program, *check], cwd=home).returncode != 0 for check in checks)
 
 
 if __name__ == "__main__":
