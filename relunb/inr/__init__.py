@@ -31,6 +31,7 @@ name                        what it is
 ``ImageProblem``            an image from its pixels, or from some of them
 ``AudioProblem``            a sound from its samples
 ``VolumeProblem``           a volume from its voxels, or a video from its frames
+``ShapeProblem``            the distance to a shape, from points of its surface or a mesh
 ``SuperResolutionProblem``  an image from one of lower resolution
 ``CTProblem``               a slice from its X-ray projections
 ``Problem``                 the class to derive your own from
@@ -71,6 +72,7 @@ from ._replace import replace_activation as replace_activation
 from ._run import History as History
 from ._saved import load as load
 from ._saved import save as save
+from ._shape import ShapeProblem as ShapeProblem
 from ._sounds import read_sound as read_sound
 from ._sounds import write_sound as write_sound
 from ._ssim import ssim as ssim
@@ -90,6 +92,7 @@ __all__ = [
     "Problem",
     "Radon",
     "ScaleChoice",
+    "ShapeProblem",
     "Sine",
     "SuperResolutionProblem",
     "VolumeProblem",
