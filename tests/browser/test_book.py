@@ -107,6 +107,7 @@ def test_the_download_is_the_chapter_as_a_notebook(visit, site, html, path):
     name = link.get_attribute("href").split("_sources/")[1]
     text = (html / "_sources" / name).read_text(encoding="utf8")
     nbformat.validate(nbformat.reads(text, as_version=4))
+    assert "{index}" not in text
     cells = [c for c in json.loads(text)["cells"] if c["cell_type"] == "code"]
     chapter = jupytext.read(ROOT / path.replace(".html", ".md"))
     assert ["".join(c["source"]) for c in cells] == [c.source for c in chapter.cells if c.cell_type == "code"]
