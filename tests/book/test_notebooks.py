@@ -28,11 +28,12 @@ A sentence.
 
 Another.
 
-```{code-cell} ipython3
+````{code-cell} ipython3
 text = '''
 ```{index} no directive, but what a cell says
-'''
 ```
+'''
+````
 
 ```{index} tap
 ```
