@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from .._checks import check_count, check_flag, check_positive, shown
 from ..ops import kept_memory
 from ._problem import Problem
+from ._processes import Processes
 from ._resume import Kept
 from ._run import History, Run
 from ._steps import Autograd, Blocks
@@ -41,6 +42,7 @@ def fit(
     batch: int | None = None,
     holdout: float | None = None,
     patience: int | None = None,
+    processes: bool = False,
     precision: str = "float32",
     compile: bool = False,
     progress: bool = True,
@@ -92,6 +94,11 @@ def fit(
             not. They are the same points in every run.
         patience: end when the PSNR of ``holdout`` has not been better for so many steps. The weights stay those of the
             end.
+        processes: share the points out among the processes of ``torch.distributed``, where the loss is a sum over
+            points. Each calls ``fit`` with the same problem and settings; they begin with the weights of the first,
+            which alone writes the checkpoint and shows the bar. The numbers are those of one process to rounding, and a
+            run may go on with more processes or fewer. ``torch.distributed.init_process_group("gloo")`` comes first,
+            and ``torchrun --nproc-per-node 2 script.py`` starts them.
         precision: "float32" leaves the network's own precision, float64 too; "tf32" lets a CUDA device round factors
             of matrix products; "bfloat16" is autocast.
         compile: train ``torch.compile(network)``.
@@ -102,9 +109,9 @@ def fit(
 
     Raises:
         TypeError: a parameter is of another type, or ``penalty`` gives something else than one number.
-        ValueError: a parameter is out of range, network and problem do not fit, the fused step, a block, a batch or
-            points to hold out are asked for where they do not apply, or the checkpoint belongs to another run; the
-            message says what differs.
+        ValueError: a parameter is out of range, network and problem do not fit, the fused step, a block, a batch,
+            points to hold out or processes are asked for where they do not apply, or the checkpoint belongs to another
+            run; the message says what differs.
         FloatingPointError: the loss became NaN or infinite.
         OSError: a checkpoint cannot be written, which is tried before the first step, or another run has its file; the
             one before is still there.
@@ -149,16 +156,18 @@ def fit(
         if holdout is None:
             raise ValueError("patience looks at points that are kept out of training: use holdout=0.1 with it.")
     compile, progress = check_flag("compile", compile), check_flag("progress", progress)
+    group = Processes() if check_flag("processes", processes) else None
     if not isinstance(precision, str) or precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(map(repr, PRECISIONS))}; got {shown(precision)}.")
-    run.choose_route(fused, precision, compile, block, batch, holdout)
-    kept = None if checkpoint is None else Kept(run, checkpoint)
+    run.choose_route(fused, precision, compile, block, batch, holdout, group)
+    kept = Kept(run, checkpoint) if checkpoint is not None and run.leads else None
     with contextlib.ExitStack() as held:
         if kept is not None:
             held.enter_context(kept.file.held())
             kept.resume(every)
-        show = held.enter_context(_bar(run, progress))
-        interrupted = held.enter_context(_interrupts())
+        run.begin_together()
+        show = held.enter_context(_bar(run, progress and run.leads))
+        run.interrupted = held.enter_context(_interrupts())
         held.enter_context(_precision(precision))
         held.enter_context(kept_memory())
         while True:
@@ -167,7 +176,7 @@ def fit(
             run.note(loss, error, run.look_at_held(last))
             reached = stop_loss is not None and float(loss) <= stop_loss
             reached |= patience is not None and run.stale() >= patience
-            if run.first or run.done % _READ_EVERY == 0 or reached or last or interrupted():
+            if run.first or run.done % _READ_EVERY == 0 or reached or last or run.wished_to_stop():
                 run.read()
                 show()
             if reached or last:
@@ -176,13 +185,13 @@ def fit(
                     run.end_early()
                 break
             run.step()
-            if kept is not None and (run.done - (kept.saved or 0) >= every or interrupted()):
+            if kept is not None and (run.done - (kept.saved or 0) >= every or run.wished_to_stop()):
                 kept.save()
-            if interrupted():
+            if run.wished_to_stop():
                 raise KeyboardInterrupt
         if kept is not None:
             kept.save()
-        if interrupted():
+        if run.wished_to_stop():
             raise KeyboardInterrupt
     return run.history
 

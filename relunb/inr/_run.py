@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from ._match import check_start
-from ._measured import Points
+from ._measured import Points, is_pointwise
 from ._network import CoordinateNetwork
 from ._problem import Problem, found_error, gathered
-from ._sample import All, batches, parted
+from ._processes import Processes
+from ._sample import All, Batches, batches, parted
 from ._steps import (
     Autograd,
     Blocks,
@@ -93,6 +94,8 @@ class Run:
         self.history, self.done, self.first = History(), 0, True
         self.unread: list[tuple[Tensor, Tensor | None, Tensor | None]] = []
         self.started = time.perf_counter()
+        self.interrupted: Callable[[], bool] = lambda: False
+        self.wished = False
 
     def choose_route(
         self,
@@ -102,15 +105,18 @@ class Run:
         block: int | None = None,
         batch: int | None = None,
         holdout: float | None = None,
+        processes: Processes | None = None,
     ) -> None:
         reason = why_not_blocks(self.network, self.problem, precision, compile)
         if fused and reason:
             raise ValueError(f"the fused step does not apply: {reason}.")
         self.gradients: Autograd | Blocks
         self.trained, self.held = (None, None) if holdout is None else parted(self.problem, holdout)
-        self.batches = None if batch is None else batches(self.problem, batch, self.trained)
-        self.history.batch, self.holdout = batch, holdout
+        self.batches = None if batch is None else batches(self.problem, batch, self.trained, processes)
+        self.history.batch, self.holdout, self.processes = batch, holdout, processes
         source = self.batches or (None if self.trained is None else All(self.trained))
+        if processes is not None:
+            source = self._shared_out(processes)
         if fused is not False and reason is None:
             assert isinstance(self.network, CoordinateNetwork)
             self.gradients = Blocks(self.network, self.problem, self.parameters, block, source)
@@ -122,6 +128,50 @@ class Run:
         self.history.route, self.history.block = self.gradients.route, self.gradients.block
         outer = torch.is_autocast_enabled(self.problem.coordinates.device.type)
         self.precision = f"{precision}, under autocast" if outer else precision
+
+    def _shared_out(self, processes: Processes) -> All | Batches:
+        """What this process takes of the points, and how much of all that is."""
+        if not is_pointwise(self.problem):
+            raise ValueError(
+                "processes=True needs a loss and an error that are sums over points, which those of "
+                f"{type(self.problem).__name__} are not."
+            )
+        all_ = self.trained or Points(self.problem.coordinates, self.problem.target, self.problem.weight)
+        self.share = share = processes.share(all_)
+        mine = share.target.new_tensor(len(share.target)) if share.weight is None else share.weight.sum()
+        self.weighed, self.counted = processes.sums(mine, len(share.target)).tolist()
+        if self.batches is not None:
+            self.part, self.plain = self.batches.size / self.batches.all, 0.0
+            return self.batches
+        self.part, self.plain = float(mine) / self.weighed, len(share.target) / self.counted
+        return All(share)
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process is alone, or the one that writes files and shows a bar."""
+        return self.processes is None or self.processes.rank == 0
+
+    def begin_together(self) -> None:
+        """Every process goes on from where the one that leads is."""
+        if self.processes is None:
+            return
+        history = self.history
+        state = {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict()["state"],
+            "done": self.done,
+            "history": [history.loss, history.psnr, history.holdout],
+            "batches": None if self.batches is None else self.batches.generator.get_state(),
+        }
+        state = self.processes.given(state, self.problem.coordinates.device)
+        if self.leads:
+            return
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state["optimizer"]})
+        self.done = state["done"]
+        history.loss, history.psnr, history.holdout = state["history"]
+        if self.batches is not None:
+            self.batches.generator.set_state(state["batches"].cpu())
 
     @property
     def chosen_block(self) -> int | None:
@@ -139,10 +189,19 @@ class Run:
         if last:
             return self.look()
         loss, error = self.gradients()
-        if self.penalty is not None:
+        if self.processes is not None:
+            loss = loss * self.part
+            for parameter in self.parameters:
+                if parameter.grad is not None:
+                    parameter.grad.mul_(self.part)
+        if self.penalty is not None and self.leads:
             more = checked_penalty(self.penalty, self.network)
             add_gradients(self.parameters, torch.autograd.grad(more, self.parameters, allow_unused=True))
             loss = loss + more.detach()
+        if self.processes is not None:
+            plain = 0.0 if error is None else error * self.plain
+            loss, error, wish = self.processes.sum_gradients(self.parameters, loss, plain, float(self.interrupted()))
+            self.wished = bool(wish)
         if self.batches is not None:
             error = self.look()[1] if self.done % math.ceil(self.steps / _LOOKS) == 0 else None
         return loss, error
@@ -154,7 +213,17 @@ class Run:
             loss = loss + checked_penalty(self.penalty, self.network).detach()
         return loss, error
 
+    def wished_to_stop(self) -> bool:
+        """Whether someone pressed Ctrl-C; of many processes, before the last step of all began."""
+        return self.interrupted() if self.processes is None else self.wished
+
     def _look(self) -> LossAndError:
+        if self.processes is not None:
+            square = self._squares(self.share)
+            weighted = square if self.share.weight is None else square * self.share.weight
+            total, plain = self.processes.sums(weighted.sum(), square.sum())
+            features = self.problem.out_features
+            return total / (self.weighed * features), plain / (self.counted * features)
         if self.trained is None:
             values = self.problem.values(self.network)
             torch.clear_autocast_cache()  # of weights in half precision, here without their gradients
@@ -168,11 +237,17 @@ class Run:
             return None
         return self._error(self.held)
 
-    @torch.no_grad()
     def _error(self, points: Points) -> Tensor:
+        if self.processes is None:
+            return self._squares(points).mean()
+        mine = self._squares(points.at(slice(self.processes.rank, None, self.processes.count)))
+        return self.processes.sums(mine.sum())[0] / points.target.numel()
+
+    @torch.no_grad()
+    def _squares(self, points: Points) -> Tensor:
         values = gathered(self.network, points.coordinates)
         torch.clear_autocast_cache()
-        return (values.double() - points.target.double()).square().mean()
+        return (values.double() - points.target.double()).square()
 
     def note(self, loss: Tensor, error: Tensor | None, held: Tensor | None = None) -> None:
         self.unread.append((loss, error, held))

@@ -4,6 +4,7 @@ import torch
 
 from ._measured import Points, SquaredError, is_sum
 from ._problem import Problem
+from ._processes import Processes
 
 
 class All:
@@ -22,31 +23,37 @@ class Batches:
     It begins with the seed of torch's own, so that ``torch.manual_seed`` decides, and draws no number from that.
 
     Attributes:
+        size: how many are this process's, where many share a run.
         state: of the generator before the last step's points.
     """
 
-    def __init__(self, points: Points, size: int) -> None:
-        self.points, self.size = points, size
+    def __init__(self, points: Points, size: int, rank: int = 0, processes: int = 1) -> None:
+        self.points, self.all, self.mine = points, size, slice(rank, None, processes)
+        self.size = len(range(rank, size, processes))
         self.generator = torch.Generator().manual_seed(torch.initial_seed())
         self.state = self.generator.get_state()
 
     def __call__(self) -> Points:
         self.state = self.generator.get_state()
-        index = torch.randint(len(self.points.target), (self.size,), generator=self.generator)
-        return self.points.at(index.to(self.points.target.device))
+        index = torch.randint(len(self.points.target), (self.all,), generator=self.generator)
+        return self.points.at(index[self.mine].to(self.points.target.device))
 
     def undo(self) -> None:
         """The last step's points will be drawn again: that step was not made."""
         self.generator.set_state(self.state)
 
 
-def batches(problem: Problem, size: int, points: Points | None = None) -> Batches:
+def batches(problem: Problem, size: int, points: Points | None, processes: Processes | None) -> Batches:
     """The batches of a problem whose loss is a sum over points, all that count or the given ones."""
     if points is None:
         points = counted("batch", problem)
     if size >= len(points.target):
         raise ValueError(f"batch must be below {len(points.target)}, the points that count; got {size}. Leave it out.")
-    return Batches(points, size)
+    if processes is None:
+        return Batches(points, size)
+    if size < processes.count:
+        raise ValueError(f"batch must be at least {processes.count}, one point a process; got {size}.")
+    return Batches(points, size, processes.rank, processes.count)
 
 
 def parted(problem: Problem, share: float) -> tuple[Points, Points]:
