@@ -217,7 +217,9 @@ def bessel_j(order: int, x: Tensor) -> Tensor:
 
 def ke(order: int, x: Tensor) -> Tensor:
     """exp(x) K_n(x) for n >= 0, x > 0, by the recurrence, which is stable upwards."""
-    previous, current = k0e(x), k1e(x) if order else k0e(x)
+    if order < 2:
+        return k1e(x) if order else k0e(x)
+    previous, current = k0e(x), k1e(x)
     for n in range(1, order):
         previous, current = current, previous + 2 * n / x * current
     return current
@@ -249,33 +251,80 @@ def ie(order: int, x: Tensor) -> Tensor:
 _TERMS = 14  # of a power series: (|z| / 2)^28 / 14!^2 is below 1e-18 for |z| <= 1.5
 
 
-def _series_near_zero(half: Tensor, coefficients: list[float]) -> Tensor:
+def _series_near_zero(half: Tensor, *coefficients: list[float]) -> list[Tensor]:
+    """The power series in ``-half^2`` with these coefficients: one product, as steps of Horner's would be a hundred."""
     square = -half * half
-    total = torch.zeros_like(half)
-    for coefficient in reversed(coefficients):
-        total = total * square + coefficient
-    return total
+    powers = torch.stack([torch.ones_like(square), square])
+    while len(powers) < _TERMS:
+        powers = torch.cat([powers, powers[: _TERMS - len(powers)] * (powers[-1] * square)])
+    numbers = torch.tensor(coefficients, dtype=torch.float64, device=half.device)
+    return list(torch.view_as_complex((numbers @ torch.view_as_real(powers).flatten(1)).unflatten(1, (*half.shape, 2))))
 
 
 def j_near_zero(order: int, size: Tensor, angle: Tensor) -> Tensor:
     """J_n(z) at ``z = size e^(i angle)``, ``0 <= size <= 1.5``, by its power series. complex128."""
     half = size / 2 * torch.polar(torch.ones_like(angle), angle)
-    total = _series_near_zero(half, _shares(order))
+    (total,) = _series_near_zero(half, _shares(order))
     return total * half**order if order else total
 
 
-def y_near_zero(order: int, size: Tensor, angle: Tensor) -> Tensor:
-    """Y_n(z) at ``z = size e^(i angle)``, ``0 < size <= 1.5``, by its power series. complex128."""
+def _both_near_zero(order: int, size: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
     half = size / 2 * torch.polar(torch.ones_like(angle), angle)
     harmonic = [sum(1 / j for j in range(1, m + 1)) for m in range(_TERMS + order)]
     # The digamma function at integers is a harmonic number less Euler's constant, which joins the logarithm.
     logarithm = [share * (harmonic[m] + harmonic[m + order]) for m, share in enumerate(_shares(order))]
+    series, other = _series_near_zero(half, _shares(order), logarithm)
     log_half = torch.complex(*torch.broadcast_tensors((size / 2).log() + np.euler_gamma, angle))
-    y = 2 * log_half * _series_near_zero(half, _shares(order)) - _series_near_zero(half, logarithm)
-    y = y * half**order if order else y
+    y = 2 * log_half * series - other
+    if order:
+        power = half**order
+        series, y = series * power, y * power
     for m in range(order):
         y = y - math.factorial(order - m - 1) / math.factorial(m) * half ** (2 * m - order)
-    return y * (1 / math.pi)  # a complex division takes ten times as long
+    return series, y * (1 / math.pi)  # a complex division takes ten times as long
+
+
+class _NearZero(torch.autograd.Function):
+    """J_n and Y_n of ``size e^(i angle)``. Their derivatives are series of a neighbour, not of each of their terms."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(order: int, size: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
+        return _both_near_zero(order, size, angle)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output) -> None:
+        ctx.order, *tensors = inputs
+        ctx.save_for_backward(*tensors)
+        ctx.save_for_forward(*tensors)
+
+    @staticmethod
+    def _slopes(ctx) -> list[Tensor]:
+        """By ``size``: regular at zero, where the other formula for them is not."""
+        (size, angle), n = ctx.saved_tensors, ctx.order
+        above = jy_near_zero(n + 1, size, angle)
+        below = jy_near_zero(n - 1, size, angle) if n else [-z for z in above]
+        turn = torch.polar(torch.full_like(angle, 0.5), angle)
+        return [turn * (low - high) for low, high in zip(below, above, strict=True)]
+
+    @staticmethod
+    def backward(ctx, *grads: Tensor) -> tuple[None, Tensor, None]:
+        each = (
+            grad.real * slope.real + grad.imag * slope.imag
+            for grad, slope in zip(grads, _NearZero._slopes(ctx), strict=True)
+        )
+        return None, sum(each, torch.zeros(())).sum_to_size(ctx.saved_tensors[0].shape), None
+
+    @staticmethod
+    def jvp(ctx, _, size_dot: Tensor, __) -> tuple[Tensor, ...]:
+        _refuse_nested_jvp()
+        return tuple(slope * size_dot for slope in _NearZero._slopes(ctx))
+
+
+def jy_near_zero(order: int, size: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
+    """J_n(z) and Y_n(z) at ``z = size e^(i angle)``, ``0 < size <= 1.5``, by power series. complex128."""
+    return _NearZero.apply(order, size, angle)  # pyright: ignore[reportReturnType]
 
 
 def _shares(order: int) -> list[float]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ._bessel import bessel_j, ie, j_near_zero, ke, y_near_zero
+from ._bessel import bessel_j, ie, j_near_zero, jy_near_zero, ke
 
 
 class Parts(NamedTuple):
@@ -26,20 +26,24 @@ class BesselFactor:
 
     def near_zero(self, size: Tensor, split: Tensor, angle: Tensor) -> Parts:
         """At ``size`` e^(i angle). The parts count where ``split``."""
-        y = y_near_zero(self.order, torch.where(split, size, 1.0), angle) * 0.5j
-        half = j_near_zero(self.order, size, angle) * 0.5
-        return Parts(2 * half, half + y, half - y)
+        j, y = jy_near_zero(self.order, torch.where(split, size, 1.0), angle)
+        half, y = j * 0.5, y * 0.5j
+        whole = j if split.all() else j_near_zero(self.order, size, angle)
+        return Parts(whole, half + y, half - y)
 
     def on_imaginary_axis(self, weight: Tensor, split: Tensor, t: Tensor) -> Parts:
         """At ``i weight t``: the whole and the lower part over ``exp(weight t)``, the upper part over its inverse."""
         x = weight * t
         silent = weight.detach() == 0
-        upper = ke(self.order, torch.where(split, x, 1.0)) * ((-1j) ** (self.order + 1) / math.pi)
-        # A silent tone is 1, or 0, and has two derivatives: the first terms of its series carry them.
-        square = (x / 2).square()
-        series = {0: 1 + square, 1: x / 2, 2: square / 2}.get(self.order, torch.zeros_like(x))
-        whole = torch.where(silent, series, ie(self.order, torch.where(silent, 1.0, x))) * 1j**self.order
-        return Parts(whole, upper, whole - upper * exp(-2 * x))
+        k = ke(self.order, torch.where(split, x, 1.0)) * ((-1) ** (self.order + 1) / math.pi)
+        i = ie(self.order, torch.where(silent, 1.0, x))
+        if silent.any():  # a silent tone is 1, or 0, and has two derivatives: the first terms of its series carry them
+            square = (x / 2).square()
+            series = {0: 1 + square, 1: x / 2, 2: square / 2}.get(self.order, torch.zeros_like(x))
+            i = torch.where(silent, series, i)
+        zero = torch.zeros_like(x)
+        parts = torch.complex(i, zero), torch.complex(zero, k), torch.complex(i, -k * exp(-2 * x))
+        return Parts(*(part * 1j**self.order if self.order else part for part in parts))
 
     def on_real_axis(self, x: Tensor) -> Tensor:
         """At ``x``."""

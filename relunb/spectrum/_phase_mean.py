@@ -146,21 +146,20 @@ def _rotated(weights: Tensor, split: Tensor, factors: list[Factor]) -> Tensor:
 
     angle, angle_weight = (torch.from_numpy(v).to(device) for v in _gauss((0.0, math.pi / 2), _ARC))
     parts = _of_each(factors, weights, split, lambda factor, w, s: factor.near_zero(_RADIUS * w, s, angle))
-    terms = _multiply_out(parts, chosen, chosen_split)
     turn = torch.polar(angle_weight / _RADIUS, math.pi / 2 - angle)
-    arc = ((terms * on_arc.unsqueeze(-1)).sum(1) * turn).sum(-1).real
+    arc = (_multiplied_out(parts, chosen, chosen_split, on_arc.unsqueeze(-1)) * turn).sum(-1).real
 
     # A Hankel function of high order falls so fast at first that the first panel must be shorter.
     panels = _PANELS if sum(factor.order for factor in factors) <= 2 else (0.0, 0.7, *_PANELS[1:])
     log_t, log_weight = (torch.from_numpy(v).to(device) for v in _gauss(panels, _PANEL))
     t = _RADIUS * log_t.exp()
     parts = _of_each(factors, weights, split, lambda factor, w, s: factor.on_imaginary_axis(w, s, t))
-    terms = _multiply_out(parts, chosen, chosen_split)
     # Zero where tones and bias add up to zero, or less by a rounding: its slope counts there, and is 1.
     excess = net - rest
     excess = excess - excess.detach().clamp_max(0)
     decay = exp(-excess.unsqueeze(-1) * t)
-    axis = ((terms.imag * decay * on_axis.unsqueeze(-1)).sum(1) * (log_weight / t)).sum(-1)
+    along = _multiplied_out(parts, chosen, chosen_split, decay * on_axis.unsqueeze(-1)).imag
+    axis = (along * (log_weight / t)).sum(-1)
     return -arc - 2 * axis
 
 
@@ -184,20 +183,35 @@ def _equal_ones(factors: list[Factor]) -> Iterator[tuple[Factor, list[int]]]:
         yield factor, [i for i, other in enumerate(factors) if other == factor]
 
 
-def _multiply_out(parts: Parts, chosen: Tensor | None, split: Tensor) -> Tensor:
-    """All terms of the product, (rows, 2^tones, points): those of the chosen tones, times the others left whole."""
+def _multiplied_out(parts: Parts, chosen: Tensor | None, split: Tensor, of_terms: Tensor) -> Tensor:
+    """The sum of all terms of the product, those of the chosen tones times the others left whole: (rows, points).
+
+    ``of_terms`` (rows, 2^tones, points or 1) weighs them. No term is made: with real weights the sum over the signs of
+    half of the tones is made of real numbers, and so is its gradient.
+    """
     whole, upper, lower = parts
-    terms = torch.ones_like(whole[:, :1])
+    others = None
     if chosen is not None:
-        others = torch.ones(whole.shape[:2], dtype=torch.bool, device=whole.device).scatter(1, chosen, False)
-        terms = torch.where(others.unsqueeze(-1), whole, 1.0).prod(1, keepdim=True)
+        left = torch.ones(whole.shape[:2], dtype=torch.bool, device=whole.device).scatter(1, chosen, False)
+        others = torch.where(left.unsqueeze(-1), whole, 1.0).prod(1)
         index = chosen.unsqueeze(-1).expand(-1, -1, whole.shape[-1])
         whole, upper, lower = (part.gather(1, index) for part in parts)
     is_split = split.unsqueeze(-1)
     upper, lower = torch.where(is_split, upper, whole), torch.where(is_split, lower, 0.0)
-    for up, down in zip(upper.split(1, 1), lower.split(1, 1), strict=True):
-        terms = torch.cat([terms * up, terms * down], 1)
-    return terms
+    pairs = torch.stack([upper, lower], 2).unbind(1)  # (rows, 2, points) each
+    half = (len(pairs) + 1) // 2
+    first, second = (functools.reduce(_outer, some) if some else None for some in (pairs[:half], pairs[half:]))
+    assert first is not None
+    of_terms = of_terms.unflatten(1, (-1, first.shape[1]))
+    made = ((of_terms * part.contiguous().unsqueeze(1)).sum(2) for part in (first.real, first.imag))
+    total = torch.complex(*made)
+    total = (total if second is None else total * second).sum(1)
+    return total if others is None else total * others
+
+
+def _outer(first: Tensor, second: Tensor) -> Tensor:
+    """All products, the factors of the first one in a row."""
+    return (second.unsqueeze(2) * first.unsqueeze(1)).flatten(1, 2)
 
 
 def _points_on_real_axis(weights: Tensor, factors: list[Factor]) -> Tensor:
@@ -224,10 +238,19 @@ def _sampled(weights: Tensor, factors: list[Factor], points: int) -> Tensor:
     reach = weights.detach().sum(-1, keepdim=True)
     k = torch.arange(1, 2 * points, 2, dtype=weights.dtype, device=weights.device)
     u = k * (math.pi / reach)
-    product = torch.ones_like(u)
-    for factor, mine in _equal_ones(factors):
-        for values in factor.on_real_axis(weights[:, mine].unsqueeze(-1) * u.unsqueeze(1)).unbind(1):
-            product = product * values
+    values = [
+        factor.on_real_axis(weights[:, mine].unsqueeze(-1) * u.unsqueeze(1)) for factor, mine in _equal_ones(factors)
+    ]
+    product = _product(torch.cat(values, 1))
     level = not any(factor.order or factor == BiasFactor(odd=True) for factor in factors)
     constant = math.pi / 4 if level else 0
     return reach[:, 0] * (constant - (product / k.square()).sum(-1) * (2 / math.pi))
+
+
+def _product(values: Tensor) -> Tensor:
+    """Along dimension 1, halves by halves: one by one a gradient would take a step of its own for each."""
+    while values.shape[1] > 1:
+        half = values.shape[1] // 2
+        first, second, odd = values.split([half, half, values.shape[1] % 2], 1)
+        values = torch.cat([first * second, odd], 1) if odd.shape[1] else first * second
+    return values.squeeze(1)

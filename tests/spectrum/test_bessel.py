@@ -55,8 +55,9 @@ def test_power_series_on_the_quarter_circle(order):
     size = torch.tensor([1e-6, 0.01, 0.4, 1.5], dtype=torch.float64).unsqueeze(-1)
     angle = torch.linspace(0, np.pi / 2, 9, dtype=torch.float64)
     z = size.numpy() * np.exp(1j * angle.numpy())
-    j, y = bessel.j_near_zero(order, size, angle).numpy(), bessel.y_near_zero(order, size, angle).numpy()
+    j, y = bessel.jy_near_zero(order, size, angle)
     np.testing.assert_allclose(j, special.jv(order, z), rtol=2e-14)
+    np.testing.assert_allclose(bessel.j_near_zero(order, size, angle), special.jv(order, z), rtol=2e-14)
     np.testing.assert_allclose(y, special.yv(order, z), rtol=2e-14)
 
 
@@ -70,3 +71,7 @@ def test_derivatives_are_those_of_the_functions():
         assert torch.autograd.gradcheck(function, positive)
     assert torch.autograd.gradgradcheck(bessel.k0e, positive)
     assert torch.autograd.gradgradcheck(bessel.k1e, positive)
+    size, angle = torch.tensor([[0.3], [1.2]]).double().requires_grad_(), torch.tensor([0.0, 0.7, 1.5]).double()
+    for order in (0, 1, 3):
+        assert torch.autograd.gradcheck(lambda v, order=order: bessel.jy_near_zero(order, v, angle), size)
+        assert torch.autograd.gradgradcheck(lambda v, order=order: bessel.jy_near_zero(order, v, angle), size)
