@@ -22,7 +22,9 @@
 #endif
 #endif
 
-enum { CHUNK = 65536, LANES = 16, PART = 512 };
+enum { CHUNK = 65536, LANES = 16, PART = 512, ROWS = 16 };
+
+#define SAMPLE _Pragma("GCC unroll 1") for (int k = 0; k < ROWS; k++)
 
 EXPORT const ptrdiff_t relunb_chunk = CHUNK;
 EXPORT const char relunb_sources[] = RELUNB_SOURCES; /* the SHA-256 of what this was built from: see setup.py */

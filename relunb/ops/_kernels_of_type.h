@@ -140,3 +140,98 @@ EXPORT void NAMED(relunb_cell_means_gradient)(const T *x, const T *gradient, int
     NAMED(cells_job) job = {x, gradient, out, width, same};
     in_chunks(NAMED(cell_gradient), &job, rows, CHUNK / width + 1, threads);
 }
+
+/* ------------------------------------------- integrals of a linear state's ReLU times constants, on cells of any mesh
+   As above, with a and b between the nodes and each cell's integral added to some outputs; see _linear_cells.py. ROWS
+   samples at a time lie side by side, those of one node in a row: nothing is gathered, and no two add to one place. */
+
+typedef struct {
+    const T *x, *gradient;
+    T *out;
+    const ptrdiff_t *left, *target; /* (cells,), (layers, cells) */
+    const T *start, *stop, *from_start, *from_stop, *weights; /* (cells,) each, and (layers, cells) */
+    ptrdiff_t rows, nodes, cells, layers, outputs;
+} NAMED(linear_job);
+
+static inline ptrdiff_t NAMED(side_by_side)(const T *x, T *to, ptrdiff_t begin, ptrdiff_t rows, ptrdiff_t width,
+                                            T factor) {
+    const ptrdiff_t many = rows - begin < ROWS ? rows - begin : ROWS;
+    for (ptrdiff_t l = 0; l < ROWS; l++)
+        for (ptrdiff_t i = 0; i < width; i++) to[i * ROWS + l] = l < many ? x[(begin + l) * width + i] * factor : 0;
+    return many;
+}
+
+static inline void NAMED(one_by_one)(const T *from, T *out, ptrdiff_t begin, ptrdiff_t many, ptrdiff_t width) {
+    for (ptrdiff_t l = 0; l < many; l++)
+        for (ptrdiff_t i = 0; i < width; i++) out[(begin + l) * width + i] = from[i * ROWS + l];
+}
+
+ANY_PROCESSOR static void NAMED(linear_values)(void *given, ptrdiff_t begin, ptrdiff_t end) {
+    const NAMED(linear_job) *job = given;
+    const ptrdiff_t nodes = job->nodes, cells = job->cells, outputs = job->outputs;
+    T x[nodes * ROWS], y[outputs * ROWS];
+    for (ptrdiff_t row = begin * ROWS; row < end * ROWS; row += ROWS) {
+        const ptrdiff_t many = NAMED(side_by_side)(job->x, x, row, job->rows, nodes, (T)0.5);
+        for (ptrdiff_t i = 0; i < outputs * ROWS; i++) y[i] = 0;
+        for (ptrdiff_t c = 0; c < cells; c++) {
+            const T *restrict l = x + job->left[c] * ROWS, *restrict r = l + ROWS;
+            const T start = job->start[c], stop = job->stop[c];
+            const T from_start = job->from_start[c], from_stop = job->from_stop[c];
+            T mean[ROWS];
+            SAMPLE {
+                const T a = l[k] * from_start + r[k] * start, b = l[k] * from_stop + r[k] * stop;
+                const T p = (a < 0 ? 0 : a) + (b < 0 ? 0 : b), s = (a < 0 ? -a : a) + (b < 0 ? -b : b);
+                mean[k] = p / (s < SMALLEST ? SMALLEST : s) * p;
+            }
+            for (ptrdiff_t i = c; i < job->layers * cells; i += cells) {
+                T *restrict to = y + job->target[i] * ROWS;
+                const T weight = job->weights[i];
+                SAMPLE to[k] += mean[k] * weight;
+            }
+        }
+        NAMED(one_by_one)(y, job->out, row, many, outputs);
+    }
+}
+
+ANY_PROCESSOR static void NAMED(linear_gradient)(void *given, ptrdiff_t begin, ptrdiff_t end) {
+    const NAMED(linear_job) *job = given;
+    const ptrdiff_t nodes = job->nodes, cells = job->cells, outputs = job->outputs;
+    T x[nodes * ROWS], g[outputs * ROWS], out[nodes * ROWS];
+    for (ptrdiff_t row = begin * ROWS; row < end * ROWS; row += ROWS) {
+        const ptrdiff_t many = NAMED(side_by_side)(job->x, x, row, job->rows, nodes, (T)0.5);
+        NAMED(side_by_side)(job->gradient, g, row, job->rows, outputs, (T)0.5);
+        for (ptrdiff_t i = 0; i < nodes * ROWS; i++) out[i] = 0;
+        for (ptrdiff_t c = 0; c < cells; c++) {
+            const T *restrict l = x + job->left[c] * ROWS, *restrict r = l + ROWS;
+            T *restrict to_l = out + job->left[c] * ROWS, *restrict to_r = to_l + ROWS;
+            const T start = job->start[c], stop = job->stop[c];
+            const T from_start = job->from_start[c], from_stop = job->from_stop[c];
+            T w[ROWS] = {0};
+            for (ptrdiff_t i = c; i < job->layers * cells; i += cells) {
+                const T *restrict of = g + job->target[i] * ROWS;
+                const T weight = job->weights[i];
+                SAMPLE w[k] += of[k] * weight;
+            }
+            SAMPLE { /* not_lo + not_hi and lo + hi are the share, or 2 less it where a, or b, is positive */
+                const T a = l[k] * from_start + r[k] * start, b = l[k] * from_stop + r[k] * stop;
+                const T p = (a < 0 ? 0 : a) + (b < 0 ? 0 : b), s = (a < 0 ? -a : a) + (b < 0 ? -b : b);
+                const T share = p / (s < SMALLEST ? SMALLEST : s), half = share * w[k], more = 2 - share;
+                const T da = half * (a > 0 ? more : share), db = half * (b > 0 ? more : share);
+                to_l[k] += da * from_start + db * from_stop;
+                to_r[k] += da * start + db * stop;
+            }
+        }
+        NAMED(one_by_one)(out, job->out, row, many, nodes);
+    }
+}
+
+EXPORT void NAMED(relunb_linear_cells)(const T *x, const T *gradient, T *out, const ptrdiff_t *left,
+                                       const ptrdiff_t *target, const T *start, const T *stop, const T *from_start,
+                                       const T *from_stop, const T *weights, ptrdiff_t rows, ptrdiff_t nodes,
+                                       ptrdiff_t cells, ptrdiff_t layers, ptrdiff_t outputs, int threads) {
+    NAMED(linear_job)
+    job = {x, gradient, out, left, target, start, stop, from_start, from_stop, weights,
+           rows, nodes, cells, layers, outputs};
+    const ptrdiff_t chunk = CHUNK / (ROWS * nodes) + 1;
+    in_chunks(gradient ? NAMED(linear_gradient) : NAMED(linear_values), &job, (rows + ROWS - 1) / ROWS, chunk, threads);
+}

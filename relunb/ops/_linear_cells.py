@@ -24,7 +24,10 @@ from torch import Tensor
 
 from .._functorch import batched, plain_only
 from ._blocks import block_rows, blocks
+from ._native import kernel_for
 from ._relu_cell_means import relu_cell_means, smallest
+
+_MOST_SIDE_BY_SIDE = 4096  # numbers of 16 samples, which the kernel holds at a time: half a mebibyte
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,8 +121,9 @@ def linear_cells(x: Tensor, plan: LinearCells) -> Tensor:
     """``y_o = sum over cells of length * integral_0^1 q_o(t) relu(a + t (b - a)) dt``, state times output functions.
 
     Exact IAT-ReLU of a piecewise-linear state with local outputs. Gradients of any order, vmap and jvp included; the
-    derivative of relu at 0 is 0. On a CPU in blocks of samples that stay in cache; elsewhere in plain operations, but
-    for a plan of means, which takes the kernel of :func:`relu_cell_means`. Autograd keeps ``x``, nothing of the cells.
+    derivative of relu at 0 is 0. On a CPU by a compiled kernel for output functions that are constant on each cell, else in
+    blocks of samples that stay in cache; elsewhere in plain operations, but for a plan of means, which takes the kernel
+    of :func:`relu_cell_means`. Autograd keeps ``x``, nothing of the cells.
 
     Args:
         x: nodal values of the state, shape (..., N), floating point. Half precisions are computed in float32.
@@ -277,7 +281,7 @@ class _LinearCells(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor, plan: LinearCells) -> Tensor:
-        return _forward_blocks(x, plan) if x.is_cpu else linear_cells_plain(x, plan)
+        return _forward(x, plan) if x.is_cpu else linear_cells_plain(x, plan)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, LinearCells], output: Tensor) -> None:
@@ -291,7 +295,7 @@ class _LinearCells(torch.autograd.Function):
         # A second derivative will follow, or many at once (is_grads_batched): operations that autograd and vmap know.
         if torch.is_grad_enabled() or batched(grad) or not x.is_cpu:
             return _by_sample(_gradient(_by_node(x), _by_node(grad), _constants(ctx.plan, x)), x), None
-        return _backward_blocks(x, grad, ctx.plan), None
+        return _backward(x, grad, ctx.plan), None
 
     @staticmethod
     def jvp(ctx: Any, x_dot: Tensor, _: None) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -308,6 +312,34 @@ class _LinearCells(torch.autograd.Function):
 
 
 # ----------------------------------------------------------------------------------------------------------------
+# CPU. The compiled kernel makes one pass, where the output functions are constant on each cell. Else, and without it:
+
+
+def _forward(x: Tensor, plan: LinearCells) -> Tensor:
+    out = x.new_empty((*x.shape[:-1], plan.outputs))
+    return out if _filled(out, x, None, plan) else _forward_blocks(x, plan)
+
+
+def _backward(x: Tensor, grad: Tensor, plan: LinearCells) -> Tensor:
+    out = torch.empty_like(x)
+    return out if _filled(out, x, grad, plan) else _backward_blocks(x, grad, plan)
+
+
+def _filled(out: Tensor, x: Tensor, grad: Tensor | None, plan: LinearCells) -> bool:
+    """Fill ``out`` with the values, or with the gradient, if there is a kernel for it."""
+    nodes = x.shape[-1]
+    kernel = kernel_for("linear_cells", x, *([] if grad is None else [grad]))
+    if kernel is None or not plan.constant or 2 * nodes + plan.outputs > _MOST_SIDE_BY_SIDE:
+        return False
+    c = _constants(plan, x)
+    grad = grad if grad is None else grad.contiguous()
+    tables = [t.contiguous() for t in (c.left, c.target, c.start, c.stop, c.from_start, c.from_stop, c.weights)]
+    pointers = (0 if t is None else t.data_ptr() for t in (x, grad, out, *tables))
+    sizes = x.numel() // nodes, nodes, len(plan.left), len(plan.target), plan.outputs
+    kernel(*pointers, *sizes, torch.get_num_threads())
+    return True
+
+
 # The same formulas for a block of samples at a time, in arrays that are allocated once.
 
 

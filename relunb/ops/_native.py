@@ -25,6 +25,7 @@ _ARGUMENTS = {
     "psi_gradient": [_POINTER, _POINTER, _INT, _POINTER, _SIZE, _DOUBLE, _POINTER, _INT],
     "cell_means": [_POINTER, _POINTER, _SIZE, _SIZE, _INT],
     "cell_means_gradient": [_POINTER, _POINTER, _INT, _POINTER, _SIZE, _SIZE, _INT],
+    "linear_cells": [*[_POINTER] * 10, *[_SIZE] * 5, _INT],
 }
 _ARGUMENTS_OF_PANELS = {
     "panel_roots": [*[_POINTER] * 9, _SIZE, _DOUBLE, _SIZE, _SIZE, _INT, _INT],

@@ -1,4 +1,4 @@
-"""linear_cells against rational arithmetic, in one block and in many."""
+"""linear_cells against rational arithmetic, by the compiled kernel, in one block and in many."""
 
 from fractions import Fraction
 from math import comb, nan
@@ -6,15 +6,20 @@ from math import comb, nan
 import pytest
 import torch
 
-from relunb.ops import _blocks, _linear_cells
+from relunb.ops import _blocks, _linear_cells, _native
 from relunb.ops._linear_cells import LinearCells, linear_cells, linear_cells_plain
 from relunb.ops._relu_cell_means import relu_cell_means
+from tests.forms import take
 from tests.tolerance import DEVICES
 
 
-@pytest.fixture(params=["one block", "many blocks"])
+@pytest.fixture(params=["compiled kernel", "one block", "many blocks"])
 def path(request, monkeypatch):
-    """The second pass cuts the samples of a CPU into several blocks, the last of them shorter."""
+    """The last pass cuts the samples of a CPU into several blocks, the last of them shorter."""
+    if request.param == "compiled kernel":
+        take("compiled kernel", monkeypatch)
+        return
+    monkeypatch.setattr(_native, "_KERNELS", None)
     if request.param == "many blocks":
         monkeypatch.setattr(_blocks, "_PER_THREAD", 100)
 
@@ -56,7 +61,18 @@ def quadratics(nodes, outputs, seed=0, signed=False):
     return LinearCells(plan.left, plan.start, plan.stop, plan.length, coefficients, target, outputs)
 
 
+def overlapping(nodes, outputs):
+    """The same cells, each in two outputs, in no order."""
+    plan = rectangles(nodes, outputs)
+    order = torch.randperm(len(plan.left), generator=torch.Generator().manual_seed(0))
+    coefficients = torch.stack([plan.coefficients[0], -0.3 * plan.coefficients[0]])[:, order]
+    target = torch.stack([plan.target[0], (plan.target[0] + 2) % outputs])[:, order]
+    ends = (of[order] for of in (plan.left, plan.start, plan.stop, plan.length))
+    return LinearCells(*ends, coefficients, target, outputs)
+
+
 PLANS = {"rectangles": rectangles(9, 7), "quadratics": quadratics(9, 7), "signed": quadratics(9, 7, signed=True)}
+PLANS["two of each"] = overlapping(9, 7)
 
 
 def product(p, q):
@@ -110,12 +126,13 @@ def largest_relative_error(got, exact):
 
 
 @pytest.mark.usefixtures("path")
-def test_relative_error_of_a_few_roundings_on_whole_intervals(device):
+@pytest.mark.parametrize("constant", [False, True], ids=["quadratics", "constants"])
+def test_relative_error_of_a_few_roundings_on_whole_intervals(constant, device):
     """Nonnegative coefficients: every output and every derivative keeps its digits, at scales from 1e-12 to 100."""
     plan = quadratics(301, 1)  # one output: all 300 cells are whole, and so are their sums
-    plan = LinearCells(
-        plan.left, plan.start, plan.stop, plan.length, plan.coefficients[:1], torch.arange(300)[None], 300
-    )
+    coefficients = plan.coefficients[:1, :, :1].expand(1, 300, 3) if constant else plan.coefficients[:1]
+    plan = LinearCells(plan.left, plan.start, plan.stop, plan.length, coefficients, torch.arange(300)[None], 300)
+    assert plan.constant == constant and not plan.means
     generator = torch.Generator().manual_seed(3)
     exponent = torch.empty(8, 301, dtype=torch.float64).uniform_(-12, 2, generator=generator)
     x = 10**exponent * sample((8, 301), seed=4).sign()
@@ -265,3 +282,35 @@ def test_the_ends_of_an_interval_are_its_nodes_bit_by_bit():
     left = PLANS["rectangles"].left
     assert torch.equal(a[first], x[left[first]])
     assert torch.equal(b[last], x[left[last] + 1])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("rows", [0, 1, 15, 16, 17, 1000])
+@pytest.mark.parametrize("plan", [rectangles(40, 31), overlapping(40, 31)], ids=["rectangles", "two of each"])
+def test_the_kernel_is_the_plain_form_for_every_number_of_samples(plan, rows, dtype, monkeypatch):
+    """Also in rows that lie apart, with nodes that the plan does not reach, zeros, and gradients of every layout."""
+    take("compiled kernel", monkeypatch)
+    monkeypatch.setattr(_linear_cells, "_forward_blocks", None)  # who takes them fails
+    monkeypatch.setattr(_linear_cells, "_backward_blocks", None)
+    x = sample((42, rows), dtype).T
+    x[::3, ::4] = 0.0
+    x[1::7] = -x[1::7].abs()
+    eps = 64 * torch.finfo(dtype).eps
+    for grad in (sample((rows, 31), dtype, seed=1), sample((31, rows), dtype, seed=1).T, torch.ones(()).to(dtype)):
+        found = []
+        for form in (linear_cells, linear_cells_plain):
+            leaf = x.detach().clone(memory_format=torch.preserve_format).requires_grad_()
+            y = form(leaf, plan)
+            found.append((y.detach(), *torch.autograd.grad(y, leaf, grad.expand_as(y))))
+        for ours, theirs in zip(*found, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=eps, atol=eps)
+
+
+def test_plans_too_wide_for_the_kernel_or_of_quadratics_take_blocks(monkeypatch):
+    take("compiled kernel", monkeypatch)
+    x = sample((3, 12))
+    for plan, most in ((rectangles(12, 7), 30), (quadratics(12, 7), 4096), (rectangles(12, 7), 31)):
+        monkeypatch.setattr(_linear_cells, "_MOST_SIDE_BY_SIDE", most)
+        out = torch.full((3, 7), nan, dtype=torch.float64)
+        assert _linear_cells._filled(out, x, None, plan) == (plan.constant and most == 31)
+        torch.testing.assert_close(linear_cells(x, plan), linear_cells_plain(x, plan))
