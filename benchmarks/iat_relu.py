@@ -2,8 +2,8 @@
 
 Hat functions in, rectangles out, on the same mesh; on a CPU with the compiled kernel and torch's default allocator.
 Beside it: torch's blocks, which do the work where no compiler was at the install; pauses between the calls; the same
-formula in plain operations; meshes that do not fit (256 hats to 256 rectangles, at most 2 x torch.relu); and what a user would write: midpoint
-sums by two matrix products. On a GPU the floor is a copy.
+formula in plain operations; meshes that do not fit (256 hats to 256 rectangles), at most 2 x torch.relu; and what a
+user would write: midpoint sums by two matrix products. On a GPU the floor is a copy.
 """
 
 import os

@@ -121,9 +121,9 @@ def linear_cells(x: Tensor, plan: LinearCells) -> Tensor:
     """``y_o = sum over cells of length * integral_0^1 q_o(t) relu(a + t (b - a)) dt``, state times output functions.
 
     Exact IAT-ReLU of a piecewise-linear state with local outputs. Gradients of any order, vmap and jvp included; the
-    derivative of relu at 0 is 0. On a CPU by a compiled kernel for output functions that are constant on each cell, else in
-    blocks of samples that stay in cache; elsewhere in plain operations, but for a plan of means, which takes the kernel
-    of :func:`relu_cell_means`. Autograd keeps ``x``, nothing of the cells.
+    derivative of relu at 0 is 0. On a CPU by a compiled kernel where the output functions are constant on each cell,
+    else in blocks of samples that stay in cache; elsewhere in plain operations, but for a plan of means, which takes
+    the kernel of :func:`relu_cell_means`. Autograd keeps ``x``, nothing of the cells.
 
     Args:
         x: nodal values of the state, shape (..., N), floating point. Half precisions are computed in float32.
