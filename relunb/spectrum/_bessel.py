@@ -291,7 +291,8 @@ class _NearZero(torch.autograd.Function):
 
     @staticmethod
     def forward(order: int, size: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
-        return _both_near_zero(order, size, angle)
+        j, y = _both_near_zero(order, size, angle)
+        return j.clone(), y  # no view: forward mode cannot have one as an output
 
     @staticmethod
     def setup_context(ctx, inputs, output) -> None:
