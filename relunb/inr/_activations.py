@@ -116,14 +116,19 @@ class Gabor(_Scaled):
         if not z.is_complex():
             z = z.to(torch.promote_types(z.dtype, torch.float32))
             size = torch.exp(-_square(self.sigma * z))
-            return torch.polar(size, torch.where(size > 0, self.scale * z, 0.0))
+            return _polar(size, torch.where(size > 0, self.scale * z, 0.0))
         # Size and angle apart are half again as fast as the exponential of a complex number.
         x, y = z.real, z.imag
         u, v = self.sigma * x, self.sigma * y
-        return torch.polar(torch.exp(-self.scale * y - (u * u + v * v)), self.scale * x)
+        return _polar(torch.exp(-self.scale * y - (u * u + v * v)), self.scale * x)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, sigma={self.sigma:g}"
+
+
+def _polar(size: Tensor, angle: Tensor) -> Tensor:
+    """``torch.polar``, whose gradient divides by ``|size|``: below 1e-22 its square is zero in float32."""
+    return torch.complex(size * angle.cos(), size * angle.sin())
 
 
 def _square(u: Tensor) -> Tensor:

@@ -109,6 +109,17 @@ def test_activations_alone():
     assert torch.autograd.gradgradcheck(Gabor(3.0, 1.0), w)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.complex64])
+def test_the_gradient_of_a_gabor_function_is_finite_where_its_square_is_not_a_number_of_float32(dtype):
+    z = torch.linspace(0.5, 1.1, 61, dtype=dtype)  # |Gabor| from 1e-11 down to 1e-45
+    activation, slopes = Gabor(10.0, 10.0), []
+    for wide in (False, True):
+        own = (z.to(torch.promote_types(dtype, torch.float64)) if wide else z.clone()).requires_grad_()
+        activation(own).real.sum().backward()
+        slopes.append(own.grad)
+    torch.testing.assert_close(slopes[0].to(slopes[1].dtype), slopes[1], rtol=2e-4, atol=1e-36)
+
+
 def test_the_encoding_is_written_out():
     x = torch.tensor([[0.25, -0.5]], dtype=torch.float64)
     encoding = PositionalEncoding(2, 2)
