@@ -107,6 +107,7 @@ def test_the_first_steps_at_the_papers_size_come_out_again(method):
         assert (pictures[f"image-{method}"] - pictures["image-truth"]).abs().max() <= 1.001 / 255
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", imaging.LOW_NORM)
 def test_a_low_norm_run_comes_out_again(task):
     """The quickest of them, whole: its number of steps, norm and PSNR, within what rounding does to a training run."""

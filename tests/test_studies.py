@@ -16,6 +16,8 @@ from relunb.book.studies import _runner
 from relunb.book.studies._runner import Where, kept_as, run
 from tests import study_cases
 
+pytestmark = pytest.mark.slow  # each starts a cluster of real processes
+
 ROOT = Path(__file__).parents[1]
 PROGRAM = """
 import signal

@@ -92,6 +92,7 @@ def test_a_number_within_the_tolerance_is_close(typed):
     assert judged["verdict"] == "close" and "0.31831" in judged["message"], judged
 
 
+@pytest.mark.slow
 def test_what_is_neither_proved_nor_refuted_is_said_to_be_so():
     question = {"symbols": {"x": "positive"}, "solution": "Integral(exp(-x**x), (x, 1, 2))"}
     judged = judge(question, "Integral(exp(-x**x), (x, 1, 2)) + Integral(sin(x**x), (x, 1, 1))")

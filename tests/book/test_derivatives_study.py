@@ -29,6 +29,7 @@ def test_smooth_psi_is_the_transform_with_hats_in_and_rectangles_out():
     torch.testing.assert_close(ours.values, layer(x).float(), rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", study.SCALES)
 def test_a_jet_is_what_autograd_finds(activation):
     """In float32, so a second derivative of a few hundred loses its third digit."""

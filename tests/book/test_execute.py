@@ -11,6 +11,7 @@ from pathlib import Path
 import nbclient
 import pytest
 
+pytestmark = pytest.mark.slow  # each starts kernels
 SOURCE = Path(__file__).parents[2] / "book" / "_ext" / "execute.py"
 HEADER = """---
 jupytext: {text_representation: {extension: .md, format_name: myst}}

@@ -80,6 +80,7 @@ def test_the_roots_of_chebyshev_like_trigonometric_polynomials_are_found_to_the_
     assert ((found - roots).abs() <= 4e-16 / slope + 2e-16).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONTINUOUS)
 def test_roots_move_as_equation_22_says_and_have_two_derivatives(name):
     p = basis(name, 5)
@@ -237,6 +238,7 @@ def test_a_name_is_taken_for_as_many_functions_as_the_other_basis_has():
     assert torch.equal(activation_matrix(pattern, "pwl", PWQ(3)), wanted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("what", "few", "many"), [("measure", 400, 4000), ("matrix", 40, 400)])
 def test_gradients_of_many_samples_take_the_memory_of_a_block(what, few, many):
     """The values at all roots, or at all nodes, of these states of 64 functions would take 400 MiB."""

@@ -212,6 +212,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
 
 
+@pytest.mark.slow
 def test_bases_of_local_functions_take_memory_in_proportion_to_their_width():
     """A matrix of 10,000 x 10,000 float64 numbers alone has 763 MiB."""
     ran = subprocess.run([sys.executable, "-c", WIDE], check=True, capture_output=True, text=True)

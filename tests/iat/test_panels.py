@@ -229,6 +229,7 @@ def test_changes_of_sign_of_polynomials_with_known_roots():
         assert len(found.place) in many and bool(found.after)
 
 
+@pytest.mark.slow
 def test_a_large_batch_takes_the_memory_of_blocks():
     """65,536 states of 64 numbers have 4 million panels of 11 coefficients: 360 MB, and several times that at once."""
     code = """

@@ -92,6 +92,7 @@ def all_states(size):
     return np.concatenate([every, states(size)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("p", [*SMALL, *SOME, *LARGE], ids=repr)
 def test_values_matrix_and_measure_of_every_state_agree_with_a_plain_integral(p):
     """Values within rounding. What decides the matrix and the measure may be undecided where z is rounding, no more."""
@@ -147,6 +148,7 @@ def disagreements(p, x):
 SPLINES = [PWL(3), PWL(4), PWQ(3), PWQ(4), PWQ(5), RectWavelet(4), PWLWavelet(4), OWN, Mixed(Rect(2), PWL(2))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("p", [*map(Fourier, (2, 3, 4, 5, 6, 9, 12)), *SPLINES], ids=repr)
 def test_patterns_and_gradients_of_whole_numbers_are_those_of_exact_arithmetic(p):
     wrong, error = disagreements(p, whole_numbers(p.size, 125 if p.size < 6 else 20))

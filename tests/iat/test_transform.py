@@ -281,6 +281,7 @@ def test_the_midpoint_form_is_two_matrix_products(activation):
     assert gradcheck(layer, (x,), check_forward_ad=True)
 
 
+@pytest.mark.slow
 def test_a_mixed_and_an_own_basis_work_on_every_route():
     own = PiecewisePolynomial([-1, 0.25, 1], [[[1, -2, 0, 3], [0, 1, 0, 0]], [[0, 1, 0, 0], [1, 1, 1, -4]]])
     for p in (own, Mixed(Fourier(4), PWL(3)), Mixed(Rect(2), Fourier(1)), PWLWavelet(5, multiscale=True)):
@@ -297,6 +298,7 @@ def test_a_mixed_and_an_own_basis_work_on_every_route():
 # Promises of a layer.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("p", "q", "method"), [("rect", "pwq", "exact"), ("pwl", "pwq", "exact"), ("fourier", "pwq", "midpoint")]
 )

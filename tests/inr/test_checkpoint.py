@@ -210,6 +210,7 @@ def test_what_changes_the_numbers_is_another_run(case, tmp_path):
     assert (tmp_path / "run").read_bytes() == kept
 
 
+@pytest.mark.slow
 def test_a_description_is_the_same_in_every_process():
     script = "from tests.inr.test_checkpoint import *; print(digest(describe(network(octaves=1), Plain(a={'b', 'c'}))))"
     found = subprocess.run(

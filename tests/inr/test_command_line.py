@@ -80,11 +80,13 @@ def test_mistakes_get_a_sentence_and_no_traceback(photo, capsys, words, said):
     assert [path.name for path in photo.iterdir()] == ["photo.png"]
 
 
+@pytest.mark.slow
 def test_it_is_a_module_that_runs(photo):
     run = subprocess.run([sys.executable, "-m", "relunb.inr", "--help"], capture_output=True, text=True, check=True)
     assert "fit" in run.stdout and "render" in run.stdout
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_goes_on(photo):
     words = [sys.executable, "-c", PROGRAM, *"fit photo.png --largest 48 --steps 600 --width 64".split()]
     process = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -198,6 +198,7 @@ def test_a_learned_scale_that_a_step_takes_below_zero_is_said(fused, monkeypatch
     assert made == [1], "at once, and not when the run ends"
 
 
+@pytest.mark.slow
 def test_a_compiled_network_gives_the_same_run():
     what = problems(torch.float64)["image"]
     plain, compiled = (run(network().double(), what, steps=3, fused=False, compile=c) for c in (False, True))
@@ -278,6 +279,7 @@ def unbroken(tmp_path_factory):
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_real_kill_and_a_real_ctrl_c_lose_nothing(number, tmp_path, unbroken):
     file = tmp_path / "run"

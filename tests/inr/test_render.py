@@ -39,6 +39,7 @@ def test_a_volume_and_a_grid():
     assert render(Grid((4, 4)), [8, 8]).shape == (8, 8)
 
 
+@pytest.mark.slow
 def test_no_graph_and_a_large_picture_in_little_memory():
     """16.8 million points of a network of width 64: one layer's values at all of them would be 4.3 GB."""
     code = """

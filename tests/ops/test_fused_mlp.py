@@ -138,6 +138,7 @@ def test_gradients_replace_those_before_and_follow_changed_weights():
     assert blocked.squared_error(x, target)[0] != first
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the system's own record of the most memory is Linux's")
 def test_a_step_of_the_papers_size_takes_less_than_64_mib():
     """Beyond data and parameters, measured in a process of its own; autograd takes more than 500."""

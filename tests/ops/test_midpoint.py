@@ -221,6 +221,7 @@ def test_a_mistake_gets_a_sentence():
             function(torch.ones(3, 5, dtype=torch.float64), tables)
 
 
+@pytest.mark.slow
 def test_the_state_is_never_in_memory():
     """16,384 x 2048 float32 of state would be 128 MiB, and two of them in the backward pass."""
     if not Path("/proc/self/clear_refs").exists():

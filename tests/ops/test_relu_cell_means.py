@@ -159,6 +159,7 @@ def test_one_node_has_no_cell(shape, device):
     assert x.grad is not None and torch.count_nonzero(x.grad) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile's default backend needs a C++ compiler")
 def test_inductor_fuses_it_and_agrees(device):
     torch.compiler.reset()

@@ -19,6 +19,7 @@ sys.modules["equation_map"] = equation_map
 spec.loader.exec_module(equation_map)
 
 
+@pytest.mark.slow
 def test_every_row_holds():
     ids = (ROOT / "tests/paper-item-ids.txt").read_text(encoding="utf8").split()
     problems = equation_map.find_problems(ROOT / "book/reference/equation-map.yml", ids, ROOT)
@@ -329,6 +330,7 @@ def page_rows():
     return [{**row, "function": None} if "function" in row else row for row in good_rows()]
 
 
+@pytest.mark.slow
 def test_a_chapter_links_to_its_row_and_the_row_to_the_chapter(repository):
     root = repository(page_rows())
     outcome = build(root)
@@ -341,6 +343,7 @@ def test_a_chapter_links_to_its_row_and_the_row_to_the_chapter(repository):
     assert 'href="reference/map.html#map-bw-eq2"' in (root / "out/book/chapter.html").read_text(encoding="utf8")
 
 
+@pytest.mark.slow
 def test_the_page_follows_its_data_file(repository):
     root = repository(page_rows())
     assert build(root).returncode == 0
@@ -349,6 +352,7 @@ def test_the_page_follows_its_data_file(repository):
     assert "Something else." in (root / "out/book/reference/map.html").read_text(encoding="utf8")
 
 
+@pytest.mark.slow
 def test_the_build_refuses_a_label_that_has_gone(repository):
     root = repository(page_rows())
     assert build(root).returncode == 0

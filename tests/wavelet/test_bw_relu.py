@@ -233,6 +233,7 @@ def test_the_memory_order_of_the_input_is_kept_as_torch_relu_keeps_it(device):
         assert bw_relu(view).stride() == view.stride()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile's default backend needs a C++ compiler")
 def test_inductor_fuses_it_and_agrees(device):
     torch.compiler.reset()

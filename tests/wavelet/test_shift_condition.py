@@ -44,6 +44,7 @@ def test_gaussians_by_theta_functions(spacing):
     assert shift_condition_number("gauss", spacing) == pytest.approx(float(wanted), rel=1e-13)
 
 
+@pytest.mark.slow
 def test_it_is_the_limit_of_finite_gram_matrices():
     spline, spacing, n = LinearSpline.named("bw_relu"), 0.9, 300
     x = torch.linspace(-1, spacing * n + 4, 400_000, dtype=torch.float64)
