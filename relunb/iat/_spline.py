@@ -4,7 +4,8 @@ Where the input basis reproduces constants, w^T p(s) = 1 for every s, the state 
 
     IAT[l](x) = value * (integral of q) + slope * (integral of q p^T) x + sum_k jumps_k IAT[relu](x - knots_k w),
 
-and what holds of IAT-ReLU, with its two derivatives, holds term by term.
+and what holds of IAT-ReLU, with its two derivatives, holds term by term. A spline whose knots are all at zero
+(|x|, leaky ReLU) needs no constant.
 """
 
 from collections.abc import Callable
@@ -38,12 +39,22 @@ def check_exact(spline: LinearSpline, p: Basis) -> None:
             f"activation must be one spline, as a state function has no channels; got one for each of "
             f"{len(spline.knots)} channels."
         )
-    if constant_of(p) is None:
-        raise ValueError(
-            f"method='exact' takes the knots of a LinearSpline off the state, and no sum of the functions of "
-            f"input_basis={p} is constant. Add one that is, input_basis=Mixed(Rect(1), {p}) with in_features="
-            f"{p.size + 1}, or use method='midpoint'."
-        )
+    if constant_of(p) is None and not _all_at_zero(spline):
+        raise _no_constant(p)
+
+
+def _all_at_zero(spline: LinearSpline) -> bool:
+    """Whether all knots stand at zero, and stay there: nothing is taken off the state then."""
+    knots = spline.knots
+    return not (knots.is_meta or knots.requires_grad or bool(knots.any()))
+
+
+def _no_constant(p: Basis) -> ValueError:
+    return ValueError(
+        f"method='exact' takes the knots of a LinearSpline off the state, and no sum of the functions of "
+        f"input_basis={p} is constant. Add one that is, input_basis=Mixed(Rect(1), {p}) with in_features="
+        f"{p.size + 1}, or use method='midpoint'."
+    )
 
 
 class SplineTransform:
@@ -52,7 +63,7 @@ class SplineTransform:
     def __init__(self, p: Basis, q: Basis, spline: LinearSpline, relu: Callable[[Tensor], Tensor]) -> None:
         self.spline, self.relu = spline, relu
         self.one, self.whole, self.means = constant_of(p), _whole(p, q), q.integrals / q.l1_norms
-        self.size = p.size + q.size
+        self.size, self.p = p.size + q.size, p
 
     def __call__(self, x: Tensor) -> Tensor:
         knots, jumps, slope, value = (
@@ -82,7 +93,10 @@ class SplineTransform:
         return torch.cat(total)
 
     def _block(self, x: Tensor, knots: Tensor, jumps: Tensor) -> Tensor:
-        assert self.one is not None
+        if self.one is None:
+            if knots.any():  # they were moved, or another spline was loaded
+                raise _no_constant(self.p)
+            return jumps.sum() * self.relu(x)
         return jumps @ self.relu(x[:, None, :] - knots[:, None] * self.one.to(x))
 
 

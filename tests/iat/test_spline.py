@@ -355,6 +355,27 @@ def test_a_basis_without_a_constant_is_refused_by_name_with_a_remedy_that_works(
     assert IAT(p.size, 3, p, "pwq", hard, "midpoint")(x[:, 1:]).shape == (3, 3)
 
 
+@pytest.mark.parametrize("p", WITHOUT, ids=repr)
+def test_knots_at_zero_need_no_constant(p):
+    """|x| = 2 relu(x) - x takes nothing off the state."""
+    x = normal(5, p.size).requires_grad_()
+    layer, relu = IAT(p.size, 3, p, "pwq", LinearSpline.named("abs")), IAT(p.size, 3, p, "pwq")
+    straight = IAT(p.size, 3, p, "pwq", LinearSpline([0.0], [0.0], slope=1.0))
+    torch.testing.assert_close(layer(x), 2 * relu(x) - straight(x), rtol=0, atol=1e-14)
+    assert gradcheck(layer.double(), x[:2])
+
+
+def test_knots_that_leave_zero_are_noticed():
+    learned = LinearSpline([0.0], [1.0], learnable=True)
+    with pytest.raises(ValueError, match="no sum of the functions"):
+        IAT(4, 3, "fourier", "pwq", learned)
+    layer = IAT(4, 3, "fourier", "pwq", LinearSpline.named("abs"))
+    spline = next(module for module in layer.modules() if isinstance(module, LinearSpline))
+    spline.knots.fill_(0.5)
+    with pytest.raises(ValueError, match="no sum of the functions"):
+        layer(normal(2, 4))
+
+
 def test_names_are_refused_as_bases_are():
     for name in ("fourier", "rect-w", "pwl-w"):
         with pytest.raises(ValueError, match="Add one that is, input_basis=Mixed"):
