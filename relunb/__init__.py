@@ -50,7 +50,7 @@ __all__ = [
     "spectrum",
     "wavelet",
 ]
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOME = {
     "IAT": "iat",
