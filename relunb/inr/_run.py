@@ -314,4 +314,5 @@ class Run:
             if self.done < self.warmup:
                 group["lr"] *= (self.done + 1) / self.warmup
         self.optimizer.step()
+        torch.clear_autocast_cache()  # under a caller's autocast it would keep the weights of before
         self.done += 1

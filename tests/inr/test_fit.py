@@ -118,6 +118,15 @@ def test_options_that_round_or_compile_are_close(device):
     assert torch.get_float32_matmul_precision() == "highest", "as before"
 
 
+def test_under_a_callers_autocast_the_weights_of_each_step_count():
+    """Its cache kept the first ones in half precision for the whole run, and the loss never fell."""
+    what = problems()["image"]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        history = run(network(), what)
+    own = run(network(), what, precision="bfloat16")
+    assert history.loss[:-1] == own.loss[:-1] and history.loss[-1] < 0.9 * history.loss[0]
+
+
 def test_psnr_by_either_route_is_that_of_the_known_pixels():
     """Under a mask a pixel may be unknown, and its placeholder is no truth to compare with."""
     mask = torch.arange(24 * 24).reshape(24, 24) % 3 > 0

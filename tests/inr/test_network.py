@@ -230,3 +230,14 @@ def test_the_variation_norm_reads_a_network_of_wavelets():
 def test_bad_input_gets_a_sentence_that_helps(call, error, says):
     with pytest.raises(error, match=says):
         call()
+
+
+@pytest.mark.parametrize("points", [1, 7, 16])
+def test_a_gabor_function_has_a_gradient_where_it_almost_vanishes(points):
+    """That of torch.polar is infinite there, at all but whole vectors of the processor."""
+    gabor = Gabor(scale=20.0, sigma=1.0)
+    for z in (torch.full((points,), 9.5), torch.full((points,), 9.5 + 0j), torch.full((points,), 9.5j)):
+        z.requires_grad_()
+        value = gabor(z)
+        (value.real + value.imag).sum().backward()
+        assert z.grad is not None and z.grad.isfinite().all() and value.isfinite().all()
