@@ -70,7 +70,7 @@ def _add_to_page(app: Any, pagename: str, templatename: str, context: dict[str, 
     }
     text = json.dumps(data, ensure_ascii=False).replace("</", "<\\/")
     context["body"] += f'<script type="application/json" id="relunb-live">{text}</script>'
-    app.add_js_file("live/button.js", type="module")
+    app.add_js_file("live/button.js", defer="defer")
 
 
 def setup(app: Any) -> dict[str, bool]:

@@ -207,7 +207,10 @@ export class Page {
   /** Start Python where it does not run. */
   #python() {
     this.ready ??= new Promise((resolve, reject) => {
-      const worker = new Worker(`${this.home}worker.js`, { type: "module" });
+      // From a blob a worker inherits the page's policy: no other host is asked, whatever a cell does.
+      const starter = new Blob([`import ${JSON.stringify(`${this.home}worker.js`)};`], { type: "text/javascript" });
+      const address = URL.createObjectURL(starter);
+      const worker = new Worker(address, { type: "module" });
       this.worker = worker;
       if (this.meter) this.meter.hidden = false;
       const fail = (/** @type {string} */ text) => {

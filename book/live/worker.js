@@ -24,7 +24,7 @@ function cachedFetch() {
   };
   return async (/** @type {RequestInfo | URL} */ address) => {
     const url = String(address instanceof Request ? address.url : address);
-    const cache = self.caches ? await self.caches.open(new URL(".", self.location.href).pathname) : null;
+    const cache = self.caches ? await self.caches.open(new URL(".", import.meta.url).pathname) : null;
     const kept = await cache?.match(url);
     if (kept) return counted(kept);
     const response = await plain(url);
@@ -36,7 +36,7 @@ function cachedFetch() {
 
 /** Delete what earlier versions of the book have left. */
 async function forgetOthers() {
-  const mine = new URL(".", self.location.href).pathname;
+  const mine = new URL(".", import.meta.url).pathname;
   for (const name of (await self.caches?.keys()) ?? []) {
     if (name !== mine && name.includes("/_static/live/")) await self.caches.delete(name);
   }
@@ -44,7 +44,7 @@ async function forgetOthers() {
 
 async function start() {
   self.fetch = /** @type {typeof fetch} */ (cachedFetch());
-  const here = new URL(".", self.location.href).href;
+  const here = new URL(".", import.meta.url).href;
   const { loadPyodide } = await import(`${here}pyodide.mjs`);
   const archive = self.fetch(`${here}packages.zip`).then((response) => response.arrayBuffer());
   const python = await loadPyodide({ indexURL: here });

@@ -1,6 +1,8 @@
 """What a reader does with a chapter that runs: start, change, run, fail, stop, reset, come back, answer an exercise."""
 
+import http.server
 import re
+import threading
 
 import pytest
 
@@ -135,9 +137,57 @@ def test_an_answer_is_judged(visit, site):
 
 
 def test_a_page_opened_as_a_file_says_why_it_does_not_run(visit, html):
-    page = visit((html / PAGE).as_uri()).page
-    button = page.locator(".relunb-bar button")
-    assert button.count() == 0 or button.is_disabled()
+    seen = visit((html / PAGE).as_uri())
+    assert seen.page.locator(".relunb-bar button").is_disabled()
+    assert "opened as a file" in seen.page.inner_text(".relunb-bar")
+    assert "opened as a file" in seen.page.locator(".relunb-answer").first.inner_text()
+    assert not seen.errors
+
+
+def test_a_browser_without_webassembly_is_told(contexts, site):
+    page = contexts(1280, "light").new_page()
+    page.add_init_script("delete window.WebAssembly")
+    page.goto(site + PAGE)
+    assert page.locator(".relunb-bar button").is_disabled()
+    assert "no WebAssembly" in page.inner_text(".relunb-bar")
+    page.close()
+
+
+@pytest.fixture
+def elsewhere():
+    """Another origin on this machine, and the requests that reached it."""
+    asked = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(200)
+            self.send_header("Access-Control-Allow-Origin", "*")
+            self.end_headers()
+
+        def log_message(self, format, *args):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/", asked
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_cell_can_ask_no_other_host(reader, elsewhere):
+    address, asked = elsewhere
+    cell = reader.cell("mean, power =")
+    request = (
+        "from js import XMLHttpRequest\nr = XMLHttpRequest.new()\nr.open('GET', {!r}, False)\nr.send()\nprint(r.status)"
+    )
+    reader.write(cell, request.format(reader.page.url))
+    assert reader.run(cell).startswith("ran in")
+    assert reader.shown(cell).strip() == "200"
+    reader.write(cell, request.format(address))
+    assert reader.run(cell) == "stopped at an error"
+    assert reader.page.evaluate("address => fetch(address).catch(error => 'refused')", address) == "refused"
+    assert asked == []
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
