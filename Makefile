@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-com
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help book test test-fast lab serve site golden lint bench results clean
+.PHONY: help book pdf has-tex test test-fast lab serve site golden lint bench results clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -25,6 +25,13 @@ book: $(READY)-test ## execute every chapter and write _build/html
 _build/html:
 	@$(BIN)/python book/_ext/execute.py --jobs $(JOBS)
 	@$(BIN)/python book/_ext/build.py
+
+pdf: has-tex $(READY)-test ## the whole book as _build/relunb.pdf, by LaTeX where it is installed
+	@$(BIN)/python book/_ext/execute.py --jobs $(JOBS)
+	@$(BIN)/python book/_ext/pdf.py
+
+has-tex: # before anything that takes long
+	@! command -v $(PY) >/dev/null || $(PY) book/_ext/pdf.py --has-tex
 
 test: $(READY)-test ## run every chapter as a test, and the package's tests
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
