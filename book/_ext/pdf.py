@@ -23,7 +23,10 @@ MADE = ROOT / "_build" / ".pdf"
 LATEX, FRAMES = MADE / "latex", MADE / "frames"
 BOOK = ROOT / "_build" / "relunb.pdf"
 PROGRAMS = ("latexmk", "xelatex", "rsvg-convert")
-PACKAGES = "latexmk texlive-xetex texlive-latex-extra texlive-fonts-recommended tex-gyre fonts-dejavu librsvg2-bin"
+PACKAGES = (
+    "latexmk texlive-xetex texlive-latex-extra texlive-fonts-recommended texlive-plain-generic "
+    "fonts-texgyre fonts-texgyre-math fonts-dejavu librsvg2-bin"
+)
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 PLOTLY = "plotly-graph-div"
 LEFT_OUT = ("sphinx_jupyterbook_latex", "code_links", "live")  # extensions: another layout; what only HTML has
