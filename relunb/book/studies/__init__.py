@@ -16,7 +16,7 @@ from torch import Tensor
 __all__ = ["commit", "load", "pictures"]
 
 HERE = Path(__file__).parent
-NAMES = ("activations", "basis_pairs", "derivatives", "features", "imaging", "overlap")
+NAMES = ("activations", "at_scale", "basis_pairs", "derivatives", "features", "imaging", "overlap")
 
 
 def load(name: str) -> dict[str, Any]:
