@@ -1,6 +1,6 @@
 """What points cost: memory and time of a step from 4,096 points to 16.8 million, and minibatches of a photograph.
 
-    python -m relunb.book.studies.at_scale          makes at_scale.json (half an hour on two cores; Ctrl-C is safe)
+    python -m relunb.book.studies.at_scale          makes at_scale.json (a quarter of an hour; Ctrl-C is safe)
 
 Each step is taken in a process of its own, which measures its memory. Finished cases are kept under _build/results.
 """
@@ -47,7 +47,7 @@ def network(seed: int, width: int, layers: int) -> CoordinateNetwork:
 
 
 def measured(side: int, route: str, width: int, layers: int, steps: int, threads: int) -> dict[str, Any]:
-    """Seconds a step, and the memory that training took beyond what was there before it, in MiB."""
+    """Seconds a step, with the loss after it, and the memory that training took beyond what was there before it, in MiB."""
     torch.set_num_threads(threads)
     what, trained = enlarged(side), network(0, width, layers)
     options = {"fused": {}, "autograd in blocks": {"fused": False, "block": min(BLOCK, side**2)}}
@@ -96,16 +96,11 @@ def a_run(
     }
 
 
-def steps_of_a_measurement(side: int) -> int:
-    """Enough for a second or two."""
-    return max(1, min(20, (1 << 19) // side**2))
-
-
 def step_cases() -> dict[str, Settings]:
     cases = [(side, route) for route in ROUTES for side in SIDES if side <= LARGEST[route]]
-    shape = {"width": WIDTH, "layers": LAYERS, "threads": 2}
+    shape = {"steps": 1, "width": WIDTH, "layers": LAYERS, "threads": 1}
     return {
-        f"step-{route}-{side}": {"side": side, "route": route, "steps": steps_of_a_measurement(side), **shape}
+        f"step-{route}-{side}": {"side": side, "route": route, **shape}
         for side, route in cases
     }
 
@@ -152,7 +147,7 @@ def main() -> None:
     alone = where._replace(jobs=1)  # a measurement has the machine for itself
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     done = run(a_step, step_cases(), alone, "steps") | run(a_run, batch_cases(), where, "batches")
-    about = {"seeds": "0 to 2", "threads": 2, "width": WIDTH, "layers": LAYERS}
+    about = {"seeds": "0 to 2", "threads": 1, "width": WIDTH, "layers": LAYERS}
     written({"provenance": provenance(done, **about), **gathered(done)}, HERE / "at_scale.json")
 
 
