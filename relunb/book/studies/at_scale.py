@@ -47,7 +47,7 @@ def network(seed: int, width: int, layers: int) -> CoordinateNetwork:
 
 
 def measured(side: int, route: str, width: int, layers: int, steps: int, threads: int) -> dict[str, Any]:
-    """Seconds a step, with the loss after it, and the memory that training took beyond what was there before it, in MiB."""
+    """Seconds a step, with the loss after it, and the memory in MiB that training took beyond what was there."""
     torch.set_num_threads(threads)
     what, trained = enlarged(side), network(0, width, layers)
     options = {"fused": {}, "autograd in blocks": {"fused": False, "block": min(BLOCK, side**2)}}
@@ -99,10 +99,7 @@ def a_run(
 def step_cases() -> dict[str, Settings]:
     cases = [(side, route) for route in ROUTES for side in SIDES if side <= LARGEST[route]]
     shape = {"steps": 1, "width": WIDTH, "layers": LAYERS, "threads": 1}
-    return {
-        f"step-{route}-{side}": {"side": side, "route": route, **shape}
-        for side, route in cases
-    }
+    return {f"step-{route}-{side}": {"side": side, "route": route, **shape} for side, route in cases}
 
 
 def batch_cases() -> dict[str, Settings]:
