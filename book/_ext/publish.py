@@ -54,10 +54,10 @@ def make(source: Path, target: Path, address: str = "") -> int:
         The number of pages.
     """
     shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns(".*", "objects.inv.bak"))
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns(".*"))
     (target / ".nojekyll").touch()  # some hosts leave out folders that begin with an underscore
     pages = sorted(page for page in target.rglob("*.html") if "_static" not in page.parts)
-    title = _title((target / "index.html").read_text(), target / "book" / "intro.html")
+    title = _title((target / "book" / "intro.html").read_text())[1]
     home = urlsplit(address).path if address else "/"
     (target / "404.html").write_text(NOT_FOUND.format(title=html.escape(title), home=home))
     if address:
@@ -75,16 +75,16 @@ def make(source: Path, target: Path, address: str = "") -> int:
 _UNLISTED = ("search.html", "index.html")  # index.html forwards to the first page
 
 
-def _title(index: str, first: Path) -> str:
-    text = first.read_text() if first.exists() else index
-    found = re.search(r"<title>(.*?)</title>", text, re.DOTALL)
-    return html.unescape(found[1].split("—")[-1].strip()) if found else "The book"
+def _title(page: str) -> tuple[str, str]:
+    """Of a page and of its book, which stands behind a dash; a page that forwards has the book's alone."""
+    found = re.search(r"<title>(.*?)</title>", page, re.DOTALL)
+    parts = [html.unescape(part).strip() for part in found[1].split("—")] if found else [""]
+    return parts[0], parts[-1]
 
 
 def _with_address(page: str, place: str, card: str, book: str) -> str:
-    """The page with what other sites show of it: its address, title, first sentence and picture."""
-    found = re.search(r"<title>(.*?)</title>", page, re.DOTALL)
-    title = html.unescape(found[1].split("—")[0].strip()) if found else book
+    """The page with what other sites show of it: its address, title and picture."""
+    title = _title(page)[0] or book
     named = {"og:type": "article", "og:site_name": book, "og:title": title, "og:url": place, "og:image": card}
     lines = [f'<link rel="canonical" href="{html.escape(place)}">']
     lines += [f'<meta property="{name}" content="{html.escape(value)}">' for name, value in named.items()]

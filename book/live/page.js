@@ -216,6 +216,7 @@ export class Page {
       const fail = (/** @type {string} */ text) => {
         worker.terminate();
         this.ready = undefined;
+        this.#answerAll();
         if (this.meter) this.meter.hidden = true;
         this.#say(`Python did not start: ${text}`);
         reject(new Error(text));
@@ -275,6 +276,7 @@ export class Page {
     const answer = await this.#ask({ source: cell.source });
     this.running = null;
     if (this.stopper) this.stopper.disabled = true;
+    if (answer.ended) this.#restart("Python ended, and is new: a cell that runs takes those above with it.");
     if (answer.stopped) cell.stopped();
     else cell.end(answer.ok, (performance.now() - start) / 1000);
     return answer.ok === true;
@@ -297,15 +299,25 @@ export class Page {
 
   /** End the thread with all that it holds, and start another. */
   stop() {
+    this.#restart("Stopped. Python is new: a cell that runs takes those above with it.");
+  }
+
+  /** @param {string} words what to say when Python is there again */
+  #restart(words) {
     this.worker?.terminate();
     this.ready = undefined;
     for (const cell of this.cells) cell.fresh = false;
-    for (const answer of this.waiting.values()) answer({ stopped: true });
-    this.waiting.clear();
+    this.#answerAll();
     this.#python().then(
-      () => this.#say("Stopped. Python is new: a cell that runs takes those above with it."),
+      () => this.#say(words),
       () => undefined,
     );
+  }
+
+  /** Nobody will answer what was asked: it counts as stopped. */
+  #answerAll() {
+    for (const answer of this.waiting.values()) answer({ stopped: true });
+    this.waiting.clear();
   }
 
   /**

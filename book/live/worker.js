@@ -81,6 +81,12 @@ self.onmessage = async ({ data }) => {
       send({ done: data.id, failed: String(/** @type {Error} */ (error).message) });
     }
   } else {
-    send({ done: data.id, ok: python.globals.get("_session").run(data.source) });
+    try {
+      send({ done: data.id, ok: python.globals.get("_session").run(data.source) });
+    } catch (error) {
+      // Python itself has ended, as where a recursion has no end: what it held is lost.
+      send({ error: "Python ended", message: String(/** @type {Error} */ (error).message), line: null });
+      send({ done: data.id, ended: true });
+    }
   }
 };

@@ -69,6 +69,7 @@ def judge(question: Mapping[str, Any], typed: str) -> dict[str, str]:
         with a point where the two differ. ``latex`` is the typed answer, empty where it could not be read.
 
     Raises:
+        TypeError: ``question`` is no mapping, or ``typed`` no text.
         ValueError: the question itself cannot be used.
 
     Example:
@@ -80,6 +81,15 @@ def judge(question: Mapping[str, Any], typed: str) -> dict[str, str]:
 
     Source: no paper; the book's own tool.
     """
+    if not isinstance(question, Mapping):
+        raise TypeError(f"question must be a mapping, with its solution; got {question!r:.60}.")
+    if not isinstance(typed, str):
+        raise TypeError(f"typed must be a text; got {typed!r:.60}.")
+    if not isinstance(question.get("solution"), str):
+        raise ValueError(f"the question cannot be used: its solution is {question.get('solution')!r:.60}, and no text.")
+    tolerance = question.get("tolerance")
+    if tolerance is not None and not isinstance(tolerance, int | float):
+        raise ValueError(f"the question cannot be used: its tolerance is {tolerance!r:.60}, and no number.")
     symbols = {name: _symbol(name, facts) for name, facts in question.get("symbols", {}).items()}
     try:
         theirs = _read(question["solution"], symbols)
@@ -93,12 +103,12 @@ def judge(question: Mapping[str, Any], typed: str) -> dict[str, str]:
     except _Unreadable as error:
         return {"verdict": "unreadable", "message": str(error), "latex": ""}
     for place, one, other in parts:
-        if "tolerance" in question:
-            verdict, message = _near(one, other, float(question["tolerance"]))
+        if tolerance is not None:
+            verdict, message = _near(one, other, tolerance)
         else:
             verdict, message = _same(one, other, assume)
         if verdict not in ("proved", "close"):
-            if verdict == "differs" and "tolerance" not in question and re.search(r"\d\.\d|\.\d", typed):
+            if verdict == "differs" and tolerance is None and re.search(r"\d\.\d|\.\d", typed):
                 message += " A decimal number is taken as it stands: an exact answer has fractions, pi or sqrt."
             return {"verdict": verdict, "message": f"{place}{message}", "latex": latex}
     return {"verdict": verdict, "message": message, "latex": latex}
@@ -107,6 +117,9 @@ def judge(question: Mapping[str, Any], typed: str) -> dict[str, str]:
 def _symbol(name: str, facts: str) -> Any:
     if not name.isidentifier() or keyword.iskeyword(name):
         raise ValueError(f"the question cannot be used: nobody can type the symbol {name!r} in Python.")
+    for fact in facts.split():
+        if not hasattr(sp.Symbol, f"is_{fact}"):
+            raise ValueError(f"the question cannot be used: `{fact}` is no assumption that SymPy knows.")
     return sp.Symbol(name, **dict.fromkeys(facts.split(), True))
 
 

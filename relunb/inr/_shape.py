@@ -81,6 +81,8 @@ class ShapeProblem(Problem):
         lengths = normals.norm(dim=1, keepdim=True)
         if not (lengths > 0).all():
             raise ValueError(f"{int((lengths == 0).sum())} of the normals have no direction: their length is zero.")
+        if not isinstance(weights, Sequence):
+            raise TypeError(f"weights must be four numbers, one for each part of the loss; got {shown(weights)}.")
         parts = [check_single("a weight", weight) for weight in weights]
         if len(parts) != 4 or not all(0 <= part < math.inf for part in parts):
             raise ValueError(f"weights must be four numbers, none negative, one for each part; got {shown(weights)}.")

@@ -45,7 +45,8 @@ def read_sound(file: str | Path) -> tuple[Tensor, int]:
             channels, width, rate = opened.getnchannels(), opened.getsampwidth(), opened.getframerate()
             data = opened.readframes(opened.getnframes())
     except (wave.Error, EOFError) as error:
-        raise ValueError(f"{path} is no WAV file of integers ({error}): read it as an array in [-1, 1].") from None
+        told = f" ({error})" if str(error) else ""  # a file that ends too early has no words
+        raise ValueError(f"{path} is no WAV file of integers{told}: read it as an array in [-1, 1].") from None
     if width == 1:  # without a sign, about 128
         whole = np.frombuffer(data, np.uint8).astype(np.int32) - 128
     elif width == 3:  # a byte of zeros below makes 32 bits of 24

@@ -182,6 +182,16 @@ def test_a_question_that_cannot_be_used_says_so():
         judge({"symbols": {"lambda": "real"}, "solution": "1"}, "1")
     with pytest.raises(ValueError, match="the question cannot be used: Write the times sign"):
         judge({"symbols": {"a": "real"}, "solution": "2a"}, "1")
+    with pytest.raises(ValueError, match="`nonsense` is no assumption"):
+        judge({"symbols": {"a": "real nonsense"}, "solution": "a"}, "a")
+    with pytest.raises(ValueError, match="its solution is None, and no text"):
+        judge({"symbols": {}}, "1")
+    with pytest.raises(ValueError, match="its tolerance is '1', and no number"):
+        judge({"solution": "1", "tolerance": "1"}, "1")
+    with pytest.raises(TypeError, match="question must be a mapping"):
+        judge([], "1")
+    with pytest.raises(TypeError, match="typed must be a text; got 3"):
+        judge({"solution": "1"}, 3)
 
 
 def test_sympy_is_all_it_needs():

@@ -102,6 +102,38 @@ def test_a_cell_that_hangs_can_be_stopped(reader):
     assert reader.run(cell).startswith("ran in")
 
 
+def test_all_cells_run_and_end_where_one_fails(reader):
+    first, second, third = (reader.cell(words) for words in ("symbols({", "mean, power =", "def line(number)"))
+    reader.page.get_by_role("button", name="Run all", exact=True).click()
+    reader.page.wait_for_function(
+        "[...document.querySelectorAll('.relunb-tools [role=status]')].every(s => s.textContent.startsWith('ran in'))",
+        timeout=90_000,
+    )
+    reader.write(second, "1 / 0")
+    third.get_by_role("button", name="Run all above").click()
+    reader.page.wait_for_selector(".relunb-error", timeout=90_000)
+    assert "ZeroDivisionError, line 1" in reader.shown(second)
+    reader.page.get_by_role("button", name="Run all", exact=True).click()
+    reader.page.get_by_text("did not run: a cell above stopped").first.wait_for(timeout=90_000)
+    assert first.locator(".relunb-tools [role=status]").text_content().startswith("ran in")
+    reader.page.get_by_role("button", name="Reset all").click()
+    assert "a / sp.pi" in second.locator(".cm-content").inner_text()
+    assert not second.locator(".relunb-output").is_visible()
+
+
+def test_where_python_itself_ends_the_page_goes_on(reader):
+    cell = reader.cell("mean, power =")
+    reader.write(cell, "import sys\n\nsys.setrecursionlimit(10**9)\ndef f(n):\n    return [f(n + 1)]\n\nf(0)")
+    cell.locator(".cm-content").click()
+    reader.page.keyboard.press("Shift+Enter")
+    reader.page.wait_for_function(
+        "document.querySelector('.relunb-bar [role=status]').textContent.includes('Python ended')", timeout=90_000
+    )
+    assert "Python ended" in reader.shown(cell)
+    reader.write(cell, "a**2")
+    assert reader.run(cell).startswith("ran in")
+
+
 def test_what_needs_torch_says_so(reader):
     note = reader.page.locator(".relunb-why").first.text_content()
     assert "Needs torch and" in note

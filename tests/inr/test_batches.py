@@ -5,20 +5,12 @@ import math
 import pytest
 import torch
 
-from relunb.book.data import photograph
 from relunb.inr import AudioProblem, CoordinateNetwork, CTProblem, ImageProblem, SuperResolutionProblem, fit
 from relunb.inr._run import Run
+from tests.inr.small import MASK, PHOTO, POINTS, network
 from tests.tolerance import BLOCKS, DEVICES
 
-PHOTO = photograph("camera", window=(0, 64, 384), shrink=16)  # 24 x 24
-POINTS = PHOTO.numel()
-MASK = torch.arange(POINTS).reshape(24, 24) % 3 > 0
 STEP = Run.step
-
-
-def network(activation="siren", seed=0, **options):
-    torch.manual_seed(seed)
-    return CoordinateNetwork(2, hidden_features=12, hidden_layers=2, activation=activation, **options)
 
 
 def run(net, problem, **options):

@@ -8,16 +8,14 @@ import pytest
 import torch
 from torch import nn
 
-from relunb.book.data import photograph
 from relunb.inr import CoordinateNetwork, CTProblem, Grid, ImageProblem, Problem, SuperResolutionProblem, fit
 from relunb.inr import _room as room
 from relunb.inr import _steps as steps
 from relunb.inr._run import Run
 from relunb.inr._steps import Autograd
+from tests.inr.small import PHOTO, POINTS
 from tests.tolerance import BLOCKS, DEVICES
 
-PHOTO = photograph("camera", window=(0, 64, 384), shrink=16)  # 24 x 24
-POINTS = PHOTO.numel()
 STEP = Run.step
 
 

@@ -5,12 +5,11 @@ import math
 import pytest
 import torch
 
-from relunb.book.data import photograph
 from relunb.inr import CoordinateNetwork, CTProblem, ImageProblem, fit, pixel_grid
 from relunb.inr._run import Run
 from relunb.wavelet import deep_variation_norm
+from tests.inr.small import PHOTO
 
-PHOTO = photograph("camera", window=(0, 64, 384), shrink=16)  # 24 x 24
 STEP = Run.step
 FINER = pixel_grid(40, 40, torch.float64)
 

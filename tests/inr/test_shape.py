@@ -105,6 +105,7 @@ def test_a_mesh_is_drawn_from_evenly_with_its_normals():
         (lambda: ShapeProblem(CIRCLE, CIRCLE, step=0), ValueError, "step must be positive"),
         (lambda: ShapeProblem(CIRCLE, CIRCLE, space=0), ValueError, "space must be at least 1"),
         (lambda: ShapeProblem(CIRCLE, CIRCLE, weights=(1, 2)), ValueError, "weights must be four numbers"),
+        (lambda: ShapeProblem(CIRCLE, CIRCLE, weights=3), TypeError, "weights must be four numbers, one for each part"),
         (lambda: ShapeProblem(CIRCLE, CIRCLE, weights=(1, 1, 1, -1)), ValueError, "four numbers, none negative"),
         (lambda: ShapeProblem(CIRCLE.long(), CIRCLE), TypeError, "points must be a real floating-point tensor"),
         (lambda: ShapeProblem.from_mesh(CUBE, [[0.5, 1, 2]]), TypeError, "faces must be integers, three vertices each"),

@@ -63,7 +63,7 @@ def test_a_file_that_was_cut_is_read_as_far_as_it_goes(tmp_path):
         (lambda d: read_sound(d / "none.wav"), FileNotFoundError, "none.wav"),
         (lambda d: read_sound(3), TypeError, "file must be a path"),
         (lambda d: read_sound(d / "text.wav"), ValueError, "text.wav is no WAV file of integers .*: read it as an arr"),
-        (lambda d: read_sound(d / "empty.wav"), ValueError, "empty.wav is no WAV file of integers"),
+        (lambda d: read_sound(d / "empty.wav"), ValueError, "empty.wav is no WAV file of integers: read it"),
         (lambda d: write_sound(d / "a.wav", torch.zeros(3), 0), ValueError, "rate must be at least 1; got 0"),
         (lambda d: write_sound(d / "a.wav", torch.zeros(2, 9), 1), ValueError, r"got \(2, 9\). Use samples.T"),
         (lambda d: write_sound(d / "a.wav", torch.zeros(2, 2, 2), 1), ValueError, r"\(time,\) or \(time, channels\)"),

@@ -2,7 +2,8 @@
 
     python -m relunb.book.studies.at_scale          makes at_scale.json (a quarter of an hour; Ctrl-C is safe)
 
-Each step is taken in a process of its own, which measures its memory. Finished cases are kept under _build/results.
+Each step is taken in a process of its own, which measures its memory as Linux counts it.
+Finished cases are kept under _build/results.
 """
 
 import argparse
