@@ -5,10 +5,11 @@
     python -m relunb.book.studies.imaging --size paper --tasks image --methods bw_relu siren relu_pe --seeds 3
 
 Finished runs are kept under _build/results, and a run that was cut short goes on from its last checkpoint. Stop with
-Ctrl-C; the same command goes on. At the paper's size a part of the runs makes a result too, imaging_paper.json.
+Ctrl-C; the same command goes on. Runs at the paper's size join those that imaging_paper.json has.
 """
 
 import argparse
+import json
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -294,18 +295,55 @@ def main() -> None:
             parser.error("--tasks goes with --size paper.")
         factors = chosen_factors(size, {})
         done = run(compare, compared_runs(factors, size, options.tasks, options.methods, seeds), where, "comparison")
-        found: dict[str, Any] = {"compared": {t: compared_rows(done, t, size, seeds) for t in options.tasks}}
-        file, shown = HERE / "imaging_paper", pictures(done, size, options.tasks)
+        _join(HERE / "imaging_paper", done, options.tasks, seeds)
     else:
         done = run(compare, tuning_runs(size), where, "tuning") | run(low_norm, low_norm_runs(size), where, "low norm")
         factors = chosen_factors(size, done)
         done |= run(compare, compared_runs(factors, size), where, "comparison")
         found = {"factors": factors, **gathered(done, size)}
-        file, shown = HERE / "imaging", pictures(done, size, (*COMPARED, "ct-phantom"))
+        about = {"seeds": f"{seeds[0]} to {seeds[-1]}", **_about(size)}
+        shown = pictures(done, size, (*COMPARED, "ct-phantom"))
+        np.savez_compressed(HERE / "imaging.npz", **shown)  # pyright: ignore[reportArgumentType]
+        written({"provenance": provenance(done, **about), **found}, HERE / "imaging.json")
+
+
+def _about(size: str) -> dict[str, Any]:
     steps = {task: SIZES[size][task] for task in SIZES[size] if task != "width"}
-    about = {"seeds": f"{seeds[0]} to {seeds[-1]}", "size": size, "width": SIZES[size]["width"], "steps": steps}
+    return {"size": size, "width": SIZES[size]["width"], "steps": steps}
+
+
+def _join(file: Path, done: dict[str, Case], tasks: Sequence[str], seeds: Sequence[int]) -> None:
+    """Add runs at the paper's size to those that are stored; each says of itself where it comes from."""
+    size, compared, shown = "paper", {}, {}
+    if file.with_suffix(".json").exists():
+        compared = json.loads(file.with_suffix(".json").read_text(encoding="utf8"))["compared"]
+        with np.load(file.with_suffix(".npz")) as stored:
+            shown = dict(stored)
+    for task in tasks:
+        rows = compared_rows(done, task, size, seeds)
+        for method in rows.keys() & set(METHODS):
+            cases = {seed: done[name] for seed in seeds if (name := f"{task}-{method}-{seed}") in done}
+            made = [case.provenance for case in cases.values()]
+            told = {key: [each[key] for each in made] for key in ("commit", "date", "device", "torch", "python")}
+            network, training = settings(task, method, size, 1.0)
+            rows[method] |= {"seeds": [*cases], **told, "network": network, "training": training}
+        compared[task] = joined(compared.get(task, {}), rows)
+    shown |= pictures(done, size, tasks)
     np.savez_compressed(file.with_suffix(".npz"), **shown)  # pyright: ignore[reportArgumentType]
-    written({"provenance": provenance(done, **about), **found}, file.with_suffix(".json"))
+    written({**_about(size), "compared": compared}, file.with_suffix(".json"))
+
+
+def joined(before: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """Rows by method with the seeds of both: where both have one the new run, and where settings differ no old one."""
+    rows = before | found
+    for method in before.keys() & found.keys():
+        old, new = before[method], found[method]
+        if any(old.get(key) != new.get(key) for key in ("network", "training", "moments")) or "seeds" not in new:
+            continue
+        take = {seed: (row, k) for row in (old, new) for k, seed in enumerate(row["seeds"])}
+        each = [key for key in new if isinstance(new[key], list) and key != "moments"]
+        rows[method] = new | {key: [row[key][k] for _, (row, k) in sorted(take.items())] for key in each}
+    return rows
 
 
 def compared_rows(done: dict[str, Case], task: str, size: str, seeds: Sequence[int] = SEEDS) -> dict[str, Any]:
