@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from tqdm import tqdm
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "relunb" / "book" / "benchmarks"
 CLAIMS = Path(__file__).parents[1] / "_build" / "claims.jsonl"  # of one run of make bench
 
 
@@ -72,7 +72,7 @@ def report(
 ) -> None:
     """Print the rows, and note for ``benchmarks.claims`` whether those with a goal hold it.
 
-    With ``--keep``, add them to ``benchmarks/results/<name>.jsonl`` with machine and versions.
+    With ``--keep``, add them to ``relunb/book/benchmarks/<name>.jsonl`` with machine and versions.
     """
     print(f"\n{Path(file).stem}: {what}")
     for name, row in rows.items():
@@ -86,7 +86,7 @@ def report(
         with CLAIMS.open("a") as out:
             out.write(json.dumps({**claim, "measured": measured, "held": held}) + "\n")
     parser = argparse.ArgumentParser(description="Run one benchmark.")
-    parser.add_argument("--keep", action="store_true", help="store the rows under benchmarks/results")
+    parser.add_argument("--keep", action="store_true", help="store the rows in relunb/book/benchmarks")
     if parser.parse_args().keep:
         RESULTS.mkdir(exist_ok=True)
         provenance = {

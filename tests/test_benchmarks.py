@@ -1,11 +1,14 @@
-"""make bench ends with a table of its claims, and fails where one does not hold."""
+"""make bench ends with a table of its claims, and fails where one does not hold; what it stored is read back."""
 
+import json
 import sys
+from pathlib import Path
 
 import pytest
 
 from benchmarks import claims, measure
 from benchmarks.measure import Goal, at_most, report
+from relunb.book import benchmarks as stored
 
 
 @pytest.fixture(autouse=True)
@@ -44,3 +47,27 @@ def test_a_goal_is_missed_by_what_is_not_a_number():
 def test_nothing_measured_is_not_success(capsys):
     assert claims.main() == 1
     assert "make bench" in capsys.readouterr().out
+
+
+def test_the_rows_stored_last_are_those_that_are_shown(tmp_path, monkeypatch):
+    def line(name, date, ratio, threads=1):
+        row = {"name": name, "what": "a case", "device": "one", "threads": threads, "date": date, "ratio": ratio}
+        return json.dumps(row)
+
+    old, first, last = "2026-11-01T10:00", "2026-11-02T10:00", "2026-11-02T11:00"
+    lines = [line("gone", old, 9.0), line("ours", first, 3.0), line("theirs", first, 1.0), line("ours", last, 2.0)]
+    lines += [line("ours", last, 1.5, 2)]
+    (tmp_path / "one.jsonl").write_text("\n".join(lines) + "\n")
+    monkeypatch.setattr(stored, "HERE", tmp_path)
+    found = {(row["name"], row["threads"]): row["ratio"] for row in stored.latest("one")}
+    assert found == {("ours", 1): 2.0, ("theirs", 1): 1.0, ("ours", 2): 1.5}
+    with pytest.raises(ValueError, match="name must be one of 'one'; got 'two'"):
+        stored.latest("two")
+
+
+@pytest.mark.parametrize("file", sorted(measure.RESULTS.glob("*.jsonl")), ids=lambda file: file.stem)
+def test_every_stored_row_says_where_it_comes_from(file):
+    rows = stored.latest(file.stem)
+    assert (Path(__file__).parents[1] / "benchmarks" / file.name).with_suffix(".py").exists()
+    told = {"name", "what", "command", "date", "device", "threads", "torch", "python", "seed"}
+    assert rows and all(told <= row.keys() for row in rows)

@@ -1,8 +1,6 @@
 """Seven activations on five tasks: the tasks are what they say, and the stored runs come out again."""
 
-import json
 import statistics
-from pathlib import Path
 
 import pytest
 import torch
@@ -122,20 +120,3 @@ def test_every_run_is_there_and_the_best_of_the_grid_was_taken():
         for task in study.PICTURES:
             picture, truth = (studies.pictures("activations")[f"{task}-{name}"] for name in (method, "truth"))
             assert study.psnr(picture, truth).item() > stored["tasks"][task][method]["score"][0] - 0.1
-
-
-def test_the_page_quotes_the_rows_that_benchmarks_stored():
-    root = Path(__file__).parents[2]
-    page = (root / "book/together/which-activation.md").read_text(encoding="utf8")
-
-    def ratio(file, name):
-        rows = (root / "benchmarks/results" / file).read_text().splitlines()
-        return next(row["ratio_to_torch.relu"] for row in map(json.loads, rows) if row["name"] == name)
-
-    quoted = {
-        r"$\psi$, the kernel": f"{ratio('bw_relu_cpu.jsonl', 'bw_relu'):.2f} to 1.1",
-        "sine, `torch.sin`": f"{ratio('bw_relu_cpu.jsonl', 'torch.sin'):.1f}",
-        "IAT of ReLU, hats, exact": f"{ratio('iat_relu.jsonl', 'exact, aligned'):.1f}",
-        r"$\psi$ as seven ReLUs": f"{ratio('bw_relu_cpu.jsonl', 'seven_relus'):.0f}",
-    }
-    assert all(f"| {what} | {how} |" in page for what, how in quoted.items())
