@@ -2,7 +2,8 @@
 
 import contextlib
 import functools
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,6 +18,9 @@ from torch._C._functorch import (
 )
 from torch._functorch.pyfunctorch import retrieve_all_functorch_interpreters
 from torch.jit import is_tracing  # pyright: ignore[reportPrivateImportUsage]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def nested_forward_mode() -> bool:
@@ -74,6 +78,26 @@ def exporting() -> bool:
 def recorded() -> bool:
     """Inside ``torch.export`` or ``torch.jit.trace``: what runs now will run again on other numbers."""
     return exporting() or is_tracing()
+
+
+def outside_graphs(reason: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """A decorator for what looks at numbers: between two graphs of torch.compile it runs as it is.
+
+    Without it the compiler would trace what it cannot hold, piece by piece, for a minute, or give up.
+    """
+
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+        @functools.wraps(function)
+        def run(*args: P.args, **kwargs: P.kwargs) -> T:
+            if torch.compiler.is_compiling() and not recorded():
+                # Made here and not outside: that would import the compiler, which takes seconds.
+                outside: Any = torch.compiler.disable(function, reason=reason)
+                return outside(*args, **kwargs)
+            return function(*args, **kwargs)
+
+        return run
+
+    return decorate
 
 
 def valueless(x: Tensor) -> bool:

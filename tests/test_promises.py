@@ -388,6 +388,15 @@ def test_compile(operator, kept, device):
         compiles(operator, device, fullgraph=True, dynamic=False, backend="aot_eager")
 
 
+@pytest.mark.slow
+# What it warns of where it breaks, and of its own look at what it carries across the break.
+@pytest.mark.filterwarnings("ignore:Dynamo does not know how to trace", "ignore:The .grad attribute of a Tensor that")
+@pytest.mark.parametrize("operator", [row for row in OPERATORS if "compile" in OPERATORS[row].without], indirect=True)
+def test_compile_with_breaks(operator, device):
+    """As torch.compile does it when it is not told otherwise: what no graph can hold runs between two."""
+    compiles(operator, device, backend="aot_eager")
+
+
 @promise_of_kernels
 @pytest.mark.slow
 def test_compile_dynamic(operator, kept, device):

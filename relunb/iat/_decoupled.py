@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from .._checks import check_count, check_points, check_same_place
-from .._functorch import nested_forward_mode, recorded, shape_alone, valueless
+from .._functorch import nested_forward_mode, outside_graphs, recorded, shape_alone, valueless
 from .._scaling import power_of_two
 from ._bases import BASES
 from ._bases import basis as basis_of
@@ -78,6 +78,7 @@ class DecoupledIAT(nn.Module):
         self.pattern_basis = basis_of(pattern_basis, self.pattern_features, "pattern_basis")
         self.normalized, self._norms = normalized, l1_norms_unless(normalized, self.output_basis)
 
+    @outside_graphs("It finds roots, and their number differs from sample to sample.")
     def forward(self, x: Tensor, pattern_from: Tensor | ActivationPattern) -> Tensor:
         """A(D) x.
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from .._checks import check_dense, check_finite, check_flag, check_known
-from .._functorch import nested_forward_mode, recorded, valueless
+from .._functorch import nested_forward_mode, outside_graphs, recorded, valueless
 from .._scaling import power_of_two
 from ..ops._blocks import blocks
 from ._bases import basis as basis_of
@@ -128,6 +128,7 @@ class ActivationPattern:
         return ActivationPattern(*(t.reshape(-1, t.shape[-1])[place] for t in (self.edges, self.active, self.moving)))
 
 
+@outside_graphs("It finds roots, and their number differs from sample to sample.")
 def activation_pattern(x: Tensor, basis: str | Basis) -> ActivationPattern:
     """D(x) = {s in [-1, 1] : p(s)^T x > 0}, where the state function of x is positive.
 
@@ -164,6 +165,7 @@ def activation_pattern(x: Tensor, basis: str | Basis) -> ActivationPattern:
     return ActivationPattern(*boundaries(x.double(), found))
 
 
+@outside_graphs("It finds roots, and their number differs from sample to sample.")
 def activation_matrix(
     pattern: ActivationPattern, input_basis: str | Basis, output_basis: str | Basis, *, normalized: bool = True
 ) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .._checks import Numbers, check_broadcast, check_count, check_integers, check_known, check_real, shown
+from .._functorch import outside_graphs
 from .._tables import kept_table
 from ..ops import LinearSpline
 from ._bessel import bessel_j
@@ -26,6 +27,7 @@ _MOST_TONES = 3  # of such a function: points to the power of tones
 _TAIL = 13.0  # exp(-u^2 / 4) is below 1e-18 from here on
 
 
+@outside_graphs("It chooses its form by the amplitudes.")
 def activation_harmonics(
     activation: Activation,
     amplitude: Numbers,
@@ -129,6 +131,7 @@ def activation_dc(activation: Activation, amplitudes: Numbers, bias: Numbers = 0
     return activation_line(activation, amplitudes, [0] * tones, bias)
 
 
+@outside_graphs("It chooses its integrals by the amplitudes.")
 def activation_line(
     activation: Activation, amplitudes: Numbers, orders: Sequence[int] | Tensor, bias: Numbers = 0.0
 ) -> Tensor:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from .._checks import Numbers, check_broadcast, check_integers, check_known, check_real
+from .._functorch import outside_graphs
 from .._scaling import power_of_two
 from ._multitone import refuse_vmap
 
@@ -17,6 +18,7 @@ _BLOCK = 1 << 20  # numbers worked on at once
 _FLAT = 1e-12  # of the sum of amplitudes: what happens below this height is not looked into
 
 
+@outside_graphs("It finds the roots of each signal.")
 def commensurate_dc(amplitudes: Numbers, harmonics: Sequence[int] | Tensor, phases: Numbers = 0.0) -> Tensor:
     """The exact DC of ``ReLU(sum_i a_i cos(k_i t + phase_i))`` over one period, for integers k_i.
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from .._checks import Numbers, check_integers
+from .._functorch import outside_graphs
 from ._multitone import dc_of_rows, followed, rows_of_tones, sign
 from ._phase_mean import HIGHEST_ROTATED as _HIGHEST_ROTATED
 from ._phase_mean import phase_mean_integral
@@ -20,6 +21,7 @@ _MOST_POINTS, _MOST_FOLLOWED = 1 << 30, 1 << 23  # of all rows of two tones: min
 _MOST_WORK = 10**5  # rows x sum of orders of three tones or more: minutes
 
 
+@outside_graphs("It chooses its integrals by the amplitudes.")
 def intermodulation(amplitudes: Numbers, orders: Sequence[int] | Tensor, bias: Numbers = 0.0) -> Tensor:
     """The exact line of ``ReLU(b + sum_i a_i cos(w_i t))`` at ``sum_i k_i w_i``.
 

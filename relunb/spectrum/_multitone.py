@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .._checks import Numbers, check_known, check_real
-from .._functorch import hidden_batch, wrapped
+from .._functorch import hidden_batch, outside_graphs, wrapped
 from .._scaling import power_of_two
 from ._phase_mean import phase_mean_integral
 from ._tone import lines_of_tone
@@ -14,6 +14,7 @@ from ._tone import lines_of_tone
 _MOST_TONES = 10**5  # seconds for a row, and a gibibyte
 
 
+@outside_graphs("It chooses its integrals by the amplitudes.")
 def multitone_dc(amplitudes: Numbers, bias: Numbers = 0.0) -> Tensor:
     """The exact DC of ``ReLU(b + sum_i a_i cos(w_i t + phase_i))`` for frequencies that are independent.
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from .._checks import Numbers, check_broadcast, check_count, check_known, check_real, is_readable
+from .._functorch import outside_graphs
 from .._tables import made_plainly
 from ._tone import check_lines
 
@@ -38,6 +39,7 @@ def abs_series_coefficients(n_terms: int) -> Tensor:
     return torch.cat([torch.ones(1, dtype=torch.float64), torch.cumprod((1.5 - n) / n, 0)])
 
 
+@outside_graphs("It makes its coefficients as exact fractions.")
 def relu_series(x: Tensor, n_terms: int, center: Numbers | None = None) -> Tensor:
     """ReLU with its ``|x|`` replaced by the first N terms of its series around ``x^2 = center``.
 
@@ -152,6 +154,7 @@ def _central_binomial(n: int) -> float:
     return (1 - 1 / (8 * n) + 1 / (128 * n**2) + 5 / (1024 * n**3) - 21 / (32768 * n**4)) / math.sqrt(math.pi * n)
 
 
+@outside_graphs("It makes its coefficients as exact fractions.")
 def series_tone_harmonics(amplitude: Numbers, n_terms: int, n_harmonics: int = 8) -> Tensor:
     """The cosine lines of the N-term series of ``ReLU(a cos t)`` around ``a^2/2``, exactly.
 
