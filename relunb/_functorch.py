@@ -17,6 +17,7 @@ from torch._C._functorch import (
     peek_interpreter_stack,
 )
 from torch._functorch.pyfunctorch import retrieve_all_functorch_interpreters
+from torch.autograd import forward_ad
 from torch.jit import is_tracing  # pyright: ignore[reportPrivateImportUsage]
 
 P = ParamSpec("P")
@@ -43,6 +44,11 @@ def inside_transform() -> bool:
 def wrapped(x: Tensor) -> bool:
     """Whether x stands for another tensor in a transform of torch.func, also one that has ended: it has no memory."""
     return is_functorch_wrapped_tensor(x)
+
+
+def has_tangent(x: Tensor) -> bool:
+    """Whether x carries a tangent of ``torch.autograd.forward_ad``."""
+    return forward_ad.unpack_dual(x).tangent is not None
 
 
 def dispatch_is_watched() -> bool:

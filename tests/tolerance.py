@@ -13,3 +13,6 @@ DEVICES = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
 # A sum over points, taken whole or block by block: the two orders differ by roundings of the parts, which for sums of
 # 576 terms of both signs are up to 30 eps of the largest gradient; in float32 psi's slopes add a factor of ten.
 BLOCKS = {torch.float64: 1e-12, torch.float32: 2e-5}
+# The DC and its gradient, two orders of the same sums: values differ by a few roundings, a gradient by those of terms
+# that cancel, which are a hundred times larger where two tones differ by 1e-5 of their size.
+DC_VALUE, DC_GRADIENT = 5e-15, 1e-12

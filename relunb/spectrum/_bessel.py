@@ -7,6 +7,7 @@ tables are interpolated, once, from two integrals that define the functions.
 
 import functools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -59,20 +60,31 @@ def _horner(coefficients: list[float], y: Tensor) -> Tensor:
     return total
 
 
-def _evaluate(order: int, x: Tensor) -> Tensor:
-    middle, real, imaginary = _tables(order)
+def _evaluate(orders: Sequence[int], x: Tensor) -> list[Tensor]:
+    """J of each order, 0 or 1. The waves of the two are a quarter apart: one cosine and one sine make both."""
     size = x.abs()
-    near = _horner(middle, size.clamp_max(_SPLIT).square_().mul_(2 / _SPLIT**2).sub_(1))
-    if order:
-        near.mul_(x)
+    y = size.clamp_max(_SPLIT).square_().mul_(2 / _SPLIT**2).sub_(1)
+    near = [_horner(_tables(order)[0], y) for order in orders]
+    near = [j.mul_(x) if order else j for order, j in zip(orders, near, strict=True)]
     if x.device.type == "cpu" and (x.numel() == 0 or size.amax() <= _SPLIT):
         return near
-    outer = size.clamp_min(_SPLIT)
-    y = (_SPLIT / outer).square_().mul_(2).sub_(1)
-    phase = outer - (0.25 + order / 2) * math.pi
-    wave = _horner(real, y) * phase.cos() - _horner(imaginary, y) / outer * phase.sin()
-    wave.mul_((2 / math.pi / outer).sqrt_())
-    return torch.where(size <= _SPLIT, near, wave * x.sign() if order else wave)
+    is_near = size <= _SPLIT
+    phase = size.clamp_min(_SPLIT)
+    inverse = phase.reciprocal()
+    y = inverse.square().mul_(2 * _SPLIT**2).sub_(1)
+    height = (inverse * (2 / math.pi)).sqrt_()
+    cosine = phase.sub_(math.pi / 4).cos().mul_(height)
+    sine = phase.sin_().mul_(height)
+    found = []
+    for order, inner in zip(orders, near, strict=True):
+        _, real, imaginary = _tables(order)
+        far, small = _horner(real, y), _horner(imaginary, y).mul_(inverse)
+        if order:
+            far.mul_(sine).addcmul_(small, cosine).mul_(x.sign())
+        else:
+            far.mul_(cosine).addcmul_(small, sine, value=-1)
+        found.append(torch.where(is_near, inner, far))
+    return found
 
 
 def _refuse_nested_jvp() -> None:
@@ -88,7 +100,7 @@ class _J0(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:
-        return _evaluate(0, x)
+        return _evaluate((0,), x)[0]
 
     @staticmethod
     def setup_context(ctx, inputs, output) -> None:
@@ -111,7 +123,7 @@ class _J1(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:
-        return _evaluate(1, x)
+        return _evaluate((1,), x)[0]
 
     @staticmethod
     def setup_context(ctx, inputs, output) -> None:
@@ -184,6 +196,11 @@ def bessel_j0(x: Tensor) -> Tensor:
 def bessel_j1(x: Tensor) -> Tensor:
     """J_1(x), float64."""
     return _J1.apply(x)
+
+
+def bessel_without_record(orders: Sequence[int], x: Tensor) -> list[Tensor]:
+    """J_n(x) for each n of 0 and 1, float64. Not followed by autograd."""
+    return _evaluate(orders, x)
 
 
 def k0e(x: Tensor) -> Tensor:
@@ -268,20 +285,28 @@ def j_near_zero(order: int, size: Tensor, angle: Tensor) -> Tensor:
     return total * half**order if order else total
 
 
-def _both_near_zero(order: int, size: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
+def _both_near_zero(orders: Sequence[int], size: Tensor, angle: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """J_n and Y_n of each order, of the same powers."""
     half = size / 2 * torch.polar(torch.ones_like(angle), angle)
-    harmonic = [sum(1 / j for j in range(1, m + 1)) for m in range(_TERMS + order)]
-    # The digamma function at integers is a harmonic number less Euler's constant, which joins the logarithm.
-    logarithm = [share * (harmonic[m] + harmonic[m + order]) for m, share in enumerate(_shares(order))]
-    series, other = _series_near_zero(half, _shares(order), logarithm)
-    log_half = torch.complex(*torch.broadcast_tensors((size / 2).log() + np.euler_gamma, angle))
-    y = 2 * log_half * series - other
-    if order:
-        power = half**order
-        series, y = series * power, y * power
-    for m in range(order):
-        y = y - math.factorial(order - m - 1) / math.factorial(m) * half ** (2 * m - order)
-    return series, y * (1 / math.pi)  # a complex division takes ten times as long
+    most = max(orders)
+    harmonic = [sum(1 / j for j in range(1, m + 1)) for m in range(_TERMS + most)]
+    coefficients = []
+    for order in orders:
+        # The digamma function at integers is a harmonic number less Euler's constant, which joins the logarithm.
+        shares = _shares(order)
+        coefficients += [shares, [share * (harmonic[m] + harmonic[m + order]) for m, share in enumerate(shares)]]
+    sums = _series_near_zero(half, *coefficients)
+    log_square = 2 * torch.complex(*torch.broadcast_tensors((size / 2).log() + np.euler_gamma, angle))
+    found = []
+    for order, series, other in zip(orders, sums[::2], sums[1::2], strict=True):
+        y = log_square * series - other
+        if order:
+            power = half**order
+            series, y = series * power, y * power
+        for m in range(order):
+            y = y - math.factorial(order - m - 1) / math.factorial(m) * half ** (2 * m - order)
+        found.append((series, y * (1 / math.pi)))  # a complex division takes ten times as long
+    return found
 
 
 class _NearZero(torch.autograd.Function):
@@ -291,7 +316,7 @@ class _NearZero(torch.autograd.Function):
 
     @staticmethod
     def forward(order: int, size: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
-        j, y = _both_near_zero(order, size, angle)
+        ((j, y),) = _both_near_zero((order,), size, angle)
         return j.clone(), y  # no view: forward mode cannot have one as an output
 
     @staticmethod
@@ -326,6 +351,11 @@ class _NearZero(torch.autograd.Function):
 def jy_near_zero(order: int, size: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
     """J_n(z) and Y_n(z) at ``z = size e^(i angle)``, ``0 < size <= 1.5``, by power series. complex128."""
     return _NearZero.apply(order, size, angle)  # pyright: ignore[reportReturnType]
+
+
+def jy_near_zero_without_record(orders: Sequence[int], size: Tensor, angle: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """J_n and Y_n as above for each order. Not followed by autograd."""
+    return _both_near_zero(orders, size, angle)
 
 
 def _shares(order: int) -> list[float]:

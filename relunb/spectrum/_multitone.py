@@ -8,7 +8,7 @@ from torch import Tensor
 from .._checks import Numbers, check_known, check_real
 from .._functorch import hidden_batch, outside_graphs, wrapped
 from .._scaling import power_of_two
-from ._phase_mean import phase_mean_integral
+from ._dc_integral import dc_integral
 from ._tone import lines_of_tone
 
 _MOST_TONES = 10**5  # seconds for a row, and a gibibyte
@@ -63,7 +63,7 @@ def dc_of_rows(a: Tensor, b: Tensor) -> Tensor:
         rows = switches.nonzero()[:, 0]
         bias_rows = b[rows]
         size = bias_rows * sign(bias_rows) if (bias_rows != 0).any() or followed(b) else None
-        integral = phase_mean_integral(a[rows], [0] * a.shape[-1], size)
+        integral = dc_integral(a[rows], size)
         result = result.index_put((rows,), bias_rows / 2 + integral / math.pi)
     return result
 

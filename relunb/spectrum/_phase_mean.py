@@ -14,6 +14,7 @@ this: there the product dies away at once on the real axis, and a sum over few p
 import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,9 +23,9 @@ from torch import Tensor
 from .._tables import kept_table
 from ._factors import BesselFactor, BiasFactor, Factor, Parts, exp
 
-_RADIUS = 1.5  # of the quarter circle, in units of one over the scale below
+RADIUS = 1.5  # of the quarter circle, in units of one over the scale below
 _ARC = 14  # points on it
-_PANELS = (0.0, 1.5, 3.2, 6.0, 11.0, 22.0)  # in log t, Gauss-Legendre on each
+PANELS = (0.0, 1.5, 3.2, 6.0, 11.0, 22.0)  # in log t, Gauss-Legendre on each
 _PANEL = 9  # points on a panel; 7 would leave errors of 1e-6 in a derivative
 HIGHEST_ROTATED = 20  # order: the power series near zero, and the recurrence of I, have their digits up to here
 _MOST_SPLIT = 8  # tones that are multiplied out, at most: 2^8 terms
@@ -55,42 +56,57 @@ def phase_mean_integral(amplitudes: Tensor, orders: Sequence[int], bias: Tensor 
         float64 (rows,).
     """
     weights = amplitudes if bias is None else torch.cat([amplitudes, bias.unsqueeze(-1)], -1)
-    block = _portion(amplitudes.device, amplitudes.shape[-1])
+    block = portion(amplitudes.device, amplitudes.shape[-1])
     if len(amplitudes) > block:
         biases = [None] * -(-len(amplitudes) // block) if bias is None else bias.split(block)
         pairs = zip(amplitudes.split(block), biases, strict=True)
         return torch.cat([phase_mean_integral(rows, orders, b) for rows, b in pairs])
 
-    # The radius of the quarter circle is 1.5 in these units: no tone leaves the power series, all do not grow much.
-    scale = weights.detach().amax(-1, keepdim=True).maximum(weights.detach().sum(-1, keepdim=True) / 3)
+    scale = scale_of(weights)
     weights = weights / scale
     factors: list[Factor] = [BesselFactor(order) for order in orders]
     if bias is not None:
         factors.append(BiasFactor(odd=sum(orders) % 2 == 1))
-    split, possible = _tones_to_split(weights.detach())
-    points = _points_on_real_axis(weights.detach(), factors)
-    rotate = possible & (points > (_LONG if weights.shape[-1] > _FEW else 0)) & (max(orders) <= HIGHEST_ROTATED)
-    # Near zero a Hankel function of order k is as large as 1/a^k, and digits are lost when such parts cancel.
-    for i, k in enumerate(orders):
-        if k > 0:
-            rotate &= ~split[:, i] | (k * math.log(2 / _RADIUS) + math.lgamma(k) < 7 + k * weights[:, i].detach().log())
+    split, rotate, points = routes(weights.detach(), factors)
 
     total = torch.zeros_like(weights[:, 0])
-    terms = 2 ** min(weights.shape[-1], _MOST_SPLIT) * _PANEL * (len(_PANELS) - 1)
-    for rows in _portions(rotate.nonzero()[:, 0], terms):
+    terms = 2 ** min(weights.shape[-1], _MOST_SPLIT) * _PANEL * (len(PANELS) - 1)
+    for rows in portions(rotate.nonzero()[:, 0], terms):
         total = total.index_put((rows,), _rotated(weights[rows], split[rows], factors))
     for length in map(int, points[~rotate].unique()):  # tolist fails inside torch.func.hessian on 2.6
-        for rows in _portions((~rotate & (points == length)).nonzero()[:, 0], length * weights.shape[-1]):
+        for rows in portions((~rotate & (points == length)).nonzero()[:, 0], length * weights.shape[-1]):
             total = total.index_put((rows,), _sampled(weights[rows], factors, length))
     return total * scale[:, 0]
 
 
-def _portions(rows: Tensor, numbers: int) -> Iterator[Tensor]:
+def scale_of(weights: Tensor) -> Tensor:
+    """The unit of each row, (rows, 1): in it no tone leaves the power series on the quarter circle, all grow little."""
+    weights = weights.detach()
+    return weights.amax(-1, keepdim=True).maximum(weights.sum(-1, keepdim=True) / 3)
+
+
+def routes(weights: Tensor, factors: list[Factor]) -> tuple[Tensor, Tensor, Tensor]:
+    """Which tones of a row to multiply out, whether its path leaves the real axis, and the points of a sum if not."""
+    split, rotate = _tones_to_split(weights)
+    orders = [factor.order for factor in factors]
+    rotate &= max(orders) <= HIGHEST_ROTATED
+    # Near zero a Hankel function of order k is as large as 1/a^k, and digits are lost when such parts cancel.
+    for i, k in enumerate(orders):
+        if k > 0:
+            rotate &= ~split[:, i] | (k * math.log(2 / RADIUS) + math.lgamma(k) < 7 + k * weights[:, i].log())
+    few = len(factors) <= _FEW
+    points = torch.zeros_like(rotate, dtype=torch.int64)
+    if not few or not rotate.all():
+        points = _points_on_real_axis(weights, factors)
+    return split, rotate & (few | (points > _LONG)), points
+
+
+def portions(rows: Tensor, numbers: int) -> Iterator[Tensor]:
     """Rows of so many numbers each, in portions of a good size."""
-    return iter(rows.split(_portion(rows.device, numbers))) if len(rows) else iter(())
+    return iter(rows.split(portion(rows.device, numbers))) if len(rows) else iter(())
 
 
-def _portion(device: torch.device, numbers: int) -> int:
+def portion(device: torch.device, numbers: int) -> int:
     """How many rows of so many numbers to work on at once.
 
     On a CPU all numbers of a step stay in its cache, and are so few that torch wakes no second thread: hundreds of
@@ -125,41 +141,68 @@ def _signs(n: int) -> Tensor:
     return torch.from_numpy(1.0 - 2.0 * (rows & 1))
 
 
-def _rotated(weights: Tensor, split: Tensor, factors: list[Factor]) -> Tensor:
-    device, tones = weights.device, weights.shape[-1]
-    chosen, candidates, chosen_split = None, weights, split
-    if tones > _MOST_SPLIT:  # only the largest can be multiplied out
-        chosen = weights.detach().topk(_MOST_SPLIT).indices
-        candidates, chosen_split = weights.gather(1, chosen), split.gather(1, chosen)
+class Terms(NamedTuple):
+    """What is left of the terms of the product, 2^tones in a row, once the parts of each tone are known."""
 
-    signs = _signs(candidates.shape[-1]).to(device)
+    chosen: Tensor | None  # the tones that may be multiplied out, where those are not all
+    split: Tensor  # which of those are multiplied out
+    excess: Tensor  # a term dies away like exp(-excess t) on the imaginary axis
+    on_axis: Tensor  # its weight there
+    on_arc: Tensor  # and on the quarter circle
+
+    def of_rows(self, rows: Tensor) -> "Terms":
+        chosen, *others = self
+        return Terms(chosen if chosen is None else chosen[rows], *(each[rows] for each in others))
+
+
+def terms_of(weights: Tensor, split: Tensor, is_bias: Tensor) -> Terms:
+    """The terms of each row of weights; ``is_bias`` (tones,) tells waves from tones."""
+    chosen, candidates, chosen_split = None, weights, split
+    if weights.shape[-1] > _MOST_SPLIT:  # only so many can be; of equal ones those of ``split``
+        chosen = split.double().topk(_MOST_SPLIT).indices
+        candidates, chosen_split = weights.gather(1, chosen), split.gather(1, chosen)
+    signs = _signs(candidates.shape[-1]).to(weights.device)
     # +-a_1 +- a_2 ... of every term
     net = (torch.where(chosen_split, candidates, 0.0).unsqueeze(1) * signs).sum(-1)
     # A silent tone has no growth to take out. A bias has, by its derivative, even where it is zero.
-    is_bias = torch.tensor([isinstance(factor, BiasFactor) for factor in factors], device=device)
     heard = torch.where((weights.detach() > 0) | is_bias, weights, 0.0)
     rest = heard.sum(-1, keepdim=True) - torch.where(chosen_split, candidates, 0.0).sum(-1, keepdim=True)
     # A tone that is left whole goes with its plus sign; the terms with its minus sign do not exist.
     exists = ~((signs < 0) & ~chosen_split.unsqueeze(1)).any(-1)
     upper = (net.detach() > 0).double() + (net.detach() == 0).double() / 2
-    on_axis, on_arc = upper * exists, (2 * upper - 1) * exists
-
-    angle, angle_weight = (torch.from_numpy(v).to(device) for v in _gauss((0.0, math.pi / 2), _ARC))
-    parts = _of_each(factors, weights, split, lambda factor, w, s: factor.near_zero(_RADIUS * w, s, angle))
-    turn = torch.polar(angle_weight / _RADIUS, math.pi / 2 - angle)
-    arc = (_multiplied_out(parts, chosen, chosen_split, on_arc.unsqueeze(-1)) * turn).sum(-1).real
-
-    # A Hankel function of high order falls so fast at first that the first panel must be shorter.
-    panels = _PANELS if sum(factor.order for factor in factors) <= 2 else (0.0, 0.7, *_PANELS[1:])
-    log_t, log_weight = (torch.from_numpy(v).to(device) for v in _gauss(panels, _PANEL))
-    t = _RADIUS * log_t.exp()
-    parts = _of_each(factors, weights, split, lambda factor, w, s: factor.on_imaginary_axis(w, s, t))
     # Zero where tones and bias add up to zero, or less by a rounding: its slope counts there, and is 1.
     excess = net - rest
     excess = excess - excess.detach().clamp_max(0)
-    decay = exp(-excess.unsqueeze(-1) * t)
-    along = _multiplied_out(parts, chosen, chosen_split, decay * on_axis.unsqueeze(-1)).imag
-    axis = (along * (log_weight / t)).sum(-1)
+    return Terms(chosen, chosen_split, excess, upper * exists, (2 * upper - 1) * exists)
+
+
+def on_quarter_circle(device: torch.device) -> tuple[Tensor, Tensor]:
+    """Angles of the points, and what a value there counts, complex128."""
+    angle, weight = (torch.from_numpy(v).to(device) for v in _gauss((0.0, math.pi / 2), _ARC))
+    return angle, torch.polar(weight / RADIUS, math.pi / 2 - angle)
+
+
+def on_axis(device: torch.device, panels: tuple[float, ...] = PANELS) -> tuple[Tensor, Tensor]:
+    """The points t on the imaginary axis, beyond the quarter circle, and what a value there counts."""
+    log_t, weight = (torch.from_numpy(v).to(device) for v in _gauss(panels, _PANEL))
+    t = RADIUS * log_t.exp()
+    return t, weight / t
+
+
+def _rotated(weights: Tensor, split: Tensor, factors: list[Factor]) -> Tensor:
+    device = weights.device
+    is_bias = torch.tensor([isinstance(factor, BiasFactor) for factor in factors], device=device)
+    terms = terms_of(weights, split, is_bias)
+
+    angle, turn = on_quarter_circle(device)
+    parts = _of_each(factors, weights, split, lambda factor, w, s: factor.near_zero(RADIUS * w, s, angle))
+    arc = (_multiplied_out(parts, terms.chosen, terms.split, terms.on_arc.unsqueeze(-1)) * turn).sum(-1).real
+
+    # A Hankel function of high order falls so fast at first that the first panel must be shorter.
+    t, weight = on_axis(device, PANELS if sum(f.order for f in factors) <= 2 else (0.0, 0.7, *PANELS[1:]))
+    parts = _of_each(factors, weights, split, lambda factor, w, s: factor.on_imaginary_axis(w, s, t))
+    decay = exp(-terms.excess.unsqueeze(-1) * t) * terms.on_axis.unsqueeze(-1)
+    axis = (_multiplied_out(parts, terms.chosen, terms.split, decay).imag * weight).sum(-1)
     return -arc - 2 * axis
 
 
@@ -219,14 +262,14 @@ def _points_on_real_axis(weights: Tensor, factors: list[Factor]) -> Tensor:
     longest = _LONGEST // 4 if any(factor.order for factor in factors) else _LONGEST
     length = torch.full_like(weights[:, 0], longest, dtype=torch.int64)
     total = weights.sum(-1, keepdim=True)
-    points = longest
-    while points >= 16:
+    points = 16
+    while points < longest and (length == longest).any():
         x = weights * (2 * points * math.pi / total)
         bound = torch.ones_like(weights[:, 0])
         for factor, mine in _equal_ones(factors):
             bound = bound * factor.square_bound(x[:, mine]).prod(-1)
-        length = torch.where(bound < 1e-20, points, length)
-        points //= 2
+        length = torch.where((bound < 1e-20) & (length == longest), points, length)
+        points *= 2
     return length
 
 

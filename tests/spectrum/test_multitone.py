@@ -142,6 +142,18 @@ def test_sixty_four_tones_of_a_pathological_ratio():
     assert np.isclose(dc, value / math.pi**2, rtol=1e-9, atol=0)
 
 
+@pytest.mark.parametrize("large", [[1, 1, 1, 1, 1, 1, 2], [3, 2, 2, 1, 1, 1, 2]])
+def test_of_two_equal_tones_the_one_that_is_split_is_multiplied_out(large):
+    """Seven that can cancel and two equal small ones: which of the two is the eighth to split is a matter of order."""
+    row = torch.tensor([*large, 1e-4, 1e-4], dtype=torch.float64)
+    weights = (row / phase_mean.scale_of(row)).unsqueeze(0)
+    factors = [BesselFactor(0)] * 9
+    assert phase_mean.routes(weights, factors)[1].all()
+    truth = phase_mean._sampled(weights, factors, 1 << 15).item() * phase_mean.scale_of(row).item() / math.pi
+    for k in range(9):
+        assert multitone_dc(row.roll(k)).item() == pytest.approx(truth, rel=1e-12)
+
+
 def test_a_thousand_equal_rows_give_a_thousand_equal_answers_through_any_portion():
     row = torch.tensor([1.0, 0.3, 0.29, 1e-4, 0.0], dtype=torch.float64)
     answers = multitone_dc(row.expand(1000, -1))
