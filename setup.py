@@ -9,7 +9,8 @@ from pathlib import Path
 
 from setuptools import Extension, setup
 
-SOURCES = [f"relunb/ops/_kernels{part}" for part in (".c", "_of_type.h", "_of_panels.h", "_of_lanes.h")]
+PARTS = (".c", "_of_type.h", "_of_activations.h", "_of_panels.h", "_of_lanes.h")
+SOURCES = [f"relunb/ops/_kernels{part}" for part in PARTS]
 built_from = hashlib.sha256(b"".join((Path(__file__).parent / file).read_bytes() for file in SOURCES)).hexdigest()
 kernels = Extension(
     "relunb.ops._kernels",
@@ -18,6 +19,7 @@ kernels = Extension(
     define_macros=[("RELUNB_SOURCES", f'"{built_from}"')],
     # No fused multiply-add: an input would lie beside its knot. No symbol of ours is seen but the exported ones.
     extra_compile_args=["-O3", "-g0", "-std=gnu11", "-ffp-contract=off", "-fno-trapping-math", "-fvisibility=hidden"],
+    libraries=["m"],
     optional=True,
 )
 setup(ext_modules=[kernels] if sys.platform == "linux" else [])

@@ -26,6 +26,8 @@ _ARGUMENTS = {
     "cell_means": [_POINTER, _POINTER, _SIZE, _SIZE, _INT],
     "cell_means_gradient": [_POINTER, _POINTER, _INT, _POINTER, _SIZE, _SIZE, _INT],
     "linear_cells": [*[_POINTER] * 10, *[_SIZE] * 5, _INT],
+    **{f"step_{name}": [_POINTER, _POINTER, _SIZE, _INT] for name in ("bw_relu", "relu", "siren", "gauss")},
+    "step_weigh": [*[_POINTER] * 4, _SIZE, _SIZE, _INT],
 }
 _ARGUMENTS_OF_PANELS = {
     "panel_roots": [*[_POINTER] * 9, _SIZE, _DOUBLE, _SIZE, _SIZE, _INT, _INT],
@@ -59,7 +61,8 @@ def load(file: Path) -> Any:
 
 def _sources() -> bytes:
     """The SHA-256 of the sources beside this file, as setup.py counts it."""
-    files = (_HERE / f"_kernels{part}" for part in (".c", "_of_type.h", "_of_panels.h", "_of_lanes.h"))
+    parts = (".c", "_of_type.h", "_of_activations.h", "_of_panels.h", "_of_lanes.h")
+    files = (_HERE / f"_kernels{part}" for part in parts)
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest().encode()
 
 
@@ -116,3 +119,8 @@ def partial_sums(x: Tensor) -> Tensor:
 def one_number(gradient: Tensor) -> bool:
     """Whether a gradient is one number in memory, which all places share: that of a sum is."""
     return not any(gradient.stride())
+
+
+def rows_summed() -> int:
+    """Over how many rows a kernel takes each of its sums."""
+    return ctypes.c_ssize_t.in_dll(_KERNELS, "relunb_summed").value

@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from relunb import bw_relu
-from relunb.ops import FusedMLP
+from relunb.ops import FusedMLP, _fused_mlp
 from relunb.ops._fused_mlp import POINTWISE
+from tests.forms import take
 
 ACTIVATIONS = {
     "bw_relu": lambda c, z: bw_relu(z, c),
@@ -94,7 +95,60 @@ def test_any_depth_and_width(activation, widths):
         torch.testing.assert_close(p.grad, gradient, rtol=1e-12, atol=1e-14)
 
 
-def test_at_a_knot_and_at_the_centre_the_slope_is_that_of_bw_relu():
+@pytest.fixture(params=["compiled kernel", "torch blocks"])
+def form(request, monkeypatch):
+    take(request.param, monkeypatch)
+    return request.param
+
+
+@pytest.mark.parametrize("products", ["oneDNN", "MKL"])
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("dtype", WITHIN)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_every_form_of_the_parts_at_awkward_sizes(activation, dtype, threads, products, form, monkeypatch):
+    """A last block that is shorter, widths of 1 and 7 and of no multiple of a vector; 90 and 61 are oneDNN's."""
+    if products == "MKL":
+        monkeypatch.setattr(_fused_mlp, "_ONEDNN", None)
+    linears, chosen, skip = network(activation, dtype, (2, 7, 1, 90, 61, 7, 1))
+    x, target = torch.rand(643, 2, dtype=dtype) * 2 - 1, torch.rand(643, 1, dtype=dtype)
+    values = plain(x, activation, linears, chosen, skip)
+    loss = (values - target).square().mean()
+    trained = parameters(linears, chosen, skip)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        blocked = FusedMLP(linears, activation, chosen, skip, rows=300)
+        torch.testing.assert_close(blocked.values(x), values, rtol=0, atol=WITHIN[dtype])
+        got, _ = blocked.squared_error(x, target)
+    finally:
+        torch.set_num_threads(before)
+    torch.testing.assert_close(got.to(dtype), loss.detach(), rtol=WITHIN[dtype], atol=0)
+    for p, gradient in zip(trained, torch.autograd.grad(loss, trained), strict=True):
+        torch.testing.assert_close(p.grad, gradient, rtol=WITHIN[dtype], atol=WITHIN[dtype])
+
+
+@pytest.mark.skipif(_fused_mlp._ONEDNN is None, reason="this PyTorch has no oneDNN")
+@pytest.mark.parametrize(("dtype", "wanted"), [(torch.float32, 12), (torch.float64, 0)])
+def test_large_float32_products_are_onednns(dtype, wanted, monkeypatch):
+    linears, chosen, _ = network("siren", dtype, (2, 90, 61, 90, 1), "fixed", skip=False)
+    calls, product = [], _fused_mlp._ONEDNN
+    monkeypatch.setattr(_fused_mlp, "_ONEDNN", lambda *given: calls.append(given) or product(*given))
+    x = torch.rand(600, 2, dtype=dtype)
+    FusedMLP(linears, "siren", chosen, rows=300).squared_error(x, x[:, :1])
+    assert len(calls) == wanted, "two forward, two back and two weights' gradients, twice"
+
+
+def test_a_first_call_in_inference_mode_leaves_it_usable(form):
+    linears, chosen, _ = network("bw_relu", torch.float32, (2, 90, 61, 1), "fixed", skip=False)
+    x, target = torch.rand(600, 2), torch.rand(600, 1)
+    with torch.inference_mode():
+        blocked = FusedMLP(linears, "bw_relu", chosen)
+        first = blocked.values(x)
+    expected = (first - target).square().mean()
+    assert blocked.squared_error(x, target)[0].item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+def test_at_a_knot_and_at_the_centre_the_slope_is_that_of_bw_relu(form):
     linears, _, _ = network("bw_relu", torch.float64, (1, 1, 1), "fixed", skip=False)
     with torch.no_grad():
         for linear, (weight, bias) in zip(linears, ((1.0, 0.0), (1.0, 0.0)), strict=True):

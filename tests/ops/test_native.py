@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import mpmath
 import pytest
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
@@ -12,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from relunb import bw_relu
 from relunb.ops import _native, bw_relu_plain, relu_cell_means, relu_cell_means_plain
+from relunb.ops._fused_mlp import POINTWISE
 from tests.forms import take
 
 FLOATS = (torch.float32, torch.float64)
@@ -108,6 +110,86 @@ def test_cell_means_are_the_plain_form_at_every_shape_and_number(shape, dtype):
     got = value_and_gradients(relu_cell_means, weights, marked)
     wanted = value_and_gradients(relu_cell_means_plain, weights, marked)
     assert all(torch.equal(a.isnan(), b.isnan()) for a, b in zip(got, wanted, strict=True))
+
+
+def value_and_slope(name, u):
+    """What a step's kernel makes of u."""
+    slope, value = u.clone(), torch.full_like(u, 7.0)
+    kernel = _native.kernel_for(f"step_{name}", slope, value)
+    kernel(slope.data_ptr(), value.data_ptr(), u.numel(), torch.get_num_threads())
+    return value, slope
+
+
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize("name", POINTWISE)
+def test_activations_of_a_step_are_the_torch_form_at_every_length_and_number(name, length, dtype):
+    u = numbers(length, dtype)
+    if name == "bw_relu":  # of 12 psi, whose knots are at whole numbers
+        u = 2 * u - 3
+    value, slope = value_and_slope(name, u)
+    wanted, wanted_slope = torch.empty_like(u), u.clone()
+    POINTWISE[name].split(wanted_slope, wanted, torch.empty_like(u), torch.empty_like(u))
+    assert torch.equal(value.isnan(), wanted.isnan())
+    known = ~wanted_slope.isnan()
+    same_but_for_rounding(value, wanted, 8)
+    same_but_for_rounding(slope[known], wanted_slope[known], 8)
+    assert slope[wanted.isnan()].isnan().all() or name in ("bw_relu", "relu")
+
+
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+@pytest.mark.parametrize("largest", (1.0, 50.0, 8000.0, 1e7))
+def test_sine_and_cosine_are_rounded_twice(largest, dtype):
+    """Within 2 ulp; beside a zero within the two digits' worth that three parts of pi / 2 leave of the argument."""
+    generator = torch.Generator().manual_seed(0)
+    u = ((torch.rand(4000, dtype=torch.float64, generator=generator) * 2 - 1) * largest).to(dtype)
+    eps = torch.finfo(dtype).eps
+    with mpmath.workdps(40):
+        for got, exact in zip(value_and_slope("siren", u), (mpmath.sin, mpmath.cos), strict=True):
+            for x, y in zip(u.tolist(), got.tolist(), strict=True):
+                truth = exact(mpmath.mpf(x))
+                assert abs(y - truth) <= 2 * eps * 2 ** math.floor(math.log2(abs(truth))) + eps**2 * abs(x), x
+
+
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+def test_the_exponential_is_rounded_twice_and_zero_below_the_normal_numbers(dtype):
+    held = torch.finfo(dtype)
+    last = math.sqrt(-math.log(held.tiny))
+    u = torch.linspace(-1.01 * last, 1.01 * last, 8001, dtype=torch.float64).to(dtype)
+    value, slope = value_and_slope("gauss", u)
+    with mpmath.workdps(40):
+        for square, y in zip((u * u).tolist(), value.tolist(), strict=True):
+            truth = mpmath.exp(-mpmath.mpf(square))
+            if y == 0:
+                assert truth < held.tiny * (1 + 1e-4), square
+            else:
+                assert abs(y - truth) <= 2 * held.eps * 2 ** math.floor(mpmath.log(truth, 2)), square
+    assert (value == 0).sum() in range(50, 120)
+    torch.testing.assert_close(slope, -2 * u * value, rtol=held.eps, atol=0)
+
+
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+@pytest.mark.parametrize(("rows", "width"), [(1, 1), (63, 7), (64, 300), (65, 1), (129, 33), (1000, 16)])
+def test_a_slope_weighs_a_gradient_and_its_rows_are_summed(rows, width, dtype):
+    gradient, slope = (torch.randn(rows, width, dtype=dtype) for _ in range(2))
+    kernel = _native.kernel_for("step_weigh", gradient, slope)
+    found = []
+    for threads in (1, 2):
+        got, flipped = gradient.clone(), torch.full((width, rows), 7.0, dtype=dtype)
+        sums = torch.full((-(-rows // _native.rows_summed()), width), 7.0, dtype=dtype)
+        pointers = [t.data_ptr() for t in (got, slope, sums, flipped)]
+        kernel(*pointers, rows, width, threads)
+        wanted = gradient * slope
+        assert torch.equal(got, wanted)
+        assert torch.equal(flipped, wanted.t())
+        total = wanted.double().sum(0)
+        size = 64 * torch.finfo(dtype).eps * wanted.abs().max().item()
+        torch.testing.assert_close(sums.double().sum(0), total, rtol=0, atol=size * len(sums))
+        found.append(sums)
+        alone = gradient.clone()
+        kernel(alone.data_ptr(), slope.data_ptr(), sums.data_ptr(), None, rows, width, threads)
+        assert torch.equal(alone, wanted)
+    assert torch.equal(*found)
 
 
 @pytest.mark.parametrize("dtype", FLOATS, ids=str)
