@@ -4,6 +4,7 @@ VENV ?= .venv
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 PORT ?= 8000
 URL ?=
+REPOSITORY ?=
 PIP_ARGS ?=
 LAB_ARGS ?=
 
@@ -57,7 +58,7 @@ serve: book ## build the book and serve it on this machine alone
 	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
 
 site: book ## a folder for any static host, _build/site; URL=https://... where it will stand
-	@$(BIN)/python book/_ext/publish.py --url "$(URL)"
+	@$(BIN)/python book/_ext/publish.py --url "$(URL)" --repository "$(REPOSITORY)"
 
 lint: $(READY)-lint ## ruff, pyright, the chapters' cells, and the JavaScript of pages that run
 	@$(BIN)/ruff check .

@@ -56,7 +56,8 @@
     button.disabled = reason !== "";
     const edits = countEdits();
     const kept = edits ? ` Your ${edits === 1 ? "edit is" : `${edits} edits are`} kept.` : "";
-    status.textContent = reason || `Python and SymPy in your browser: ${live.megabytes} MB, once.${kept}`;
+    const offer = `Python starts in your browser; nothing is installed. ${live.megabytes} MB, once.`;
+    status.textContent = reason || `${offer}${kept}`;
     button.addEventListener("click", async () => {
       button.disabled = true;
       status.textContent = "Fetching …";
@@ -85,6 +86,7 @@
       spellcheck: false,
     });
     field.setAttribute("aria-label", "Your answer");
+    field.placeholder = "as in 2*a/3 + sqrt(b)*pi**2";
     field.setAttribute("autocapitalize", "off");
     const check = Object.assign(document.createElement("button"), { type: "submit", textContent: "Check" });
     const hint = Object.assign(document.createElement("button"), { type: "button", textContent: "Hint" });

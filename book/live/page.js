@@ -16,6 +16,8 @@ import { shown, words } from "./outputs.js";
  * @property {string} [why] what a cell needs that a browser lacks
  */
 
+const CHECKS = ["NotEqual", "NotProved", "AssertionError"];
+
 /** One live cell: hidden ones have a source and nothing else. */
 class Cell {
   /** @param {Page} page @param {string} source @param {HTMLElement | null} place */
@@ -23,8 +25,9 @@ class Cell {
     this.page = page;
     this.book = source;
     this.source = source;
+    this.last = source; // as it ran last, in the book or here
     this.place = place;
-    this.fresh = false; // has run in this session, as it stands
+    this.fresh = false; // has run in this session, as it stands, on what stands above it
     if (place) this.#open(place);
   }
 
@@ -52,6 +55,11 @@ class Cell {
     };
     this.state = document.createElement("span");
     this.state.setAttribute("role", "status");
+    this.old = Object.assign(document.createElement("span"), {
+      className: "relunb-age",
+      textContent: "From before the change above: press Run.",
+      hidden: true,
+    });
     this.undo = button("Reset", "Put back the book's text and its result", () => this.reset());
     tools.append(
       button("Run", "Run this cell, and before it those above that have not run (Shift-Enter)", () =>
@@ -60,6 +68,7 @@ class Cell {
       button("Run all above", "Run every cell above this one again", () => this.page.runAbove(this)),
       this.undo,
       this.state,
+      this.old,
     );
     this.output = document.createElement("div");
     this.output.className = "cell_output relunb-output";
@@ -80,7 +89,17 @@ class Cell {
     if (this.state) this.state.textContent = text;
   }
 
+  /** Whether what is shown is from before a change of a cell above. @param {boolean} old */
+  age(old) {
+    if (old) this.fresh = false;
+    this.place?.classList.toggle("relunb-old", old);
+    if (this.old) this.old.hidden = !old;
+    if (old) this.say("");
+  }
+
   begin() {
+    this.age(false);
+    this.refuted = false; // a check did not hold: cells below run all the same
     this.say("running …");
     this.place?.classList.add("relunb-running");
     if (!this.output || !this.editor) return;
@@ -94,6 +113,7 @@ class Cell {
   /** @param {import("./outputs.js").Output} output */
   add(output) {
     if (this.output) shown(output, this.output);
+    if (output.error) this.refuted = CHECKS.includes(output.error);
     if (output.error && output.line && this.editor) lineOf(this.editor, output.line);
     if (output.error && !this.output) this.failure = output;
   }
@@ -118,6 +138,8 @@ class Cell {
     this.output.hidden = true;
     if (this.stored) this.stored.hidden = false;
     this.say("");
+    this.age(false);
+    if (this.last !== this.source) this.page.outdate(this);
     this.#mark();
   }
 }
@@ -226,7 +248,7 @@ export class Page {
         if (data.failed && data.done === undefined) fail(data.failed);
         else if (data.ready) {
           if (this.meter) this.meter.hidden = true;
-          this.#say("Python is ready: change a cell, and press Shift-Enter.");
+          this.#say("Python is ready. Change the code in a box, and press Run below it, or Shift-Enter.");
           resolve();
         } else if (data.progress !== undefined) {
           if (this.meter) this.meter.value = data.progress;
@@ -279,13 +301,22 @@ export class Page {
     if (answer.ended) this.#restart("Python ended, and is new: a cell that runs takes those above with it.");
     if (answer.stopped) cell.stopped();
     else cell.end(answer.ok, (performance.now() - start) / 1000);
-    return answer.ok === true;
+    if (cell.last !== cell.source) this.outdate(cell);
+    cell.last = cell.source;
+    return answer.ok === true || cell.refuted;
   }
 
-  /** A cell, and before it those above that have not run as they stand. @param {Cell} cell */
+  /** What stands below a cell that was changed is from before the change. @param {Cell} cell */
+  outdate(cell) {
+    for (const below of this.cells.slice(this.cells.indexOf(cell) + 1)) below.age(true);
+  }
+
+  /** A cell, and before it those above that have not run as they stand, or stand below one. @param {Cell} cell */
   run(cell) {
-    const above = this.cells.slice(0, this.cells.indexOf(cell)).filter((other) => !other.fresh);
-    return this.#enqueue([...above, cell]);
+    const above = this.cells.slice(0, this.cells.indexOf(cell));
+    const changed = above.findIndex((other) => other.last !== other.source);
+    const needed = above.filter((other, place) => !other.fresh || (changed >= 0 && place > changed));
+    return this.#enqueue([...needed, cell]);
   }
 
   /** @param {Cell} cell */

@@ -10,6 +10,7 @@ import importlib.abc
 import importlib.machinery
 import json
 import linecache
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -19,6 +20,11 @@ from typing import Any
 ABSENT = "torch numpy scipy matplotlib plotly skimage kornia tqdm h5py pydicom IPython".split()
 PURE = {"relunb.wavelet": ("_knots", ("KNOTS", "VALUES", "WEIGHTS"))}  # what of such packages needs neither
 MOST = 100_000  # characters of one output
+SIDES = re.compile(  # what relunb.check.identity says of two sides that differ
+    r"not equal: (?:at (?P<point>.*) )?lhs is (?P<left>.*) and rhs is (?P<right>.*)\. "
+    r"lhs - rhs (?:simplifies to|is) (?P<gap>.*)\.",
+    re.DOTALL,
+)
 FORMS = {"text/latex": "_repr_latex_", "text/markdown": "_repr_markdown_", "text/html": "_repr_html_"}
 
 
@@ -158,8 +164,22 @@ def _told(error: BaseException, file: str) -> dict[str, Any]:
     else:
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
         line = lines[-1] if lines else None
-    words = error.msg if isinstance(error, SyntaxError) else str(error)
-    return {"error": type(error).__name__, "message": words, "line": line}
+    return {"error": type(error).__name__, "message": _words(error), "line": line}
+
+
+def _words(error: BaseException) -> str:
+    """What an error says; of two sides that differ the values first, and no more of their difference than is read."""
+    if isinstance(error, SyntaxError):
+        number = " Write the times sign: 2*a." if error.msg == "invalid decimal literal" else ""
+        return f"{error.msg}.{number}"
+    text = str(error)
+    found = SIDES.search(text)
+    if found is None:
+        return text
+    place = f"at {found['point']} " if found["point"] else ""
+    sides = f"{text[: found.start()]}{place}the left side is {found['left']}, and the right side is {found['right']}."
+    gap = found["gap"] if len(found["gap"]) <= 120 else f"{found['gap'][:120]} ..."
+    return f"{sides[0].upper()}{sides[1:]}\nThe left side minus the right one: {gap}"
 
 
 def judge(question: str, typed: str) -> str:

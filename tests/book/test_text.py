@@ -1,8 +1,6 @@
 """No page shows broken text: in the sources always, and in the built pages where the book is built."""
 
-import os
 import re
-import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,7 +14,6 @@ from myst_parser.parsers.mdit import create_md_parser
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "book").rglob("*.md") if ".ipynb_" not in p.as_posix())
-HTML = ROOT / "_build" / "html"
 
 settings = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf8"))
 extensions = set(settings["parse"]["myst_enable_extensions"])
@@ -198,20 +195,6 @@ class Article(HTMLParser):
     def handle_data(self, data: str) -> None:
         if not self.hidden:
             self.text.append(data)
-
-
-@pytest.fixture(scope="session")
-def html() -> Path:
-    """The folder of the book, built from the files as they are now."""
-    sys.path.insert(0, str(ROOT / "book" / "_ext"))
-    import execute
-
-    if not execute.is_built():
-        reason = "the book is not built, or older than its sources; run make book first"
-        if os.environ.get("RELUNB_REQUIRE_BROWSER") == "1":
-            pytest.fail(reason)
-        pytest.skip(f"the built pages are left out: {reason}")
-    return HTML
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -31,11 +31,19 @@ class Reader:
     def run(self, cell):
         cell.locator(".cm-content").click()
         self.page.keyboard.press("Shift+Enter")
+        return self.ended(cell)
+
+    def ended(self, cell):
+        """What a cell says when it has run."""
         state = cell.locator(".relunb-tools [role=status]")
         self.page.wait_for_function(
             "state => /ran in|stopped at/.test(state.textContent)", arg=state.element_handle(), timeout=90_000
         )
         return state.text_content()
+
+    def press_run(self, cell):
+        cell.get_by_role("button", name="Run", exact=True).click()
+        return self.ended(cell)
 
     def shown(self, cell):
         return cell.locator(".relunb-output").inner_text()
@@ -62,7 +70,7 @@ def test_a_reader_changes_a_weight_and_sees_the_identity_fail(reader):
     reader.write(cell, cell.locator(".cm-content").inner_text().replace("a / sp.pi, a**2 / 4", "a / 3, a**2 / 4"))
     assert reader.run(cell) == "stopped at an error"
     assert re.search(r"NotEqual, line \d", reader.shown(cell))
-    assert "at a = " in reader.shown(cell)
+    assert "At a = 1/3 the left side is 0.106103295394597, and the right side is 1/9." in reader.shown(cell)
     assert cell.locator(".relunb-faulty").count() == 1
     cell.get_by_role("button", name="Reset").click()
     assert not cell.locator(".relunb-output").is_visible()
@@ -132,6 +140,68 @@ def test_where_python_itself_ends_the_page_goes_on(reader):
     assert "Python ended" in reader.shown(cell)
     reader.write(cell, "a**2")
     assert reader.run(cell).startswith("ran in")
+
+
+SEVEN = "book/wavelet/seven-relus.html"
+TRIALS = {  # of a page: a cell and a change in it, the cell that then fails and why, two answers
+    SEVEN: {
+        "change": ("weights = [", "(1, -8,", "(1, -7,"),
+        "fails": ("five_hats / 12", "At x = 9/4 the left side is 1/12, and the right side is -5/24."),
+        "answers": ("[24, -1]", "[48, -1]"),
+    },
+    PAGE: {
+        "change": ("mean, power =", "a / sp.pi, a**2", "a / 3, a**2"),
+        "fails": ("mean, power =", "At a = 1/3 the left side is 0.106103295394597, and the right side is 1/9."),
+        "answers": ("2a/(3pi)", "sqrt(3)*a/(8*pi)"),
+    },
+    "book/iat/transform.html": {
+        "change": ("def rectangles(", "(s, 0, 2 / d)", "(s, 0, 1 / d)"),
+        "fails": ("def rectangles(", "the right side is"),
+        "answers": ("4", "4/pi"),
+    },
+}
+
+
+@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (390, "dark")])
+@pytest.mark.parametrize("path", TRIALS)
+def test_a_person_without_python_changes_a_weight_and_gets_an_exercise_right(visit, site, path, width, theme):
+    (words, old, new), (failing, said), (wrong, right) = TRIALS[path].values()
+    seen = visit(site + path, width, theme)
+    seen.page.evaluate("localStorage.clear()")
+    assert "nothing is installed" in seen.page.inner_text(".relunb-bar")
+    reader = Reader(seen)
+    assert "press Run below it" in seen.page.inner_text(".relunb-bar")
+    cell, checked = reader.cell(words), reader.cell(failing)
+    text = cell.locator(".cm-content").inner_text()
+    assert old in text
+    reader.write(cell, text.replace(old, new))
+    reader.press_run(cell)
+    if failing != words:  # the check stands in a cell below, which says that its result is an old one
+        assert "before the change above" in checked.inner_text()
+        reader.press_run(checked)
+        assert "before the change above" not in checked.inner_text()
+    assert "NotEqual" in reader.shown(checked) and said in reader.shown(checked)
+    assert "The left side minus the right one: " in reader.shown(checked)
+    box = seen.page.locator(".relunb-answer").first
+    assert "2*a" in box.get_by_label("Your answer").get_attribute("placeholder")
+    for typed, kinds in ((wrong, (".relunb-differs", ".relunb-unreadable")), (right, (".relunb-proved",))):
+        box.get_by_label("Your answer").fill(typed)
+        box.get_by_role("button", name="Check").click()
+        box.locator(", ".join(kinds)).wait_for(timeout=90_000)
+    assert "Proved: this equals the book's answer." in box.inner_text()
+    assert seen.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert not seen.errors and not seen.outside
+
+
+def test_what_stands_between_a_change_and_a_cell_runs_again(visit, site):
+    reader = Reader(visit(site + SEVEN))
+    weights, check = reader.cell("weights = ["), reader.cell("five_hats / 12")
+    assert reader.run(reader.cell("def moment")).startswith("ran in")
+    reader.write(weights, weights.locator(".cm-content").inner_text().replace("(1, -8,", "(1, -7,"))
+    assert reader.run(reader.cell("of ψ")).startswith("ran in")  # with the weights and what is between them
+    assert "NotEqual" in reader.shown(check), "and a check that fails stops no cell below"
+    weights.get_by_role("button", name="Reset").click()
+    assert "before the change above" in check.inner_text()
 
 
 def test_what_needs_torch_says_so(reader):
