@@ -154,10 +154,10 @@ TRIALS = {  # of a page: a cell and a change in it, the cell that then fails and
         "fails": ("mean, power =", "At a = 1/3 the left side is 0.106103295394597, and the right side is 1/9."),
         "answers": ("2a/(3pi)", "sqrt(3)*a/(8*pi)"),
     },
-    "book/iat/transform.html": {
-        "change": ("def rectangles(", "(s, 0, 2 / d)", "(s, 0, 1 / d)"),
-        "fails": ("def rectangles(", "the right side is"),
-        "answers": ("4", "4/pi"),
+    "book/iat/exact.html": {
+        "change": ("def mean(a, b)", "(abs(a) + abs(b)) / 2", "(abs(a) + abs(b)) / 3"),
+        "fails": ("def mean(a, b)", "At alpha = 1/3, beta = 1/3 the left side is 1/3, and the right side is 2/9."),
+        "answers": ("t**2", "t"),
     },
 }
 
