@@ -165,7 +165,8 @@ PREAMBLE = r"""
   \hss}\par\addvspace{\belowdisplayshortskip}}
 % what a cell prints, and a proof
 \newenvironment{sphinxclasscell_output}{\sphinxsetup{VerbatimColor={RGB}{255,255,255}}}{}
-\newenvironment{sphinxclasssolution}{\par\addvspace{\medskipamount}}{\par\addvspace{\medskipamount}}
+\newenvironment{sphinxclasssolution}%
+  {\par\addvspace{\medskipamount}\needspace{6\baselineskip}}{\par\addvspace{\medskipamount}}
 \newenvironment{sphinxclassproof}{\list{}{\leftmargin1.5em\rightmargin\z@}\item\relax}{\endlist}
 % the page of the bibliography has its heading
 \renewenvironment{sphinxthebibliography}[1]{\renewcommand\chapter[2]{}\thebibliography{#1}}{\endthebibliography}
