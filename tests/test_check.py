@@ -181,13 +181,19 @@ UNPROVED = {
         "sample points, which proves nothing",
     ),
     "a cut that moves": (Heaviside(x - b), (1 + sp.sign(x - b)) / 2, "simplifies to "),
-    "no number for f": (sp.Function("f")(x), sp.Function("f")(x + 1), "sample points, which proves nothing"),
+    "no number for f": (sp.Function("f")(x), sp.Function("f")(x + 1), "At no sample point are both sides numbers"),
     "integral": (sp.Integral(sp.Function("f")(x), (x, 0, 1)), R(1, 2), "doit leaves as it is"),
     "a difference at no sample point": (sp.DiracDelta(x), 0, "Add assume=, such as assume=a > 0, or rewrite one side."),
 }
 
 REFUSED = {
     "float": ((0.1, x), TypeError, "lhs holds the float 0.1, and a float is not exact: write Rational(1, 10)."),
+    "float third": (
+        (1 / 3, x),
+        TypeError,
+        "the float 0.3333333333333333, and a float is not exact: write Rational(1, 3).",
+    ),
+    "float one": ((1.0 * x, x), TypeError, "holds the float 1.0, and a float is not exact: write 1."),
     "float inside": ((x, 0.25 * x), TypeError, "rhs holds the float 0.25, and a float is not exact"),
     "string": (("x", x), TypeError, "lhs must be a SymPy expression, an int or a Fraction; got a str."),
     "boolean": (

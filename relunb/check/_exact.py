@@ -90,9 +90,12 @@ def _better(number: Any) -> str:
     short = float(number)
     if not isfinite(short) or (not short and number):
         return f"Rational('{sp.Float(number, 6)}')"
-    ratio = Fraction(str(short))
+    simple = Fraction(short).limit_denominator(1000)
+    ratio = simple if float(simple) == short else Fraction(str(short))  # 1/3 in Python, or the digits as typed
     if max(abs(ratio.numerator), ratio.denominator) > 10**40:
         return f"Rational('{short}')"
+    if ratio.denominator == 1:
+        return str(ratio)
     return f"Rational({ratio.numerator}, {ratio.denominator})"
 
 

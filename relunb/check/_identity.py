@@ -184,9 +184,15 @@ def _settle(lhs: Any, rhs: Any, domains: Domains, entry: str, budget: Budget) ->
     form = f"is {words(difference)}" if simplified is None else f"simplifies to {words(simplified)}"
     raise NotProved(
         f"{entry}not proved, and not refuted. lhs - rhs {form}. "
-        f"The two sides agree to {_DIGITS} digits at {compare.agreed} sample points, which proves nothing. "
+        f"{_agreed(compare.agreed)} "
         f"Tried: {', '.join(dict.fromkeys(tried))}. Add assume=, such as assume=a > 0, or rewrite one side."
     )
+
+
+def _agreed(points: int) -> str:
+    if points == 0:
+        return "At no sample point are both sides numbers, as where a function has no formula."
+    return f"The two sides agree to {_DIGITS} digits at {points} sample points, which proves nothing."
 
 
 def _amount(seconds: Any) -> float:
