@@ -11,9 +11,10 @@ LAB_ARGS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile --constraint constraints.txt $(PIP_ARGS)
 READY := $(VENV)/.ready
+PYTEST := $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf has-tex test test-fast lab serve site golden lint bench results clean
+.PHONY: help book pdf has-tex test test-slow test-all test-fast lab serve site golden lint bench results clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -35,14 +36,20 @@ pdf: has-tex $(READY)-test ## the whole book as _build/relunb.pdf, by LaTeX wher
 has-tex: # before anything that takes long
 	@! command -v $(PY) >/dev/null || $(PY) book/_ext/pdf.py --has-tex
 
-test: $(READY)-test ## run every chapter as a test, and the package's tests
-	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
+test: $(READY)-test ## run every chapter as a test, and the package's tests without the slow ones
+	@$(PYTEST) -m "not slow"
+
+test-slow: $(READY)-test ## the slow tests alone: Triton's interpreter, torch.compile, studies, small books
+	@$(PYTEST) -m slow
+
+test-all: $(READY)-test ## what make test runs, and the slow tests
+	@$(PYTEST)
 
 test-fast: $(READY)-test ## the quick tests of one room, ROOM=spectrum, or of the rooms that differ from git's HEAD
 	@$(BIN)/python -m tests.rooms $(ROOM) -n $(JOBS)
 
 golden: $(READY)-test ## run the chapters and rewrite the reference outputs under tests/golden
-	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --golden-update _toc.yml book tests/test_readme.py
+	@$(PYTEST) --golden-update _toc.yml book tests/test_readme.py
 	@echo "Review the change: git diff tests/golden"
 
 # A hub may bring a kernel of its own that is called python3: with these two the one of $(VENV) comes first.
@@ -85,6 +92,7 @@ $(READY)-%: constraints.txt pyproject.toml setup.py $(wildcard relunb/ops/_kerne
 	@test -x $(BIN)/python || $(PY) -m venv $(VENV) || { rm -rf $(VENV); echo "make: $(PY) could not make a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@echo "Installing the pinned dependencies into $(VENV) (about three minutes the first time) ..."
 	@$(PIP) --editable '.[$*]' || { echo "make: the install failed; pip's message is above. Check the network and the disk, then run the same command again." >&2; exit 1; }
-	@# Once here, so that no kernel and no test compiles torch for itself: some places keep Python from storing what it compiled.
-	@$(BIN)/python -c 'import compileall, sysconfig; compileall.compile_dir(sysconfig.get_path("purelib"), quiet=2, workers=$(JOBS))'
+	@# Once here, so that no kernel and no test compiles these for itself: some places keep Python from storing what it compiled.
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -c "import torch._dynamo" & PYTHONDONTWRITEBYTECODE= \
+	  $(BIN)/python -c "import sympy, matplotlib.pyplot, ipykernel.kernelapp, skimage.data, plotly.graph_objects"; wait
 	@touch $@

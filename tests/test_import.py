@@ -1,6 +1,7 @@
 """What an import brings along, and what stands where: the doors of the house."""
 
 import ast
+import importlib
 import json
 import re
 import subprocess
@@ -61,10 +62,32 @@ def test_identity_works_where_torch_cannot_be_imported():
     assert "relunb.book" in loaded(code, hidden="torch numpy matplotlib")
 
 
+# All that packages have: what a name needs is loaded when the name is first used.
+ALL_OF = "for room in {}: exec(f'from relunb.{{room}} import *')"
+
+
 def test_the_lenses_together_load_torch_and_little_else():
-    added = loaded("from relunb import iat, inr, spectrum, wavelet", "torch")
+    added = loaded(ALL_OF.format(["iat", "inr", "spectrum", "wavelet"]), "torch")
+    assert {"relunb.iat._decoupled", "relunb.inr._fit", "relunb.wavelet._gershgorin"} <= added
     others = {name.partition(".")[0] for name in added if not name.startswith(("relunb", "torch"))}
     assert not foreign(added) - {"numpy"} and not others & {"scipy", "h5py", "distributed", "tqdm"}, others
+
+
+def test_a_name_loads_the_files_that_it_needs_and_no_other_of_its_room():
+    added = loaded("from relunb import iat; iat.PWL", "torch")
+    assert {name for name in added if name.startswith("relunb.iat")} == {
+        "relunb.iat",
+        "relunb.iat._bases",
+        "relunb.iat._basis",
+    }
+
+
+@pytest.mark.parametrize("name", ["iat", "inr", "ops", "plot", "spectrum", "wavelet", "book.data"])
+def test_what_is_not_loaded_yet_is_listed(name):
+    package = importlib.import_module(f"relunb.{name}")
+    assert {*package.__all__, "__doc__"} <= set(dir(package))
+    with pytest.raises(AttributeError, match=f"module 'relunb.{name}' has no attribute 'rleu'"):
+        package.rleu  # noqa: B018
 
 
 def test_names_are_listed_and_found():
@@ -79,7 +102,8 @@ def test_the_library_never_opens_to_the_book():
     for file in LIBRARY:
         rooms = re.findall(r"^ *(?:from|import) +(?:relunb)?\.*(book|data|results)\b", file.read_text(), re.M)
         assert not rooms, file
-    added = loaded("from relunb import card, check, iat, inr, plot, spectrum, wavelet")
+    added = loaded(ALL_OF.format(["cards", "check", "iat", "inr", "ops", "plot", "spectrum", "wavelet"]))
+    assert "relunb.cards._card" in added
     assert not {name for name in added if name.startswith("relunb.book")}
 
 
@@ -127,29 +151,35 @@ def test_the_look_at_a_figure_sees_each_way_to_import():
     assert opened(source, "relunb.book.figures") == wanted
 
 
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ("from relunb.data import photograph as found", "relunb.book.data"),
-        ("from relunb.results import load as found", "relunb.book.studies"),
-        ("from relunb.results import imaging as found", "relunb.book.studies"),
-        ("from relunb.plot import one_tone as found", "relunb.book.figures.one_tone"),
-        ("from relunb.spectrum import averager as found", "relunb.spectrum.moving_average_network"),
-        ("from relunb.spectrum import differentiator as found", "relunb.spectrum.difference_network"),
-        ("from relunb.spectrum import shortened_means as found", "relunb.spectrum.truncated_means"),
-        ("from relunb.spectrum import train_together as found", "relunb.spectrum.train_ensemble"),
-        ("from relunb.iat import most_regions as found", "relunb.iat.max_linear_regions"),
-        ("from relunb.ops import BlockedNetwork as found", "relunb.ops.FusedMLP"),
-    ],
-)
-def test_an_old_name_still_works_and_names_the_new_one(old, new):
+OLD_NAMES = [
+    ("from relunb.data import photograph as found", "relunb.book.data"),
+    ("from relunb.results import load as found", "relunb.book.studies"),
+    ("from relunb.results import imaging as found", "relunb.book.studies"),
+    ("from relunb.plot import one_tone as found", "relunb.book.figures.one_tone"),
+    ("from relunb.spectrum import averager as found", "relunb.spectrum.moving_average_network"),
+    ("from relunb.spectrum import differentiator as found", "relunb.spectrum.difference_network"),
+    ("from relunb.spectrum import shortened_means as found", "relunb.spectrum.truncated_means"),
+    ("from relunb.spectrum import train_together as found", "relunb.spectrum.train_ensemble"),
+    ("from relunb.iat import most_regions as found", "relunb.iat.max_linear_regions"),
+    ("from relunb.ops import BlockedNetwork as found", "relunb.ops.FusedMLP"),
+]
+
+
+def test_an_old_name_still_works_and_names_the_new_one():
     program = f"""
-import warnings
-with warnings.catch_warnings(record=True) as told:
-    warnings.simplefilter("always")
-    {old}
-assert found
-print([str(w.message) for w in told if w.category is DeprecationWarning and "relunb" in str(w.message)])
+import json, sys, warnings
+found_all = []
+for line in {[old for old, _ in OLD_NAMES]!r}:
+    sys.modules.pop("relunb.results", None)  # it says so when it is imported
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        names = {{}}
+        exec(line, names)
+    assert names["found"]
+    ours = [w for w in told if w.category is DeprecationWarning and "relunb" in str(w.message)]
+    found_all.append([str(w.message) for w in ours])
+print(json.dumps(found_all))
 """
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-    assert f"is now {new}" in done.stdout
+    for (old, new), told in zip(OLD_NAMES, json.loads(done.stdout), strict=True):
+        assert any(f"is now {new}" in message for message in told), (old, told)

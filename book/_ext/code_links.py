@@ -1,13 +1,14 @@
-"""sphinx-codeautolink, which makes names in code cells link to the API, in three ways mended for this book.
+"""sphinx-codeautolink, which makes names in code cells link to the API, in four ways mended for this book.
 
 sphinx-proof puts the body of a theorem or an exercise into a section that has no title. sphinx-codeautolink takes one
 title off its stack for each section it leaves, and so runs out of titles. Here it takes one only where there was one.
 
 It also reads a page into a tree and copies every cell once for each cell that it looks for, which takes longer than all
 the rest of the book. Pygments writes spans and nothing else between ``<pre>`` and ``</pre>``: here they are found as
-text.
+text. For each cell it analyses all cells before it again; here the analysis goes on where it stopped.
 """
 
+import ast
 import html
 import re
 from typing import Any
@@ -15,7 +16,9 @@ from typing import Any
 import sphinx_codeautolink.extension
 from docutils import nodes
 from sphinx.util import logging
+from sphinx_codeautolink.extension import block
 from sphinx_codeautolink.extension.block import CodeBlockAnalyser, SourceTransform, construct_name_pattern
+from sphinx_codeautolink.parse import ImportTrackerVisitor, Name
 
 _CELL = re.compile(r'<div class="[^"]*\bhighlight-[^"]*"><div class="highlight"><pre>(.*?)</pre>', re.DOTALL)
 _TAG = re.compile(r"<[^>]*>")
@@ -25,6 +28,27 @@ logger = logging.getLogger(__name__)
 def _depart_section(self: CodeBlockAnalyser, node: nodes.section) -> None:
     if node.children and isinstance(node.children[0], nodes.title):
         self.title_stack.pop()
+
+
+class Names:
+    """The names of a cell, given with all cells of its page before it, whose names its caller drops."""
+
+    def __init__(self) -> None:
+        self.read = ""
+        self.visitor = ImportTrackerVisitor(None)
+
+    def __call__(self, source: str, cell: nodes.Element) -> list[Name]:
+        page, new = self.visitor.doctree_node and self.visitor.doctree_node.document, source
+        if self.read and cell.document is page and source.startswith(f"{self.read}\n"):
+            above = self.read.count("\n") + 1
+            new = "\n" * above + source[len(self.read) + 1 :]  # as far down as it stands
+        else:
+            self.visitor = ImportTrackerVisitor(None)
+        tree = ast.parse(new)
+        self.visitor.doctree_node, self.visitor.accessed = cell, []
+        self.visitor.visit(tree)
+        self.read = source
+        return self.visitor.accessed
 
 
 def text_of(code: str) -> str:
@@ -88,6 +112,7 @@ def setup(app: Any) -> dict[str, bool]:
     app.connect("builder-inited", _remember, priority=1)
     app.connect("builder-inited", _recall, priority=999)
     CodeBlockAnalyser.depart_section = _depart_section
+    block.parse_names = Names()
     sphinx_codeautolink.extension.link_html = link_cells
     app.setup_extension("sphinx_codeautolink")
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -215,6 +215,10 @@ def main() -> int:
     own_kernel_first()
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads leave the core to the other chapters
+    if len(todo) > jobs:  # else a kernel would wait for imports as long as it takes for its own
+        import forked
+
+        forked.use()
     failed = 0
     with ThreadPoolExecutor(jobs) as pool, tqdm(total=len(todo), desc="chapters", unit="") as bar:
         running = {pool.submit(execute, chapter): chapter for chapter in todo}

@@ -15,30 +15,32 @@
 
 from typing import TYPE_CHECKING
 
-from .._renamed import renamed
-from ._bases import PWL as PWL
-from ._bases import PWQ as PWQ
-from ._bases import Fourier as Fourier
-from ._bases import PWLWavelet as PWLWavelet
-from ._bases import Rect as Rect
-from ._bases import RectWavelet as RectWavelet
-from ._basis import Basis as Basis
-from ._basis import Mixed as Mixed
-from ._basis import PiecewisePolynomial as PiecewisePolynomial
-from ._continuous_width import ContinuousWidthNetwork as ContinuousWidthNetwork
-from ._decoupled import DecoupledIAT as DecoupledIAT
-from ._gram import gram as gram
-from ._linear_regions import linear_regions as linear_regions
-from ._linear_regions import max_linear_regions as max_linear_regions
-from ._linear_regions import region_breakpoints as region_breakpoints
-from ._linear_regions import region_polygons as region_polygons
-from ._pattern import ActivationPattern as ActivationPattern
-from ._pattern import activation_matrix as activation_matrix
-from ._pattern import activation_pattern as activation_pattern
-from ._transfer import DecoupledNetwork as DecoupledNetwork
-from ._transfer import transfer_patterns as transfer_patterns
-from ._transform import IAT as IAT
-from ._transform import transform as transform
+from .._lazy import lazy
+
+if TYPE_CHECKING:
+    from ._bases import PWL as PWL
+    from ._bases import PWQ as PWQ
+    from ._bases import Fourier as Fourier
+    from ._bases import PWLWavelet as PWLWavelet
+    from ._bases import Rect as Rect
+    from ._bases import RectWavelet as RectWavelet
+    from ._basis import Basis as Basis
+    from ._basis import Mixed as Mixed
+    from ._basis import PiecewisePolynomial as PiecewisePolynomial
+    from ._continuous_width import ContinuousWidthNetwork as ContinuousWidthNetwork
+    from ._decoupled import DecoupledIAT as DecoupledIAT
+    from ._gram import gram as gram
+    from ._linear_regions import linear_regions as linear_regions
+    from ._linear_regions import max_linear_regions as max_linear_regions
+    from ._linear_regions import region_breakpoints as region_breakpoints
+    from ._linear_regions import region_polygons as region_polygons
+    from ._pattern import ActivationPattern as ActivationPattern
+    from ._pattern import activation_matrix as activation_matrix
+    from ._pattern import activation_pattern as activation_pattern
+    from ._transfer import DecoupledNetwork as DecoupledNetwork
+    from ._transfer import transfer_patterns as transfer_patterns
+    from ._transform import IAT as IAT
+    from ._transform import transform as transform
 
 __all__ = [
     "IAT",
@@ -67,4 +69,18 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:  # A type checker then refuses a name that is not there.
-    __getattr__ = renamed(__name__, {"most_regions": "max_linear_regions"})
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "_bases": "PWL PWQ Fourier PWLWavelet Rect RectWavelet",
+            "_basis": "Basis Mixed PiecewisePolynomial",
+            "_continuous_width": "ContinuousWidthNetwork",
+            "_decoupled": "DecoupledIAT",
+            "_gram": "gram",
+            "_linear_regions": "linear_regions max_linear_regions region_breakpoints region_polygons",
+            "_pattern": "ActivationPattern activation_matrix activation_pattern",
+            "_transfer": "DecoupledNetwork transfer_patterns",
+            "_transform": "IAT transform",
+        },
+        renamed={"most_regions": "max_linear_regions"},
+    )

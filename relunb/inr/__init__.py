@@ -46,37 +46,42 @@ name                        what it is
 =========================== =============================================================================
 """
 
-from ._activations import Gabor as Gabor
-from ._activations import Gaussian as Gaussian
-from ._activations import Sine as Sine
-from ._choose_scale import ScaleChoice as ScaleChoice
-from ._choose_scale import choose_scale as choose_scale
-from ._coordinates import pixel_grid as pixel_grid
-from ._encoding import PositionalEncoding as PositionalEncoding
-from ._fit import fit as fit
-from ._grid import Grid as Grid
-from ._images import read_image as read_image
-from ._images import write_image as write_image
-from ._network import CoordinateNetwork as CoordinateNetwork
-from ._presets import Preset as Preset
-from ._presets import preset as preset
-from ._problem import Problem as Problem
-from ._problems import AudioProblem as AudioProblem
-from ._problems import CTProblem as CTProblem
-from ._problems import ImageProblem as ImageProblem
-from ._problems import SuperResolutionProblem as SuperResolutionProblem
-from ._psnr import psnr as psnr
-from ._radon import Radon as Radon
-from ._render import render as render
-from ._replace import replace_activation as replace_activation
-from ._run import History as History
-from ._saved import load as load
-from ._saved import save as save
-from ._shape import ShapeProblem as ShapeProblem
-from ._sounds import read_sound as read_sound
-from ._sounds import write_sound as write_sound
-from ._ssim import ssim as ssim
-from ._volume import VolumeProblem as VolumeProblem
+from typing import TYPE_CHECKING
+
+from .._lazy import lazy
+
+if TYPE_CHECKING:
+    from ._activations import Gabor as Gabor
+    from ._activations import Gaussian as Gaussian
+    from ._activations import Sine as Sine
+    from ._choose_scale import ScaleChoice as ScaleChoice
+    from ._choose_scale import choose_scale as choose_scale
+    from ._coordinates import pixel_grid as pixel_grid
+    from ._encoding import PositionalEncoding as PositionalEncoding
+    from ._fit import fit as fit
+    from ._grid import Grid as Grid
+    from ._images import read_image as read_image
+    from ._images import write_image as write_image
+    from ._network import CoordinateNetwork as CoordinateNetwork
+    from ._presets import Preset as Preset
+    from ._presets import preset as preset
+    from ._problem import Problem as Problem
+    from ._problems import AudioProblem as AudioProblem
+    from ._problems import CTProblem as CTProblem
+    from ._problems import ImageProblem as ImageProblem
+    from ._problems import SuperResolutionProblem as SuperResolutionProblem
+    from ._psnr import psnr as psnr
+    from ._radon import Radon as Radon
+    from ._render import render as render
+    from ._replace import replace_activation as replace_activation
+    from ._run import History as History
+    from ._saved import load as load
+    from ._saved import save as save
+    from ._shape import ShapeProblem as ShapeProblem
+    from ._sounds import read_sound as read_sound
+    from ._sounds import write_sound as write_sound
+    from ._ssim import ssim as ssim
+    from ._volume import VolumeProblem as VolumeProblem
 
 __all__ = [
     "AudioProblem",
@@ -111,3 +116,31 @@ __all__ = [
     "write_image",
     "write_sound",
 ]
+
+if not TYPE_CHECKING:  # A type checker then refuses a name that is not there.
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "_activations": "Gabor Gaussian Sine",
+            "_choose_scale": "ScaleChoice choose_scale",
+            "_coordinates": "pixel_grid",
+            "_encoding": "PositionalEncoding",
+            "_fit": "fit",
+            "_grid": "Grid",
+            "_images": "read_image write_image",
+            "_network": "CoordinateNetwork",
+            "_presets": "Preset preset",
+            "_problem": "Problem",
+            "_problems": "AudioProblem CTProblem ImageProblem SuperResolutionProblem",
+            "_psnr": "psnr",
+            "_radon": "Radon",
+            "_render": "render",
+            "_replace": "replace_activation",
+            "_run": "History",
+            "_saved": "load save",
+            "_shape": "ShapeProblem",
+            "_sounds": "read_sound write_sound",
+            "_ssim": "ssim",
+            "_volume": "VolumeProblem",
+        },
+    )

@@ -17,17 +17,20 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from ._base import BLUE as BLUE
-from ._base import GRAY as GRAY
-from ._base import GREEN as GREEN
-from ._base import ORANGE as ORANGE
-from ._base import WIDTH as WIDTH
-from ._base import Interactive as Interactive
-from ._base import curves as curves
-from ._base import learning_curves as learning_curves
-from ._base import pictures as pictures
-from ._base import style as style
-from ._conditioning import conditioning as conditioning
+from .._lazy import lazy
+
+if TYPE_CHECKING:
+    from ._base import BLUE as BLUE
+    from ._base import GRAY as GRAY
+    from ._base import GREEN as GREEN
+    from ._base import ORANGE as ORANGE
+    from ._base import WIDTH as WIDTH
+    from ._base import Interactive as Interactive
+    from ._base import curves as curves
+    from ._base import learning_curves as learning_curves
+    from ._base import pictures as pictures
+    from ._base import style as style
+    from ._conditioning import conditioning as conditioning
 
 __all__ = [
     "BLUE",
@@ -44,10 +47,17 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:  # A type checker then refuses a name that is not there.
+    _load, __dir__ = lazy(
+        __name__,
+        {
+            "_base": "BLUE GRAY GREEN ORANGE WIDTH Interactive curves learning_curves pictures style",
+            "_conditioning": "conditioning",
+        },
+    )
 
     def __getattr__(name: str) -> Any:
         """A chapter's figures were here once, as ``relunb.plot.one_tone``; the old names go with the next version."""
-        if not name.startswith("_") and find_spec(f"relunb.book.figures.{name}"):
+        if name not in __all__ and not name.startswith("_") and find_spec(f"relunb.book.figures.{name}"):
             warnings.warn(f"relunb.plot.{name} is now relunb.book.figures.{name}.", DeprecationWarning, 2)
             return import_module(f"relunb.book.figures.{name}")
-        raise AttributeError(f"module 'relunb.plot' has no attribute {name!r}")
+        return _load(name)

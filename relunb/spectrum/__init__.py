@@ -50,34 +50,36 @@ Networks
 
 from typing import TYPE_CHECKING
 
-from .._renamed import renamed
-from ._activation_lines import activation_dc as activation_dc
-from ._activation_lines import activation_harmonics as activation_harmonics
-from ._activation_lines import activation_line as activation_line
-from ._amplitude_spectrum import amplitude_spectrum as amplitude_spectrum
-from ._classifiers import ToneClassifier as ToneClassifier
-from ._classifiers import truncated_means as truncated_means
-from ._commensurate import commensurate_dc as commensurate_dc
-from ._heart_rate import HeartRateCNN as HeartRateCNN
-from ._heart_rate import remove_motion as remove_motion
-from ._intermodulation import intermodulation as intermodulation
-from ._multitone import multitone_dc as multitone_dc
-from ._networks import FixedFilter as FixedFilter
-from ._networks import difference_network as difference_network
-from ._networks import moving_average_network as moving_average_network
-from ._one_filter import OneFilterNetwork as OneFilterNetwork
-from ._one_filter import filtered_dc as filtered_dc
-from ._one_filter import threshold_accuracy as threshold_accuracy
-from ._repetitions import Histories as Histories
-from ._repetitions import train_ensemble as train_ensemble
-from ._series import abs_series_coefficients as abs_series_coefficients
-from ._series import relu_series as relu_series
-from ._series import series_sup_error as series_sup_error
-from ._series import series_tone_harmonics as series_tone_harmonics
-from ._tone import tone_harmonics as tone_harmonics
-from ._tone_classes import ToneClasses as ToneClasses
-from ._tone_classes import class_constant as class_constant
-from ._tone_classes import tone_classes as tone_classes
+from .._lazy import lazy
+
+if TYPE_CHECKING:
+    from ._activation_lines import activation_dc as activation_dc
+    from ._activation_lines import activation_harmonics as activation_harmonics
+    from ._activation_lines import activation_line as activation_line
+    from ._amplitude_spectrum import amplitude_spectrum as amplitude_spectrum
+    from ._classifiers import ToneClassifier as ToneClassifier
+    from ._classifiers import truncated_means as truncated_means
+    from ._commensurate import commensurate_dc as commensurate_dc
+    from ._heart_rate import HeartRateCNN as HeartRateCNN
+    from ._heart_rate import remove_motion as remove_motion
+    from ._intermodulation import intermodulation as intermodulation
+    from ._multitone import multitone_dc as multitone_dc
+    from ._networks import FixedFilter as FixedFilter
+    from ._networks import difference_network as difference_network
+    from ._networks import moving_average_network as moving_average_network
+    from ._one_filter import OneFilterNetwork as OneFilterNetwork
+    from ._one_filter import filtered_dc as filtered_dc
+    from ._one_filter import threshold_accuracy as threshold_accuracy
+    from ._repetitions import Histories as Histories
+    from ._repetitions import train_ensemble as train_ensemble
+    from ._series import abs_series_coefficients as abs_series_coefficients
+    from ._series import relu_series as relu_series
+    from ._series import series_sup_error as series_sup_error
+    from ._series import series_tone_harmonics as series_tone_harmonics
+    from ._tone import tone_harmonics as tone_harmonics
+    from ._tone_classes import ToneClasses as ToneClasses
+    from ._tone_classes import class_constant as class_constant
+    from ._tone_classes import tone_classes as tone_classes
 
 __all__ = [
     "FixedFilter",
@@ -110,9 +112,24 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:  # A type checker then refuses a name that is not there.
-    __getattr__ = renamed(
+    __getattr__, __dir__ = lazy(
         __name__,
         {
+            "_activation_lines": "activation_dc activation_harmonics activation_line",
+            "_amplitude_spectrum": "amplitude_spectrum",
+            "_classifiers": "ToneClassifier truncated_means",
+            "_commensurate": "commensurate_dc",
+            "_heart_rate": "HeartRateCNN remove_motion",
+            "_intermodulation": "intermodulation",
+            "_multitone": "multitone_dc",
+            "_networks": "FixedFilter difference_network moving_average_network",
+            "_one_filter": "OneFilterNetwork filtered_dc threshold_accuracy",
+            "_repetitions": "Histories train_ensemble",
+            "_series": "abs_series_coefficients relu_series series_sup_error series_tone_harmonics",
+            "_tone": "tone_harmonics",
+            "_tone_classes": "ToneClasses class_constant tone_classes",
+        },
+        renamed={
             "averager": "moving_average_network",
             "differentiator": "difference_network",
             "shortened_means": "truncated_means",

@@ -27,31 +27,36 @@
 ==================================  =====================================================================
 """
 
-from ._activation import BWReLU as BWReLU
-from ._activation import bw_relu as bw_relu
-from ._conditioning import Conditioning as Conditioning
-from ._conditioning import conditioning as conditioning
-from ._conditioning import feature_condition as feature_condition
-from ._fourier import wavelet_fourier as wavelet_fourier
-from ._from_relu import from_relu as from_relu
-from ._gershgorin import GershgorinDiscs as GershgorinDiscs
-from ._gershgorin import GershgorinInterval as GershgorinInterval
-from ._gershgorin import gershgorin_interval as gershgorin_interval
-from ._inner_product import inner_product as inner_product
-from ._knots import KNOTS as KNOTS
-from ._knots import VALUES as VALUES
-from ._knots import WEIGHTS as WEIGHTS
-from ._relu_gram import relu_condition_number as relu_condition_number
-from ._relu_gram import relu_gram as relu_gram
-from ._seven_relus import seven_relus as seven_relus
-from ._shift_condition import shift_condition_number as shift_condition_number
-from ._variation_norm import deep_variation_norm as deep_variation_norm
-from ._variation_norm import variation_norm as variation_norm
-from ._wavelet_gram import DyadicSystem as DyadicSystem
-from ._wavelet_gram import dyadic_system as dyadic_system
-from ._wavelet_gram import toeplitz_symbol as toeplitz_symbol
-from ._wavelet_gram import wavelet_condition_number as wavelet_condition_number
-from ._wavelet_gram import wavelet_gram as wavelet_gram
+from typing import TYPE_CHECKING
+
+from .._lazy import lazy
+
+if TYPE_CHECKING:
+    from ._activation import BWReLU as BWReLU
+    from ._activation import bw_relu as bw_relu
+    from ._conditioning import Conditioning as Conditioning
+    from ._conditioning import conditioning as conditioning
+    from ._conditioning import feature_condition as feature_condition
+    from ._fourier import wavelet_fourier as wavelet_fourier
+    from ._from_relu import from_relu as from_relu
+    from ._gershgorin import GershgorinDiscs as GershgorinDiscs
+    from ._gershgorin import GershgorinInterval as GershgorinInterval
+    from ._gershgorin import gershgorin_interval as gershgorin_interval
+    from ._inner_product import inner_product as inner_product
+    from ._knots import KNOTS as KNOTS
+    from ._knots import VALUES as VALUES
+    from ._knots import WEIGHTS as WEIGHTS
+    from ._relu_gram import relu_condition_number as relu_condition_number
+    from ._relu_gram import relu_gram as relu_gram
+    from ._seven_relus import seven_relus as seven_relus
+    from ._shift_condition import shift_condition_number as shift_condition_number
+    from ._variation_norm import deep_variation_norm as deep_variation_norm
+    from ._variation_norm import variation_norm as variation_norm
+    from ._wavelet_gram import DyadicSystem as DyadicSystem
+    from ._wavelet_gram import dyadic_system as dyadic_system
+    from ._wavelet_gram import toeplitz_symbol as toeplitz_symbol
+    from ._wavelet_gram import wavelet_condition_number as wavelet_condition_number
+    from ._wavelet_gram import wavelet_gram as wavelet_gram
 
 __all__ = [
     "KNOTS",
@@ -80,3 +85,22 @@ __all__ = [
     "wavelet_fourier",
     "wavelet_gram",
 ]
+
+if not TYPE_CHECKING:  # A type checker then refuses a name that is not there.
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "_activation": "BWReLU bw_relu",
+            "_conditioning": "Conditioning conditioning feature_condition",
+            "_fourier": "wavelet_fourier",
+            "_from_relu": "from_relu",
+            "_gershgorin": "GershgorinDiscs GershgorinInterval gershgorin_interval",
+            "_inner_product": "inner_product",
+            "_knots": "KNOTS VALUES WEIGHTS",
+            "_relu_gram": "relu_condition_number relu_gram",
+            "_seven_relus": "seven_relus",
+            "_shift_condition": "shift_condition_number",
+            "_variation_norm": "deep_variation_norm variation_norm",
+            "_wavelet_gram": "DyadicSystem dyadic_system toeplitz_symbol wavelet_condition_number wavelet_gram",
+        },
+    )

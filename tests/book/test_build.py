@@ -84,7 +84,7 @@ def built(tmp_path_factory):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
     (root / "book" / "_ext").mkdir()
-    for name in ("execute.py", "build.py", "code_links.py", "answers.py"):
+    for name in ("execute.py", "forked.py", "build.py", "code_links.py", "answers.py"):
         shutil.copy(EXTENSIONS / name, root / "book" / "_ext")
     if problem := make(root):
         pytest.fail(problem)

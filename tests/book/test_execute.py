@@ -12,7 +12,7 @@ import nbclient
 import pytest
 
 pytestmark = pytest.mark.slow  # each starts kernels
-SOURCE = Path(__file__).parents[2] / "book" / "_ext" / "execute.py"
+SCRIPTS = Path(__file__).parents[2] / "book" / "_ext"
 HEADER = """---
 jupytext: {text_representation: {extension: .md, format_name: myst}}
 kernelspec: {name: python3, display_name: Python 3}
@@ -20,9 +20,10 @@ kernelspec: {name: python3, display_name: Python 3}
 """
 # A shell without job control, as on many CI runners, starts background jobs with Ctrl-C ignored, and they hand it on.
 AT_A_TERMINAL = """
-import runpy, signal, sys
+import os, runpy, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
 del sys.argv[0]
+sys.path[0] = os.path.dirname(sys.argv[0])
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 TOC = "format: jb-book\nroot: book/intro\nparts:\n  - chapters:\n      - file: book/one\n      - file: book/plain\n"
@@ -41,7 +42,8 @@ def project(tmp_path):
         "book/plain.md": "# No code\n",
         "book/one.md": HEADER + "# One\n\n```{code-cell}\nprint(6 * 7)\n```\n",
         "book/not-in-toc.md": "```{code-cell}\n```\n",
-        "book/_ext/execute.py": SOURCE.read_text(),
+        "book/_ext/execute.py": (SCRIPTS / "execute.py").read_text(),
+        "book/_ext/forked.py": (SCRIPTS / "forked.py").read_text(),
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -114,18 +116,54 @@ def test_what_jupyterlab_leaves_behind_is_no_change(execute, project):
     assert execute.state() == before
 
 
-def test_ctrl_c_stops_at_once_and_says_what_is_kept(project):
-    (project / "book" / "one.md").write_text(HEADER + "# One\n\n```{code-cell}\nimport time; time.sleep(100)\n```\n")
-    command = [sys.executable, "-c", AT_A_TERMINAL, str(project / "book" / "_ext" / "execute.py")]
+@pytest.mark.parametrize("forked", [False, True])
+def test_ctrl_c_stops_at_once_and_says_what_is_kept(project, forked):
+    pid = project / "pid"
+    waits = f"import os, pathlib, time\npathlib.Path({str(pid)!r}).write_text(str(os.getpid()))\ntime.sleep(100)"
+    (project / "book" / "one.md").write_text(f"{HEADER}# One\n\n```{{code-cell}}\n{waits}\n```\n")
+    if forked:  # where there are more chapters than run at once
+        (project / "book" / "plain.md").write_text(HEADER + "# Two\n\n```{code-cell}\nprint(2)\n```\n")
+    command = [sys.executable, "-c", AT_A_TERMINAL, str(project / "book" / "_ext" / "execute.py"), "--jobs", "1"]
     run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    while not (project / "_build" / ".started-from.json").exists():
+    while not (pid.exists() and pid.read_text()):  # the kernel is at work
         assert run.poll() is None
         time.sleep(0.05)
-    time.sleep(3)  # the kernel is at work
     run.send_signal(signal.SIGINT)
     output, _ = run.communicate(timeout=20)
     assert run.returncode == 130
     assert "run make book again to go on" in output
+    for _ in range(100):
+        if not _lives(int(pid.read_text())):
+            return
+        time.sleep(0.1)
+    pytest.fail("the kernel goes on")
+
+
+def _lives(pid):
+    """Is there such a process, and has it not ended?"""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+TELLS = """
+import os, sys
+print(os.getcwd() == os.path.realpath(sys.path[0] or "."), "numpy" in sys.modules, sorted(globals()))
+print(sys.path, sys.stdin.read(), os.environ.get("MPLBACKEND"), __name__)
+print(sorted(name for name in sys.modules if name.startswith(("relunb", "execute", "forked"))))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux alone")
+def test_a_forked_kernel_has_numpy_and_is_otherwise_one_that_started_by_itself(project, execute):
+    (project / "book" / "one.md").write_text(f"{HEADER}# One\n\n```{{code-cell}}\n{TELLS}\n```\n")
+    (project / "book" / "plain.md").write_text(HEADER + "# Two\n\n```{code-cell}\nimport os; os._exit(3)\n```\n")
+    by_itself = execute.execute(project / "book" / "one.md").notebook.cells[-1].outputs[0].text
+    run = _run(project, "--jobs", "1")
+    assert run.returncode == 1 and "a cell of book/plain.md failed" in run.stdout + run.stderr, "it died"
+    forked = execute.executed(project / "book" / "one.md").cells[-1].outputs[0].text
+    assert " True " in forked and forked.replace(" True ", " False ", 1) == by_itself
 
 
 USES = {
