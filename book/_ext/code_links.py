@@ -34,20 +34,20 @@ class Names:
     """The names of a cell, given with all cells of its page before it, whose names its caller drops."""
 
     def __init__(self) -> None:
+        self.page: Any = None
         self.read = ""
         self.visitor = ImportTrackerVisitor(None)
 
-    def __call__(self, source: str, cell: nodes.Element) -> list[Name]:
-        page, new = self.visitor.doctree_node and self.visitor.doctree_node.document, source
-        if self.read and cell.document is page and source.startswith(f"{self.read}\n"):
+    def __call__(self, source: str, cell: Any) -> list[Name]:
+        if self.read and cell.document is self.page and source.startswith(f"{self.read}\n"):
             above = self.read.count("\n") + 1
-            new = "\n" * above + source[len(self.read) + 1 :]  # as far down as it stands
+            tree = ast.parse("\n" * above + source[len(self.read) + 1 :])  # as far down as it stands
         else:
+            tree = ast.parse(source)
             self.visitor = ImportTrackerVisitor(None)
-        tree = ast.parse(new)
         self.visitor.doctree_node, self.visitor.accessed = cell, []
         self.visitor.visit(tree)
-        self.read = source
+        self.page, self.read = cell.document, source
         return self.visitor.accessed
 
 
