@@ -97,6 +97,11 @@ def test_each_fault_of_a_cell_is_reported_and_nothing_is_recorded(pytester: pyte
     assert not (pytester.path / "tests/golden").exists()
 
 
+def test_a_chapter_is_never_left_out_as_slow(pytester: pytest.Pytester) -> None:
+    write(pytester, {"book/one.md": chapter(("", "x = 41"))})
+    assert run(pytester, "book", "-m", "not slow") == {"book/one.md::Cell 0": "passed"}
+
+
 def test_references_are_written_and_then_hold_the_chapter_to_them(pytester: pytest.Pytester) -> None:
     good = chapter(
         ("", "from IPython.display import HTML\nimport os, sys"),
