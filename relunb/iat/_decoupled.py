@@ -4,19 +4,17 @@ The derivative in x is A(D). The derivative in u goes through the ends of D alon
 q(s) p(s)^T x away when it moves to the right, one that closes it adds that, and Eq. (22) says how s moves with u.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from .._checks import check_count, check_points, check_same_place
-from .._functorch import nested_forward_mode, outside_graphs, recorded, shape_alone, valueless
+from .._functorch import outside_graphs, recorded, shape_alone, valueless
 from .._scaling import power_of_two
 from ._bases import BASES
 from ._bases import basis as basis_of
 from ._basis import Basis
-from ._exact import by_rows, matvec, rmatvec, scaled_matvec
-from ._pattern import ActivationPattern, boundaries, bounding, in_blocks, one_sided, value_rows
+from ._exact import product
+from ._pattern import ActivationPattern, boundaries
 from ._transform import l1_norms_unless
 
 
@@ -115,9 +113,9 @@ class DecoupledIAT(nn.Module):
             raise TypeError(f"pattern_from must be a tensor or a pattern; got {type(pattern_from).__name__}.")
         shape = _together(good, edges)
         values, edges, active = (t.expand(*shape, t.shape[-1]) for t in (torch.where(good, values, 0), edges, active))
-        applied = scaled_matvec if nested_forward_mode() else _Decoupled.apply
-        y = applied(values, edges, active, self.input_basis, self.output_basis)
-        y = torch.where(good, y, torch.nan)  # pyright: ignore[reportArgumentType]
+        unit = power_of_two(values, -1)  # no sum of large numbers overflows
+        y = product(values / unit, edges, active, self.input_basis, self.output_basis) * unit
+        y = torch.where(good, y, torch.nan)
         return (y if self._norms is None else y * self._norms.to(y)).to(x.dtype)
 
     def extra_repr(self) -> str:
@@ -126,63 +124,6 @@ class DecoupledIAT(nn.Module):
             f"{self.in_features}, {self.pattern_features}, {self.out_features}, input_basis={self.input_basis}, "
             f"output_basis={self.output_basis}, pattern_basis={self.pattern_basis}{normalized}"
         )
-
-
-class _Decoupled(torch.autograd.Function):
-    """A(D) x in blocks of samples, differentiable in x and in the edges of D, and again: its derivatives are plain."""
-
-    @staticmethod
-    def forward(x: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis) -> Tensor:
-        return scaled_matvec(x, edges, active, p, q)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, Basis, Basis], output: Tensor) -> None:
-        *tensors, ctx.p, ctx.q = inputs
-        ctx.save_for_backward(*tensors)
-        ctx.save_for_forward(*tensors)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        x, edges, active = ctx.saved_tensors
-        grad_x = grad_edges = None
-        if ctx.needs_input_grad[0]:
-            grad_x = by_rows(rmatvec, grad, edges, active, ctx.p, ctx.q)
-        if ctx.needs_input_grad[1]:
-            rows = value_rows(edges, ctx.p, ctx.q)
-            grad_edges = in_blocks(_speed_pull, rows, grad, x, edges, active, ctx.p, ctx.q)
-        return grad_x, grad_edges, None, None, None
-
-    @staticmethod
-    def jvp(ctx: Any, x_dot: Tensor, edges_dot: Tensor, *_: Any) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
-        x, edges, active = ctx.saved_tensors
-        rows = value_rows(edges, ctx.p, ctx.q)
-        moved = in_blocks(_speed_push, rows, edges_dot, x, edges, active, ctx.p, ctx.q)
-        return by_rows(matvec, x_dot, edges, active, ctx.p, ctx.q) + moved
-
-    @staticmethod
-    def vmap(
-        info: Any, in_dims: tuple[int | None, ...], x: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis
-    ) -> tuple[Any, int]:
-        moved = [
-            t.expand(info.batch_size, *t.shape) if dim is None else t.movedim(dim, 0)
-            for t, dim in zip((x, edges, active), in_dims, strict=False)
-        ]
-        return _Decoupled.apply(*moved, p, q), 0
-
-
-def _speed_pull(grad: Tensor, x: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis) -> Tensor:
-    return (_speed(x, edges, active, p, q) * grad[..., None, :]).sum(-1)
-
-
-def _speed_push(edges_dot: Tensor, x: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis) -> Tensor:
-    return (_speed(x, edges, active, p, q) * edges_dot[..., None]).sum(-2)
-
-
-def _speed(x: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis) -> Tensor:
-    """dy/ds at each edge s, by the fundamental theorem: (..., edges, output size)."""
-    unit = power_of_two(x, -1)
-    along = bounding(active, x) * (one_sided(p, edges, active) * (x / unit)[..., None, :]).sum(-1) * unit
-    return along[..., None] * (one_sided(q, edges, active) / q.l1_norms.to(x))
 
 
 def _together(one: Tensor, other: Tensor) -> torch.Size:

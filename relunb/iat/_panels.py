@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.polynomial import legendre
 from torch import Tensor
+from torch.nn.functional import pad
 
 from .._scaling import power_of_two
 from .._tables import kept_table
@@ -33,6 +34,7 @@ _HELD = 1 << 20  # coefficients of states that are held at a time: 8 MiB
 class Panels(NamedTuple):
     """The functions on all panels, those of p in units of their own."""
 
+    ends: Tensor  # (panels + 1,), float64
     p: Tensor  # (size of p, panels * n): Legendre coefficients, float64
     q: Tensor  # (panels * m, size of q): integrals over the panels of L_j q, for q of unit L1 norms
     back: Tensor  # (panels * n, size of p): p again, in the precision of q
@@ -68,6 +70,7 @@ def panels(p: Basis, q: Basis, narrow: bool, device: torch.device) -> Panels:
     dtype = torch.float32 if narrow else torch.float64
     table = state.transpose(0, 1).flatten(1)
     return Panels(
+        ends=ends.to(device),
         p=table.to(device),
         q=output.transpose(1, 2).flatten(0, 1).to(device, dtype),
         back=table.mT.contiguous().to(device, dtype),
@@ -140,6 +143,27 @@ def transformed(x: Tensor, on: Panels) -> tuple[Tensor, list[Domain]]:
         domains.append(_positive(state, noise, on))
         values.append(_times(_matvec(state, domains[-1], on), units))
     return torch.cat(values), domains
+
+
+def domains_between(edges: Tensor, active: Tensor, on: Panels) -> list[Domain]:
+    """A domain that is given by its edges (rows, intervals + 1) and which intervals belong to it, block by block."""
+    rows = _rows(edges, on)
+    pairs = zip(edges.split(rows), active.split(rows), strict=True)
+    return [_between(*pair, on.ends) for pair in pairs]
+
+
+def _between(edges: Tensor, active: Tensor, ends: Tensor) -> Domain:
+    """An edge at the right end of a panel is not on it: ``after`` is what holds just left of that end."""
+    edges = edges.contiguous()
+    stops = ends[1:].expand(len(edges), -1).contiguous()
+    after = active.gather(1, torch.searchsorted(edges, stops) - 1)
+    left, right = pad(active, (1, 0)), pad(active, (0, 1))
+    panel = torch.searchsorted(ends, edges, right=True) - 1
+    row, at = ((left ^ right) & (panel < len(ends) - 1)).nonzero(as_tuple=True)
+    panel, s = panel[row, at], edges[row, at]
+    start = ends[panel]
+    place = ((s - start) / (ends[panel + 1] - start) * 2 - 1).clamp(-1, 1)
+    return Domain(after.flatten(), row * (len(ends) - 1) + panel, place, left[row, at])
 
 
 def matvec(v: Tensor, domains: list[Domain], on: Panels) -> Tensor:
