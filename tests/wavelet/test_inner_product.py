@@ -7,7 +7,7 @@ from itertools import combinations_with_replacement, product
 import pytest
 import sympy as sp
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relunb.wavelet import KNOTS, WEIGHTS, inner_product
@@ -35,6 +35,7 @@ def by_antiderivatives(a: F, s: F, b: F, t: F, low: F, high: F) -> F:
     return total
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(a=small, s=small, b=small, t=small, low=small, width=st.fractions(min_value=0, max_value=6, max_denominator=6))
 def test_exact_integrals_agree_with_antiderivatives(a, s, b, t, low, width):
     value = inner_product(a, s, b, t, low, low + width)
@@ -42,6 +43,7 @@ def test_exact_integrals_agree_with_antiderivatives(a, s, b, t, low, width):
     assert value == by_antiderivatives(a, s, b, t, low, low + width)
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(a=small, s=small, b=small, t=small, low=small, width=st.integers(min_value=0, max_value=6))
 def test_tensors_agree_with_the_exact_integral(a, s, b, t, low, width):
     inputs = [torch.tensor(float(v), dtype=torch.float64) for v in (a, s, b, t)]
