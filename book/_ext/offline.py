@@ -42,6 +42,11 @@ def _plotly_where_used(app: Any, pagename: str, templatename: str, context: dict
         app.add_js_file("plotly-theme.js", priority=900)
 
 
+def _search(app: Any, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    if pagename == "search":
+        app.add_js_file("search.js")
+
+
 def _drop_thebe(app: Any, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
     """Live cells need a server this book does not have, and thebe's script is listed twice: an error on every page."""
 
@@ -56,5 +61,6 @@ def _drop_thebe(app: Any, pagename: str, templatename: str, context: dict[str, A
 def setup(app: Any) -> dict[str, bool]:
     app.connect("builder-inited", _add_assets)
     app.connect("html-page-context", _plotly_where_used)
+    app.connect("html-page-context", _search)
     app.connect("html-page-context", _drop_thebe, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

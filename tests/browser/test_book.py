@@ -53,6 +53,9 @@ def test_search_finds_a_word(visit, site):
     seen.page.wait_for_selector("#search-results li a")
     results = seen.page.locator("#search-results li a").all_inner_texts()
     assert any("The B-spline wavelet activation" in title for title in results)
+    seen.page.wait_for_load_state("networkidle")  # each result fetches its page for an excerpt
+    topic = seen.page.locator("#search-results li", has=seen.page.locator("a[href*='#index-']")).first
+    assert "wavelet" in topic.locator("p.context").inner_text().lower()
     assert not seen.errors and not seen.outside
 
 

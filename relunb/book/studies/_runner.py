@@ -27,6 +27,7 @@ Settings = dict[str, Any]
 FOLDER = Path("_build/results")
 DEATHS = 3  # how often a case begins again when the process that works on it dies: dask's own number
 _PATIENCE = 60  # seconds without a finished case, after which one looks whether any process is left
+_LOOKS = 3  # a process that died is replaced within one, on a busy machine within two
 # The C library would give every large array back to the system and fetch it again: a third of the time.
 _MEMORY = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "8589934592"}
 
@@ -141,13 +142,14 @@ def _make(name: str, todo: dict[str, tuple[Settings, Path]], total: int, where: 
             for case, (settings, file) in todo.items()
         }
         try:
-            waiting = set(futures)
+            waiting, alone = set(futures), 0
             while waiting:
                 try:
                     finished: Any = wait(waiting, timeout=_PATIENCE, return_when="FIRST_COMPLETED")
                     done = finished.done
                 except TimeoutError:
-                    if not where.scheduler and not client.scheduler_info()["workers"]:
+                    alone = 0 if where.scheduler or client.scheduler_info()["workers"] else alone + 1
+                    if alone == _LOOKS:
                         _stopped(title, "no process is left, and no new one started", todo)
                     continue
                 for future in done:
