@@ -38,7 +38,7 @@ def entries(chapter: Path) -> list[dict[str, str]]:
 
 
 def _words(missing: tuple[str, ...]) -> str:
-    return " and ".join(sorted(missing, key=lambda name: name != "torch")[:2])
+    return " and ".join(sorted(missing, key=lambda name: (name != "torch", name))[:2])
 
 
 def _copy_files(app: Any) -> None:
