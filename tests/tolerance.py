@@ -16,3 +16,5 @@ BLOCKS = {torch.float64: 1e-12, torch.float32: 2e-5}
 # The DC and its gradient, two orders of the same sums: values differ by a few roundings, a gradient by those of terms
 # that cancel, which are a hundred times larger where two tones differ by 1e-5 of their size.
 DC_VALUE, DC_GRADIENT = 5e-15, 1e-12
+# A root that two ways find: each knows it to the rounding of the state, some 1e-14 of its terms, over its slope there.
+ROOT = 1e-12

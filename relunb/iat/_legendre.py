@@ -17,7 +17,6 @@ from numpy.polynomial import legendre
 from torch import Tensor
 
 from .._tables import kept_table
-from ._chebyshev import bracketed_root
 
 _PARTS = 4
 CLOSE = {2: 2e-3, 3: 1e-5}  # by steps: the cube of a last step is left, beside a second root more
@@ -184,8 +183,31 @@ def _horner(rows: Sequence[Tensor], u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return value, slope, bend
 
 
+def legendre_sum(c: Tensor, u: Tensor) -> Tensor:
+    """sum_k c[..., k] L_k(u) by Clenshaw's recurrence; c (..., size) and u broadcast."""
+    b1 = b2 = torch.zeros_like(u)
+    for k in range(c.shape[-1] - 1, 0, -1):
+        b1, b2 = c[..., k] + (2 * k + 1) / (k + 1) * u * b1 - (k + 1) / (k + 2) * b2, b1
+    return c[..., 0] + u * b1 - b2 / 2
+
+
 def _halved(powers: Tensor, falling: Tensor) -> Tensor:
-    """The root in [-1, 1] between signs that differ."""
-    start, end, rows = torch.zeros_like(powers[0]), torch.ones_like(powers[0]), powers.unbind(0)
-    rounding = powers.abs().sum(0) * 2.0**-52
-    return bracketed_root(lambda u: _horner(rows, u)[:2], start, -end, end, falling, rounding)
+    """The root in [-1, 1] between signs that differ: Newton's steps, or halves where they leave the bracket."""
+    rows, u = powers.unbind(0), torch.zeros_like(powers[0])
+    low, high, rounding = u - 1, u + 1, powers.abs().sum(0) * 2.0**-52
+    for turn in range(100):
+        value, slope, _ = _horner(rows, u)
+        below = (value > 0) == falling  # the root lies above u
+        low, high = torch.where(below, u, low), torch.where(below, high, u)
+        step = u - value / slope
+        inside = (step > low) & (step < high)
+        if turn % 3 == 2:  # steps that crawl along one side
+            inside &= high - low < 1e-3
+        new = torch.where(inside, step, (low + high) / 2)
+        # A panel is at most half as long as [-1, 1], so this is the last digit of s.
+        noise = value.abs() <= rounding
+        done = ((new - u).abs() <= 4e-16) | noise
+        u = torch.where(noise, u, new)
+        if bool(done.all()):
+            break
+    return u

@@ -31,17 +31,28 @@ _EPS = 2.0**-52
 _HELD = 1 << 20  # coefficients of states that are held at a time: 8 MiB
 
 
-class Panels(NamedTuple):
-    """The functions on all panels, those of p in units of their own."""
+class StatePanels(NamedTuple):
+    """The functions of p on all panels, in units of their own."""
 
     ends: Tensor  # (panels + 1,), float64
-    p: Tensor  # (size of p, panels * n): Legendre coefficients, float64
-    q: Tensor  # (panels * m, size of q): integrals over the panels of L_j q, for q of unit L1 norms
-    back: Tensor  # (panels * n, size of p): p again, in the precision of q
-    bounds: Tensor  # (size of p, panels): of |p|
-    units: Tensor | None  # (size of p,): powers of two, at most 1: the sizes of the functions; None where all are alike
+    p: Tensor  # (size, panels * n): Legendre coefficients, float64
+    bounds: Tensor  # (size, panels): of |p|
+    units: Tensor | None  # (size,): powers of two, at most 1: the sizes of the functions; None where all are alike
     largest: Tensor  # (), the unit of these units
     n: int  # coefficients of a state on a panel
+
+
+class Panels(NamedTuple):
+    """The functions of p and q on all panels: those of p as above."""
+
+    ends: Tensor
+    p: Tensor
+    q: Tensor  # (panels * m, size of q): integrals over the panels of L_j q, for q of unit L1 norms
+    back: Tensor  # (panels * n, size of p): p again, in the precision of q
+    bounds: Tensor
+    units: Tensor | None
+    largest: Tensor
+    n: int
     m: int  # of an output function
     steps: int  # that a root takes
 
@@ -59,28 +70,44 @@ def panels(p: Basis, q: Basis, narrow: bool, device: torch.device) -> Panels:
     ends = _mesh(p, q)
     close = 2.0**-26 if narrow else 2.0**-54
     n, m = (_terms(basis, p, q, close) for basis in (p, q))
-    state, output = _coefficients(p, ends, n), _coefficients(q, ends, m)  # (panels, size, terms)
-    units = power_of_two(state.transpose(0, 1).flatten(1), 1).squeeze(1)
-    largest = units.max()
-    if bool((units * 2.0**30 >= largest).all()):
-        units = largest.expand(p.size)
-    state = state / units[:, None]
+    own, output = _of_states(p, ends, n), _coefficients(q, ends, m)
     weight = ends.diff()[:, None, None] / (2 * torch.arange(m, dtype=torch.float64) + 1)
     output = output / q.l1_norms[:, None] * weight
     dtype = torch.float32 if narrow else torch.float64
-    table = state.transpose(0, 1).flatten(1)
     return Panels(
-        ends=ends.to(device),
-        p=table.to(device),
+        **_there(own, device)._asdict(),
         q=output.transpose(1, 2).flatten(0, 1).to(device, dtype),
-        back=table.mT.contiguous().to(device, dtype),
-        bounds=state.abs().sum(-1).mT.contiguous().to(device),
-        units=None if bool((units == largest).all()) else (units / largest).to(device),
-        largest=largest.to(device),
-        n=n,
+        back=own.p.mT.contiguous().to(device, dtype),
         m=m,
         steps=2 if narrow else 3,
     )
+
+
+@kept_table(64)
+def state_panels(p: Basis, device: torch.device) -> StatePanels:
+    """The tables for states alone, in float64: on panels of p's own."""
+    return _there(_of_states(p, _mesh(p, p), _terms(p, p, p, 2.0**-54)), device)
+
+
+def _of_states(p: Basis, ends: Tensor, n: int) -> StatePanels:
+    state = _coefficients(p, ends, n)  # (panels, size, n)
+    units = power_of_two(state.transpose(0, 1).flatten(1), 1).squeeze(1)
+    largest = units.max()
+    alike = bool((units * 2.0**30 >= largest).all())
+    state = state / (largest if alike else units[:, None])
+    return StatePanels(
+        ends=ends,
+        p=state.transpose(0, 1).flatten(1),
+        bounds=state.abs().sum(-1).mT.contiguous(),
+        units=None if alike else units / largest,
+        largest=largest,
+        n=n,
+    )
+
+
+def _there(of: StatePanels, device: torch.device) -> StatePanels:
+    ends, p, bounds, largest = (t.to(device) for t in (of.ends, of.p, of.bounds, of.largest))
+    return StatePanels(ends, p, bounds, None if of.units is None else of.units.to(device), largest, of.n)
 
 
 def _mesh(p: Basis, q: Basis) -> Tensor:
@@ -137,12 +164,17 @@ def transformed(x: Tensor, on: Panels) -> tuple[Tensor, list[Domain]]:
     """The transform of x (rows, size of p), float64 and finite; and where its state is positive, block by block."""
     values, domains = [], []
     for block in x.split(_rows(x, on)):
-        block, units = _in_units(block, on)
-        state = (block @ on.p).view(-1, on.n)
-        noise = (block.abs() @ on.bounds).view(-1) * (_EPS * (block.shape[1] + 4))
-        domains.append(_positive(state, noise, on))
+        state, noise, units = states(block, on)
+        domains.append(positive(state, noise, on.steps))
         values.append(_times(_matvec(state, domains[-1], on), units))
     return torch.cat(values), domains
+
+
+def states(x: Tensor, on: StatePanels | Panels) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """States (rows * panels, n), what they are rounded by (rows * panels,), and the units of both."""
+    x, units = _in_units(x, on)
+    noise = (x.abs() @ on.bounds).view(-1) * (_EPS * (x.shape[1] + 4))
+    return (x @ on.p).view(-1, on.n), noise, units
 
 
 def domains_between(edges: Tensor, active: Tensor, on: Panels) -> list[Domain]:
@@ -193,7 +225,7 @@ def _rows(x: Tensor, on: Panels) -> int:
     return max(1, (_HELD if x.is_cpu else 4 * _HELD) // max(on.p.shape[1], on.q.shape[0]))
 
 
-def _in_units(x: Tensor, on: Panels) -> tuple[Tensor, list[Tensor]]:
+def _in_units(x: Tensor, on: StatePanels | Panels) -> tuple[Tensor, list[Tensor]]:
     """x in units of the table and of its own largest number, and these units: no sum of large numbers overflows."""
     unit = power_of_two(x, 1)
     x = x / unit
@@ -211,13 +243,13 @@ def _times(y: Tensor, units: list[Tensor]) -> Tensor:
     return y
 
 
-def _positive(state: Tensor, noise: Tensor, on: Panels) -> Domain:
+def positive(state: Tensor, noise: Tensor, steps: int) -> Domain:
     """Where states (panels, n), which are rounded by noise (panels,), are positive. What is all noise is zero."""
-    some, unclear = find_domain(state, noise, on.steps) or _without_roots(state, noise)
+    some, unclear = find_domain(state, noise, steps) or _without_roots(state, noise)
     panel = unclear.nonzero().squeeze(1)
     if not len(panel):
         return some
-    changes = sign_changes(state.index_select(0, panel), 8 * noise.index_select(0, panel), on.steps)
+    changes = sign_changes(state.index_select(0, panel), 8 * noise.index_select(0, panel), steps)
     some.after[panel] = changes.after
     order = changes.number.argsort(stable=True)
     more = panel.index_select(0, changes.number), changes.place, changes.falling

@@ -1,33 +1,27 @@
 """Where a state function z(s) = p(s)^T x changes its sign, for a batch of x at once.
 
-Every cell of the input basis is cut into panels on which z is a polynomial of low degree to the last digit (or is one:
-then a cell is a panel). On a panel, with z = sum_k c_k T_k(u), the Chebyshev coefficients decide what to do:
+The panels of the exact transform (``relunb/iat/_panels.py``) say it: the signs at their ends, and the roots between.
+What is left is to list the changes of each state in order, and to tell which of them are roots that move with x.
 
-* |c_0| > sum of the other |c_k|: z has no root here.
-* |c_1| > sum_(k >= 2) k^2 |c_k|: z is monotone, since |T_k'| <= k^2. It has a root if its ends differ in sign.
-* Otherwise, seldom: halve the panel, and look at both halves.
-
-Rounding decides nothing that matters. The sign of an interval is taken inside it, so an edge too many does no harm. No
-edge is lost: every end of a panel where z is zero to rounding is one too. A double root, which z only touches, bounds
-nothing.
+Rounding decides nothing that matters. An end of a panel that is rounding has the sign beside it, on either side: a root
+there is one change, at that end. Two changes so close that z is rounding between them are none: so a double root, which
+z only touches, bounds nothing. What is rounding on a whole panel is zero.
 """
 
 import math
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from .._scaling import power_of_two
-from .._tables import kept_table
 from ._basis import Basis
-from ._chebyshev import chebyshev, crossings, end_values
+from ._legendre import legendre_sum
+from ._panel_kernels import Domain
+from ._panels import StatePanels, positive, state_panels, states
 
-_TRIG_DEGREE = 13  # of a panel with a quarter wave of the highest harmonic: |J_14(pi/4)| = 2e-17
-_EPS = 2.0**-52
-_HELD = 1 << 21  # Chebyshev coefficients of states that are held at a time: 16 MiB
+_HELD = 1 << 20  # coefficients of states that are held at a time: 8 MiB
+_STEPS = 3  # that a root takes
 
 
 class Roots(NamedTuple):
@@ -38,78 +32,116 @@ class Roots(NamedTuple):
     moving: Tensor  # (rows, intervals + 1), bool: this edge bounds the positive part, and is a root that moves with x
 
 
-class _Panels(NamedTuple):
-    ends: Tensor  # (panels + 1,)
-    breaks: Tensor  # (cells + 1,): which of them are breakpoints
-    coefficients: Tensor  # (size, panels, degree + 1): of each p_i on each panel, in Chebyshev polynomials, in its unit
-    bounds: Tensor  # (size, panels): of |p_i| there, likewise
-    units: Tensor  # (size,): powers of two, at most 1: the sizes of the functions
-
-
-@kept_table(64)
-def _panels(basis: Basis, device: torch.device) -> _Panels:
-    degree = max(basis.degree, _TRIG_DEGREE if basis.harmonics else 0)
-    ends = basis.breakpoints
-    parts = torch.ones(len(ends) - 1, dtype=torch.long)
-    if basis.harmonics:  # a quarter of a wave of the highest harmonic, at most
-        parts = (ends.diff() * basis.harmonics * 2).ceil().clamp_min(1).long()
-        starts = ends.tolist()
-        pieces = [
-            np.linspace(a, b, n, endpoint=False) for a, b, n in zip(starts, starts[1:], parts.tolist(), strict=False)
-        ]
-        ends = torch.from_numpy(np.concatenate([*pieces, starts[-1:]]))
-    if degree <= 1:  # from the values at the ends, without a rounding
-        left, right = basis(ends[:-1]), basis.left_limit(ends[1:])
-        coefficients = torch.stack([(left + right) / 2, (right - left) / 2][: degree + 1]).permute(2, 1, 0)
-    else:
-        angles = math.pi * (torch.arange(degree + 1, dtype=torch.float64) + 0.5) / (degree + 1)
-        nodes = (ends[:-1, None] + ends[1:, None]) / 2 + ends.diff()[:, None] / 2 * angles.cos()
-        transform = torch.cos(torch.arange(degree + 1, dtype=torch.float64)[:, None] * angles) * (2 / (degree + 1))
-        transform[0] /= 2
-        coefficients = torch.einsum("kn,cni->ick", transform, basis(nodes))
-    units = power_of_two(coefficients.flatten(1), 1)
-    coefficients = coefficients / units[..., None]
-    units = (units / units.max()).squeeze(1)
-    coefficients[coefficients.abs() < 4e-16 * coefficients.abs().amax(-1, keepdim=True)] = 0
-    breaks = torch.cat([parts.new_zeros(1), parts.cumsum(0)])
-    return _Panels(*(t.to(device) for t in (ends, breaks, coefficients, coefficients.abs().sum(-1), units)))
-
-
 @torch.no_grad()
 def roots(x: Tensor, basis: Basis) -> Roots:
     """Edges of the sign pattern of z for x (rows, size), float64, finite. In blocks of rows."""
-    panels = _panels(basis, x.device)
-    rows = max(1, _HELD // panels.coefficients[0].numel())
-    blocks = [_signs(block, panels) for block in x.split(rows)]
+    on = state_panels(basis, x.device)
+    breaks = basis.breakpoints.to(x.device)
+    rows = max(1, (_HELD if x.is_cpu else 4 * _HELD) // on.p.shape[1])
+    blocks = [_signs(block, on, breaks) for block in x.split(rows)]
+    if len(blocks) == 1:
+        return blocks[0]
     most = max(block.edges.shape[1] for block in blocks)
     edges, active, moving = (torch.cat(parts) for parts in zip(*(_filled(b, most) for b in blocks), strict=True))
     return Roots(edges, active, moving)
 
 
-def _signs(x: Tensor, panels: _Panels) -> Roots:
-    x = x / power_of_two(x, 1) * panels.units
-    x = x / power_of_two(x, 1)
-    c = torch.einsum("bi,ick->bck", x, panels.coefficients)
-    # A bound of what z is rounded by: its sum, and the angles of its harmonics.
-    noise = (x.abs() @ panels.bounds) * (_EPS * 8 * (len(panels.units) + 4))
-    edges, closing, opening = _edges(c, noise, panels)
-    active = across_gaps(_inside(c, noise / 16, edges, panels), edges.diff(dim=1) > 0)
-    return _shortened(edges, active, closing, opening)
+def _signs(x: Tensor, on: StatePanels, breaks: Tensor) -> Roots:
+    state, noise, _ = states(x, on)
+    if on.n > 1:
+        some = state.abs().sum(1) > noise
+        domain = positive(state, torch.where(some, noise / 16, math.inf), _STEPS)
+    else:  # a constant has the sign of its sum
+        domain = positive(state, torch.zeros_like(noise), _STEPS)
+    state, noise = state.view(len(x), len(on.ends) - 1, on.n), noise.view(len(x), len(on.ends) - 1)
+    edges, active = _in_order(domain, on.ends, len(x))
+    edges, active = _shortened(edges, _settled(state, noise, edges, active, on.ends, breaks))
+    return Roots(edges, active, _moving(state, noise, edges, active, on.ends, breaks))
 
 
-def _shortened(edges: Tensor, active: Tensor, closing: Tensor, opening: Tensor) -> Roots:
+def _in_order(domain: Domain, ends: Tensor, rows: int) -> tuple[Tensor, Tensor]:
+    """All changes of sign between -1 and 1, row by row, and what is positive between two of them."""
+    panels = len(ends) - 1
+    after = domain.after.view(rows, panels)
+    before = after ^ (torch.bincount(domain.panel, minlength=rows * panels) % 2).bool().view(rows, panels)
+    a, b = ends[:-1][domain.panel % panels], ends[1:][domain.panel % panels]
+    s = torch.addcmul((a + b) / 2, (b - a) / 2, domain.place)
+    s = torch.where(domain.place == 1, b, torch.where(domain.place == -1, a, s.clamp(a, b)))
+    row, end = (before[:, 1:] != after[:, :-1]).nonzero(as_tuple=True)
+    row, s = torch.cat([domain.panel // panels, row]), torch.cat([s, ends[end + 1]])
+    # One line for each row, filled up at s = 1.
+    counts = torch.bincount(row, minlength=rows)
+    order = row.argsort(stable=True)
+    row = row[order]
+    place = torch.arange(len(row), device=s.device) - (counts.cumsum(0) - counts)[row]
+    edges = s.new_ones(rows, (int(counts.max()) if rows else 0) + 2)
+    edges[:, 0] = -1
+    edges[row, place + 1] = s[order]
+    places = torch.arange(edges.shape[1] - 1, device=s.device)
+    return edges.sort(dim=1).values, before[:, :1] ^ (places % 2 == 1)
+
+
+def _settled(state: Tensor, noise: Tensor, edges: Tensor, active: Tensor, ends: Tensor, breaks: Tensor) -> Tensor:
+    """What is active; and an interval on which z is rounding, if both its neighbours in its cell are, or the only one.
+
+    States are (rows, panels, n), noise (rows, panels).
+    """
+    length = edges.diff(dim=1)
+    sure = length > 0
+    row, place = (sure & (length * 1024 < ends.diff().max())).nonzero(as_tuple=True)
+    if len(row):
+        start, stop = edges[row, place], edges[row, place + 1]
+        panel = torch.searchsorted(ends[1:-1].contiguous(), (start + stop) / 2, right=True)
+        a, b = ends[panel], ends[panel + 1]
+        start, stop = torch.maximum(start, a), torch.minimum(stop, b)
+        # At three places: at one z may just touch zero, and show the sign of its rounding.
+        parts = start.new_tensor([0.23, 0.5, 0.81])[:, None]
+        values = legendre_sum(state[row, panel], ((start - a) + parts * (stop - start)) / (b - a) * 2 - 1)
+        sure[row, place] = (values.sum(0).abs() > 1.5 * noise[row, panel]) | ((stop - start) * 1024 > b - a)
+    if not bool((~sure & (edges[:, :-1] < 1)).any()):
+        return active & sure
+    before, after = (at + 1 for at in _neighbours(sure))
+    left, right = (pad(active, (1, 1)).gather(1, at) for at in (before, after))
+    first, last = torch.searchsorted(breaks, edges[:, :-1].contiguous(), right=True), torch.searchsorted(breaks, edges)
+    last = last[:, 1:]
+    on_left = pad(last, (1, 1), value=-1).gather(1, before) == first
+    on_right = pad(first, (1, 1), value=-1).gather(1, after) == last
+    return torch.where(on_left | ~on_right, left, right) & torch.where(on_right | ~on_left, right, left)
+
+
+def _shortened(edges: Tensor, active: Tensor) -> tuple[Tensor, Tensor]:
     """Without the edges that bound nothing: -1 and 1 stay."""
-    left, right = pad(active, (1, 0)), pad(active, (0, 1))
-    moving = (left & ~right & closing) | (~left & right & opening)
-    kept = left ^ right
+    right = pad(active, (0, 1))
+    kept = pad(active, (1, 0)) ^ right
     kept[:, 0] = True
     kept[:, 1:] |= (edges[:, 1:] == 1) & (edges[:, :-1] < 1)
     counts = kept.sum(1, keepdim=True)
     most = int(counts.max()) if len(kept) else 2
     order = (~kept).to(torch.int8).argsort(dim=1, stable=True)[:, :most]
     beyond = torch.arange(most, device=edges.device) >= counts
-    right, moving = (of.gather(1, order) & ~beyond for of in (right, moving))
-    return Roots(torch.where(beyond, 1.0, edges.gather(1, order)), right[:, :-1], moving)
+    return torch.where(beyond, 1.0, edges.gather(1, order)), (right.gather(1, order) & ~beyond)[:, :-1]
+
+
+def _moving(state: Tensor, noise: Tensor, edges: Tensor, active: Tensor, ends: Tensor, breaks: Tensor) -> Tensor:
+    """Which edges bound the positive part and are roots that move with x.
+
+    Not breakpoints where z jumps, or is flat on the positive side. Outside [-1, 1] z is zero.
+    """
+    closing = pad(active, (1, 0))
+    moving = closing ^ pad(active, (0, 1))
+    row, place = (moving & (breaks[torch.searchsorted(breaks, edges)] == edges)).nonzero(as_tuple=True)
+    closing, panel = closing[row, place], torch.searchsorted(ends, edges[row, place])  # the one that begins there
+    k = torch.arange(state.shape[2], dtype=state.dtype, device=state.device)
+    signs, slopes = 1 - 2 * (k % 2), k * (k + 1) / 2  # of the Legendre polynomials at -1, and at 1
+    before, inner = (panel - 1).clamp_min(0), panel.clamp_max(len(ends) - 2)
+    left, right = state[row, before], state[row, inner] * signs
+    room = [8 * noise[row, of] for of in (before, inner)]
+    left_inside, right_inside = panel > 0, panel < len(ends) - 1
+    gap = right.sum(1) * right_inside - left.sum(1) * left_inside
+    jumps = gap.abs() > room[0] * left_inside + room[1] * right_inside
+    flat = [(of @ slopes).abs() <= most * slopes[-1] for of, most in zip((left, right), room, strict=True)]
+    moving[row, place] = ~(jumps | torch.where(closing, *flat))
+    return moving
 
 
 def across_gaps(active: Tensor, sure: Tensor) -> Tensor:
@@ -132,60 +164,3 @@ def _filled(block: Roots, most: int) -> Roots:
     return Roots(
         pad(block.edges, (0, missing), value=1.0), pad(block.active, (0, missing)), pad(block.moving, (0, missing))
     )
-
-
-def _edges(c: Tensor, noise: Tensor, panels: _Panels) -> tuple[Tensor, Tensor, Tensor]:
-    """Breakpoints, roots, and ends of panels that may be roots, sorted; and which ones can move.
-
-    A breakpoint cannot where z jumps, or is flat on the positive side: on the left, or on the right.
-    """
-    rows = len(c)
-    number, u = crossings(c.flatten(0, 1), noise.flatten())
-    row, panel = number // c.shape[1], number % c.shape[1]
-    a, b = panels.ends[panel], panels.ends[panel + 1]
-    s = torch.where(u == 1, b, torch.where(u == -1, a, ((a + b) / 2 + (b - a) / 2 * u).clamp(a, b)))
-    breaks = panels.ends[panels.breaks]
-    new = ~torch.isin(s, breaks)
-    row, s = row[new], s[new]
-    # One line for each row, filled up beyond s = 1.
-    counts = torch.bincount(row, minlength=rows)
-    order = row.argsort(stable=True)
-    place = torch.arange(len(row), device=c.device) - (counts.cumsum(0) - counts)[row[order]]
-    table = c.new_full((rows, int(counts.max()) if rows else 0), 2.0)
-    table[row[order], place] = s[order]
-    edges, order = torch.cat([table, breaks.expand(rows, -1)], 1).sort(dim=1)
-    # Outside [-1, 1] z is zero.
-    first, last = panels.breaks[:-1], panels.breaks[1:] - 1
-    at_left, at_right = end_values(c)
-    after, before = pad(at_left[:, first], (0, 1)), pad(at_right[:, last], (1, 0))
-    jumps = (after - before).abs() > pad(noise[:, first], (0, 1)) + pad(noise[:, last], (1, 0))
-    powers = torch.arange(c.shape[-1], dtype=c.dtype, device=c.device) ** 2
-    flat_right, flat_left = (slope.abs() <= noise * powers[-1] for slope in end_values(c * powers))
-    cannot = jumps | pad(flat_left[:, last], (1, 0)), jumps | pad(flat_right[:, first], (0, 1))
-    closing, opening = (~torch.cat([torch.zeros_like(table), held], 1).gather(1, order).bool() for held in cannot)
-    return edges.clamp(max=1), closing, opening
-
-
-def _inside(c: Tensor, noise: Tensor, edges: Tensor, panels: _Panels) -> Tensor:
-    """Whether z is positive on each interval between edges.
-
-    One so short that z is rounding there is as both its neighbours in its cell are, or as the only one: so a double
-    root, which rounding parts into two, bounds nothing, at the end of a cell neither.
-    """
-    panel = torch.searchsorted(panels.ends[1:-1].contiguous(), (edges[:, 1:] + edges[:, :-1]) / 2, right=True)
-    a, b = panels.ends[panel], panels.ends[panel + 1]
-    start, stop = torch.maximum(edges[:, :-1], a), torch.minimum(edges[:, 1:], b)
-    row = torch.arange(len(c), device=c.device)[:, None]
-    picked = c[row, panel]
-    # The sum of three values: at one place z may just touch zero, and show the sign of its rounding.
-    total = torch.zeros_like(start)
-    for part in (0.23, 0.5, 0.81):
-        total += chebyshev(picked, ((start - a) + part * (stop - start)) / (b - a) * 2 - 1)
-    sure = (total.abs() > 3 * noise[row, panel]) | (stop - start > (b - a) / 1024)
-    before, after = _neighbours(sure & (edges[:, 1:] > edges[:, :-1]))
-    cell = pad(torch.searchsorted(panels.breaks, panel, right=True), (1, 1), value=-1)
-    own = cell[:, 1:-1]
-    left, right = (torch.where(cell.gather(1, at + 1) == own, at, -1) for at in (before, after))
-    left, right = torch.where(left < 0, right, left), torch.where(right < 0, left, right)
-    positive = pad(total > 0, (1, 0))
-    return positive.gather(1, left + 1) & positive.gather(1, right + 1)

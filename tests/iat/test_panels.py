@@ -14,7 +14,7 @@ from relunb.iat._bases import BASES, basis
 from relunb.iat._exact import by_rows, exact_relu, rmatvec, scaled_matvec
 from relunb.iat._legendre import maps, sign_changes
 from relunb.iat._panel_kernels import find_domain
-from relunb.iat._panels import _mesh, _positive, panels, table_numbers, transformed
+from relunb.iat._panels import _mesh, panels, positive, table_numbers, transformed
 from relunb.iat._pattern import boundaries
 from tests.forms import take
 from tests.iat.inputs import normal
@@ -191,7 +191,7 @@ def test_more_roots_than_there_is_room_for_are_left_to_torch(form):
     c = torch.zeros(5000, 16, dtype=torch.float64)
     c[:, 15] = 1
     noise = torch.full((5000,), 1e-15, dtype=torch.float64)
-    domain = _positive(c, noise, panels(Fourier(2), Rect(2), False, c.device))
+    domain = positive(c, noise, 3)
     exact = torch.from_numpy(np.polynomial.legendre.leggauss(15)[0])
     assert len(domain.panel.unique_consecutive()) == 5000  # what is left to torch keeps a panel's roots in a row
     order = (domain.panel * 4 + domain.place).argsort()
