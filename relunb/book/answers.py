@@ -16,6 +16,7 @@ SymPy is all that this needs.
 import ast
 import keyword
 import re
+import sys
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -27,7 +28,8 @@ from ..check._exact import exact
 from ..check._proved import typeset
 from ..check._words import words
 
-SECONDS = 10.0  # of computing, for all entries of an answer together at most this long each
+# Of computing, for all entries of an answer together at most this long each. A browser computes several times slower.
+SECONDS = 40.0 if sys.platform == "emscripten" else 10.0
 _LONGEST = 2000  # letters of an answer
 _SIGNS = str.maketrans(
     {

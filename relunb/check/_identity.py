@@ -1,5 +1,6 @@
 """Proves that two SymPy expressions are equal, or says where they are not."""
 
+import sys
 from collections.abc import Callable, Iterable
 from random import Random
 from typing import Any
@@ -15,7 +16,8 @@ from ._rational import is_zero_fraction
 from ._size import expanded
 from ._words import words
 
-SECONDS = 30.0  # of computing, after which ``identity`` gives up
+# Of computing, after which ``identity`` gives up. A browser computes several times slower, and counts by the clock.
+SECONDS = 120.0 if sys.platform == "emscripten" else 30.0
 _MESSAGE = 1.0  # seconds for the simplified difference in a message
 _DIGITS = 25  # two sides agree at a point when they agree to this many digits
 _POINTS = 24  # sample points in the search for a counterexample
@@ -75,7 +77,8 @@ def identity(lhs: object, rhs: object, *, assume: object = None, name: str = "",
             of these. It makes the symbol real, and positive or negative where the bound says so.
         name: words to show in place of two sides that are too long to read, such as "Hessian, root inside".
         seconds: give up after so much computing (processor time where the system counts it for a thread, else time
-            by the clock). One call into compiled code, with very long numbers, can run over.
+            by the clock): 30, and 120 in a browser, which is slower. One call into compiled code, with very long
+            numbers, can run over.
 
     Returns:
         A :class:`Proved`.
