@@ -79,5 +79,6 @@ def visit(contexts):
         return visits[-1]
 
     yield open_page
-    for seen in visits:
+    for seen in visits:  # a reader's edits are kept, but not for the next test
+        seen.page.evaluate("() => { try { localStorage.clear() } catch {} }")
         seen.page.close()

@@ -51,9 +51,7 @@ class Reader:
 
 @pytest.fixture
 def reader(visit, site):
-    seen = visit(site + PAGE)
-    seen.page.evaluate("localStorage.clear()")  # the edits of another test
-    return Reader(seen)
+    return Reader(visit(site + PAGE))
 
 
 def test_nothing_is_fetched_before_the_click(visit, site):
@@ -169,7 +167,6 @@ TRIALS = {  # of a page: a cell and a change in it, the cell that then fails and
 def test_a_person_without_python_changes_a_weight_and_gets_an_exercise_right(visit, site, path, width, theme):
     (words, old, new), (failing, said), (wrong, right) = TRIALS[path].values()
     seen = visit(site + path, width, theme)
-    seen.page.evaluate("localStorage.clear()")
     assert "nothing is installed" in seen.page.inner_text(".relunb-bar")
     reader = Reader(seen)
     assert "press Run below it" in seen.page.inner_text(".relunb-bar")
