@@ -1,6 +1,24 @@
-"""What tests of figures share."""
+"""What tests of more than one room share."""
+
+import sys
+from pathlib import Path
 
 import pytest
+
+from tests.left_out import left_out
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def html() -> Path:
+    """The folder of the book, which must have been built from the files as they are now."""
+    sys.path.insert(0, str(ROOT / "book" / "_ext"))
+    import execute
+
+    if not execute.is_built():
+        left_out("the built pages are", "the book is not built, or older than its sources; run make book first")
+    return ROOT / "_build" / "html"
 
 
 @pytest.fixture

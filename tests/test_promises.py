@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.autograd import gradcheck, gradgradcheck
 
+from relunb._functorch import outside_graphs
 from relunb._tables import forget_tables
 from tests.promises import OPERATORS
 from tests.tolerance import DEVICES
@@ -395,6 +396,20 @@ def test_compile(operator, kept, device):
 def test_compile_with_breaks(operator, device):
     """As torch.compile does it when it is not told otherwise: what no graph can hold runs between two."""
     compiles(operator, device, backend="aot_eager")
+
+
+@pytest.mark.slow
+def test_what_looks_at_numbers_is_not_traced():
+    traced = []
+
+    @outside_graphs("It looks at numbers.")
+    def function(x):
+        traced.append(torch.compiler.is_compiling())
+        return x * 2
+
+    torch.compiler.reset()
+    assert torch.compile(lambda x: function(x) + 1, backend="eager")(torch.ones(2)).tolist() == [3, 3]
+    assert traced == [False]
 
 
 @promise_of_kernels

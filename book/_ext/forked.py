@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
@@ -42,7 +41,10 @@ class Parent:
             assert asked and answer
             asked.write(json.dumps([arguments, folder]) + "\n")
             asked.flush()
-            return int(answer.readline())
+            told = answer.readline()
+            if not told:
+                raise RuntimeError("the process that kernels are forked from has ended; what it said is above")
+            return int(told)
 
 
 PARENT = Parent()
@@ -65,8 +67,7 @@ class Kernel:
         return None
 
     def wait(self) -> int:
-        while self.poll() is None:
-            time.sleep(0.01)
+        """Jupyter calls this when it has ended."""
         return 1
 
     def send_signal(self, number: int) -> None:

@@ -17,6 +17,7 @@ from .._functorch import (
     inside_transform,
     legacy_batched,
     nested_forward_mode,
+    outside_graphs,
     recorded,
     shape_alone,
     valueless,
@@ -39,6 +40,7 @@ from ._pattern import (
 _MOST = 1 << 26  # numbers of a table, 512 MiB: beyond it sums over nodes take the time, but not the memory
 
 
+@outside_graphs("The exact transform finds roots, and their number differs from sample to sample.")
 def exact_relu(x: Tensor, input_basis: Basis, output_basis: Basis) -> Tensor:
     """IAT-ReLU of x (..., input size) for q of unit L1 norms: (..., output size). Roots are found in float64.
 
@@ -46,11 +48,6 @@ def exact_relu(x: Tensor, input_basis: Basis, output_basis: Basis) -> Tensor:
     """
     if valueless(x) and not recorded():
         return shape_alone(output_basis.size, x)
-    if torch.compiler.is_compiling() and not recorded():
-        # Made here and not by a decorator: that would import the compiler, which takes seconds.
-        reason = "The exact transform finds roots, and their number differs from sample to sample."
-        outside: Any = torch.compiler.disable(exact_relu, reason=reason)
-        return outside(x, input_basis, output_basis)
     check_roots_can_be_found(x)
     wide = x.double()
     good = wide.detach().abs().amax(-1, keepdim=True) < math.inf  # a tenth of the time of isfinite
@@ -208,12 +205,6 @@ def rmatvec(g: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis) -> Ten
     s, weight = active_nodes(edges, active, p, q)
     along = weight * (q(s) * (g / q.l1_norms.to(g))[..., None, :]).sum(-1)
     return (along[..., None, :] @ p(s)).squeeze(-2)
-
-
-def scaled_matvec(x: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis) -> Tensor:
-    """A(D) x in blocks of samples, each in units of its own largest number: no sum of large numbers overflows."""
-    unit = power_of_two(x, -1)
-    return by_rows(matvec, x / unit, edges, active, p, q) * unit
 
 
 def by_rows(function: Any, v: Tensor, edges: Tensor, active: Tensor, p: Basis, q: Basis) -> Tensor:

@@ -9,8 +9,6 @@ from torch import Tensor
 
 from ._bessel import bessel_j, ie, j_near_zero, jy_near_zero, ke
 
-_POWERS_OF_I = (1, 1j, -1, -1j)  # a table: torch.compile cannot raise i to an order that it follows
-
 
 class Parts(NamedTuple):
     """A factor, and the two parts that it is the sum of: one dies away upwards in the complex plane, one downwards."""
@@ -45,7 +43,7 @@ class BesselFactor:
             i = torch.where(silent, series, i)
         zero = torch.zeros_like(x)
         parts = torch.complex(i, zero), torch.complex(zero, k), torch.complex(i, -k * exp(-2 * x))
-        return Parts(*(part * _POWERS_OF_I[self.order % 4] if self.order else part for part in parts))
+        return Parts(*(part * 1j**self.order if self.order else part for part in parts))
 
     def on_real_axis(self, x: Tensor) -> Tensor:
         """At ``x``."""

@@ -1,38 +1,16 @@
 """A reader's browser on the built book: served from loopback, everything outside refused."""
 
-import os
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.browser.reader import NETWORK_CUT, Visit, served
+from tests.left_out import left_out
 
-ROOT = Path(__file__).parents[2]
-HTML = ROOT / "_build" / "html"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 NO_CHROMIUM = "no Chromium on this machine (on Debian and Ubuntu: apt install chromium)"
-
-
-def _leave_out(reason: str) -> None:
-    if os.environ.get("RELUNB_REQUIRE_BROWSER") == "1":
-        pytest.fail(reason)
-    pytest.skip(f"browser tests left out: {reason}")
-
-
-@pytest.fixture(scope="session")
-def html() -> Path:
-    """The folder of the built book, which must have been built from the files as they are now."""
-    if CHROMIUM is None:
-        _leave_out(NO_CHROMIUM)
-    sys.path.insert(0, str(ROOT / "book" / "_ext"))
-    import execute
-
-    if not execute.is_built():
-        _leave_out("the book is not built, or older than its sources; run make book first")
-    return HTML
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +22,7 @@ def site(html: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def chromium():
     if CHROMIUM is None:
-        _leave_out(NO_CHROMIUM)
+        left_out("browser tests", NO_CHROMIUM)
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

@@ -20,7 +20,7 @@ NAMES = ("activations", "at_scale", "basis_pairs", "derivatives", "features", "i
 
 
 def load(name: str) -> dict[str, Any]:
-    """A stored result, with its ``provenance``.
+    """A stored result, with its ``provenance``; runs of ``imaging_paper`` have theirs one by one, in their row.
 
     Raises:
         ValueError: there is no such result.
