@@ -1,14 +1,16 @@
 """Every page of the built book, as a reader sees it, with the network cut."""
 
 import json
+from pathlib import Path
 
 import jupytext
 import nbformat
 import pytest
 import yaml
 
-from tests.browser.conftest import ROOT
 from tests.browser.reader import faults
+
+ROOT = Path(__file__).parents[2]
 
 
 def _pages() -> list[str]:
