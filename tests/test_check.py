@@ -487,6 +487,36 @@ def test_stopped_work_leaves_the_settings_alone():
         budget.run(int, 1)
 
 
+class _Finalized:
+    """A finalizer that an interrupt meets for sure, and another one that fails on its own."""
+
+    def __init__(self, fails=False):
+        self.fails = fails
+
+    def __del__(self):
+        if self.fails:
+            raise RuntimeError("ours")
+        end = time.thread_time() + 0.1
+        while time.thread_time() < end:
+            pass
+
+
+def test_an_interrupt_that_a_finalizer_swallows_is_sent_again_in_silence(monkeypatch):
+    told = []
+    monkeypatch.setattr("sys.unraisablehook", lambda ignored: told.append(ignored.exc_type))
+    before = sys.unraisablehook
+
+    def work():
+        _Finalized(fails=True)
+        _Finalized()
+        while True:
+            pass
+
+    with pytest.raises(OutOfTime):
+        Budget(10).run(work, 0.05)
+    assert told == [RuntimeError] and sys.unraisablehook is before
+
+
 @pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), "3", None, True])
 def test_identity_refuses_seconds(seconds):
     with pytest.raises(ValueError, match="seconds must be a positive number"):

@@ -1,7 +1,9 @@
 """Stops a computation after a while, in any thread and on any system."""
 
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from ctypes import c_ulong, py_object
 from functools import partial
 from threading import Event, Lock, Thread, get_ident
@@ -53,17 +55,18 @@ class Budget:
             raise OutOfTime
         digits, evaluate, distribute = mpmath.mp.prec, global_parameters.evaluate, global_parameters.distribute
         watch = _Watch(seconds, self._clock)
-        try:
+        with _swallowed_in_silence():
             try:
-                watch.start()
-                return work()
-            finally:
-                watch.stop()
-        except _Interrupt:
-            watch.stop()  # the interrupt may have come before the first stop did its work
-            mpmath.mp.prec = digits
-            global_parameters.evaluate, global_parameters.distribute = evaluate, distribute
-            raise OutOfTime from None
+                try:
+                    watch.start()
+                    return work()
+                finally:
+                    watch.stop()
+            except _Interrupt:
+                watch.stop()  # the interrupt may have come before the first stop did its work
+                mpmath.mp.prec = digits
+                global_parameters.evaluate, global_parameters.distribute = evaluate, distribute
+                raise OutOfTime from None
 
 
 class _Watch:
@@ -102,6 +105,37 @@ class _Watch:
                 if not self._over:
                     _interrupt(c_ulong(self._thread), py_object(_Interrupt))
             remaining = _AGAIN
+
+
+_hooks = Lock()
+_runs = 0
+_before: Any
+_report: Any
+
+
+@contextmanager
+def _swallowed_in_silence() -> Iterator[None]:
+    """Print nothing of an interrupt that meets a finalizer or a callback of the garbage collector.
+
+    Python lets no exception out of these, and says so on the screen; the next interrupt stops the work.
+    """
+    global _runs, _before, _report
+    with _hooks:
+        if _runs == 0:
+            _before = sys.unraisablehook
+            _report = sys.unraisablehook = _all_but_interrupts(_before)
+        _runs += 1
+    try:
+        yield
+    finally:
+        with _hooks:
+            _runs -= 1
+            if _runs == 0 and sys.unraisablehook is _report:
+                sys.unraisablehook = _before
+
+
+def _all_but_interrupts(report: Callable[[Any], None]) -> Callable[[Any], None]:
+    return lambda ignored: None if ignored.exc_type is _Interrupt else report(ignored)
 
 
 def _clock(thread: int) -> Callable[[], float]:
