@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import dask.config
+import distributed
 import pytest
 import torch
 from distributed import LocalCluster
@@ -98,6 +99,27 @@ def test_a_case_that_fails_is_named_and_what_is_kept_is_said(function, words, tm
     with pytest.raises(SystemExit, match=words + r".* 0 of 1 cases were finished .*the same command goes on"):
         run(function, numbered(1), Where(jobs=1), "study")
     assert not list((tmp_path / "kept").rglob("*.pt")) and not list((tmp_path / "kept").rglob("*.part"))
+
+
+def test_a_study_without_a_process_ends_after_three_looks(monkeypatch):
+    """Where no process starts at all, as on a machine without memory."""
+    looks = []
+
+    class Empty(LocalCluster):
+        def __init__(self, n_workers, **more):
+            super().__init__(n_workers=0, **more)
+
+    class Client(distributed.Client):
+        def scheduler_info(self, *args, **more):
+            looks.append(time.monotonic())
+            return super().scheduler_info(*args, **more)
+
+    monkeypatch.setattr(distributed, "LocalCluster", Empty)
+    monkeypatch.setattr(distributed, "Client", Client)
+    monkeypatch.setattr(_runner, "_PATIENCE", 0.2)
+    with pytest.raises(SystemExit, match="no process is left, and no new one started.* 0 of 2 cases were finished"):
+        run(study_cases.square, numbered(2), Where(jobs=2), "squares")
+    assert len(looks) == 3
 
 
 def test_processes_that_are_slow_to_end_hide_no_word(monkeypatch):
