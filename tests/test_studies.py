@@ -101,6 +101,22 @@ def test_a_case_that_fails_is_named_and_what_is_kept_is_said(function, words, tm
     assert not list((tmp_path / "kept").rglob("*.pt")) and not list((tmp_path / "kept").rglob("*.part"))
 
 
+def test_no_case_waits_behind_another_at_a_worker(tmp_path, monkeypatch):
+    """Dask hands out all that it is given, and does not always take back what waits behind a long case."""
+    most = []
+
+    class Client(distributed.Client):
+        def submit(self, *args, **more):
+            future = super().submit(*args, **more)
+            most.append(sum(future.status == "pending" for future in self.futures.values()))
+            return future
+
+    monkeypatch.setattr(distributed, "Client", Client)
+    done = run(study_cases.square, numbered(7, seconds=0.1, log=str(tmp_path / "log")), Where(jobs=2), "squares")
+    assert [case.result["square"] for case in done.values()] == [0, 1, 4, 9, 16, 25, 36]
+    assert len(most) == 7 and max(most) == 2
+
+
 def test_a_study_without_a_process_ends_after_three_looks(monkeypatch):
     """Where no process starts at all, as on a machine without memory."""
     looks = []

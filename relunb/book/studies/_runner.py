@@ -127,23 +127,26 @@ def _make(name: str, todo: dict[str, tuple[Settings, Path]], total: int, where: 
         bar = stack.enter_context(tqdm(total=total, initial=total - len(todo), desc=title, unit="case"))
         needs = {"GPU": 1} if where.device == "cuda" else None
         code = commit()
-        futures = {
-            client.submit(
-                _case,
-                name,
-                settings,
-                str(file),
-                where.device,
-                code,
-                key=f"{title}: {case}",
-                resources=needs,
-                pure=False,
-            ): (case, file)
-            for case, (settings, file) in todo.items()
-        }
+        left, futures = list(todo.items()), {}
         try:
-            waiting, alone = set(futures), 0
-            while waiting:
+            waiting, alone = set(), 0
+            while left or waiting:
+                # No case waits at a worker: one that stands behind a long case there stays there, whoever is idle.
+                while left and len(waiting) < max(1, sum(client.nthreads().values())):
+                    case, (settings, file) = left.pop(0)
+                    future = client.submit(
+                        _case,
+                        name,
+                        settings,
+                        str(file),
+                        where.device,
+                        code,
+                        key=f"{title}: {case}",
+                        resources=needs,
+                        pure=False,
+                    )
+                    futures[future] = case, file
+                    waiting.add(future)
                 try:
                     finished: Any = wait(waiting, timeout=_PATIENCE, return_when="FIRST_COMPLETED")
                     done = finished.done
