@@ -132,7 +132,8 @@ def _make(name: str, todo: dict[str, tuple[Settings, Path]], total: int, where: 
             waiting, alone = set(), 0
             while left or waiting:
                 # No case waits at a worker: one that stands behind a long case there stays there, whoever is idle.
-                while left and len(waiting) < max(1, sum(client.nthreads().values())):
+                threads: Any = client.nthreads()
+                while left and len(waiting) < max(1, sum(threads.values())):
                     case, (settings, file) = left.pop(0)
                     future = client.submit(
                         _case,
