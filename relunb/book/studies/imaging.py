@@ -2,7 +2,7 @@
 
     python -m relunb.book.studies.imaging                  makes imaging.json and imaging.npz on two cores
     python -m relunb.book.studies.imaging --size paper     at the paper's size: days on two cores, hours on a GPU
-    python -m relunb.book.studies.imaging --size paper --tasks image --methods bw_relu siren relu_pe --seeds 3
+    python -m relunb.book.studies.imaging --size paper --tasks image --methods bw_relu siren relu_pe --seeds 0 1 2
 
 Finished runs are kept under _build/results, and a run that was cut short goes on from its last checkpoint. Stop with
 Ctrl-C; the same command goes on. Runs at the paper's size join those that imaging_paper.json has.
@@ -286,22 +286,22 @@ def main() -> None:
     parser.add_argument("--size", choices=tuple(SIZES), help="default: small on a CPU, the paper's on a GPU")
     parser.add_argument("--tasks", nargs="+", choices=COMPARED, help="of Figures 4 to 6, at the paper's size")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS, help="with --tasks")
-    parser.add_argument("--seeds", type=int, choices=range(1, 1 + len(SEEDS)), default=len(SEEDS), help="with --tasks")
+    parser.add_argument("--seeds", nargs="+", type=int, choices=SEEDS, default=SEEDS, help="with --tasks")
     where, options = Where.asked(parser)
     size = options.size or ("paper" if where.device == "cuda" else "small")
-    seeds = SEEDS[: options.seeds]
     if options.tasks:
         if size != "paper":
             parser.error("--tasks goes with --size paper.")
         factors = chosen_factors(size, {})
-        done = run(compare, compared_runs(factors, size, options.tasks, options.methods, seeds), where, "comparison")
-        _join(HERE / "imaging_paper", done, options.tasks, seeds)
+        runs = compared_runs(factors, size, options.tasks, options.methods, options.seeds)
+        done = run(compare, runs, where, "comparison")
+        _join(HERE / "imaging_paper", done, options.tasks, options.seeds)
     else:
         done = run(compare, tuning_runs(size), where, "tuning") | run(low_norm, low_norm_runs(size), where, "low norm")
         factors = chosen_factors(size, done)
         done |= run(compare, compared_runs(factors, size), where, "comparison")
         found = {"factors": factors, **gathered(done, size)}
-        about = {"seeds": f"{seeds[0]} to {seeds[-1]}", **_about(size)}
+        about = {"seeds": f"{SEEDS[0]} to {SEEDS[-1]}", **_about(size)}
         shown = pictures(done, size, (*COMPARED, "ct-phantom"))
         np.savez_compressed(HERE / "imaging.npz", **shown)  # pyright: ignore[reportArgumentType]
         written({"provenance": provenance(done, **about), **found}, HERE / "imaging.json")
