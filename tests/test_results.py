@@ -1,8 +1,10 @@
 """Stored results: made by the code as it stands, and made again where that is quick."""
 
+import json
 import math
 import statistics
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import torch
 
 from relunb.book import studies
 from relunb.book.studies import imaging
+from relunb.book.studies._runner import Case
 from relunb.book.studies.features import VARIANTS, experiment
 from relunb.inr import psnr
 from relunb.inr._run import Run
@@ -138,6 +141,46 @@ def test_runs_join_those_that_are_stored():
     assert rows["bicubic"] == {"psnr": [21.0]}
     assert imaging.joined({}, found) == found
     assert imaging.joined(before, {}) == before
+
+
+def test_runs_at_the_papers_size_leave_the_small_ones_alone(tmp_path, monkeypatch):
+    """Two commands: the second adds a seed and a scale to what the first has stored."""
+    made = []
+
+    def here(function, cases, where, title):
+        made.extend(cases)
+        told = dict.fromkeys(("commit", "date", "device", "torch", "python"), "-")
+        return {name: Case(function(**case, device="cpu", checkpoint=None), told) for name, case in cases.items()}
+
+    def command(words):
+        monkeypatch.setattr(sys, "argv", ["imaging", "--size", "paper", *words.split()])
+        imaging.main()
+        return json.loads((tmp_path / "imaging_paper.json").read_text())
+
+    monkeypatch.setattr(imaging, "HERE", tmp_path)
+    monkeypatch.setattr(imaging, "run", here)
+    monkeypatch.setitem(imaging.SIZES, "paper", {"width": 4, **dict.fromkeys(imaging.TASKS, 2)})
+    first = command("--tasks ct-30 --methods relu --scales 1 --seeds 0")
+    assert first["compared"].keys() == first["low_norm"].keys() == {"ct-30"}
+    second = command("--tasks ct-30 --scales 1 2 --seeds 1")
+    assert second["compared"] == first["compared"]
+    loose, tight = second["low_norm"]["ct-30"]
+    assert loose["scales"]["1"]["seeds"] == [0, 1] and loose["scales"]["2"]["seeds"] == [1]
+    assert loose["scales"]["1"]["norm"][0] == first["low_norm"]["ct-30"][0]["scales"]["1"]["norm"][0]
+    assert tight["scales"].keys() == {"2"}, "the tight loss has no scale 1"
+    assert made == [
+        "ct-30-relu-0", "norm-ct-30-0-1-0", "norm-ct-30-0-1-1", "norm-ct-30-0-2-1", "norm-ct-30-1-2-1",
+    ]  # fmt: skip
+    with np.load(tmp_path / "imaging_paper.npz") as shown:
+        assert {"ct-30-truth", "ct-30-relu", "norm-ct-30-0-1"} <= set(shown)
+    assert not list(tmp_path.glob("imaging.*"))
+
+
+def test_names_of_runs_are_refused_at_the_small_size(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["imaging", "--scales", "2"])
+    with pytest.raises(SystemExit):
+        imaging.main()
+    assert "--scales and --seeds go with --size paper" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
     python -m relunb.book.studies.imaging                  makes imaging.json and imaging.npz on two cores
     python -m relunb.book.studies.imaging --size paper     at the paper's size: days on two cores, hours on a GPU
     python -m relunb.book.studies.imaging --size paper --tasks image --methods bw_relu siren relu_pe --seeds 0 1 2
+    python -m relunb.book.studies.imaging --size paper --tasks ct-30 --scales 1 2 3 5 --seeds 0
 
 Finished runs are kept under _build/results, and a run that was cut short goes on from its last checkpoint. Stop with
 Ctrl-C; the same command goes on. Runs at the paper's size join those that imaging_paper.json has.
@@ -64,6 +65,8 @@ LOW_NORM = {
     "ct-phantom": ((1.2, (1.0, 2.0, 3.0, 5.0)), (0.2, (2.0, 3.0, 5.0))),
     "super-resolution": ((1.5e-3, (1.0, 2.0, 3.0, 5.0)), (1e-5, (2.0, 3.0, 5.0))),
 }
+SCALES = (1.0, 2.0, 3.0, 5.0)
+TASKS = (*COMPARED, "ct-phantom")
 PATIENCE = 3  # times the steps above
 RATE = 3e-3  # of the script of Figure 7
 CURVE = (
@@ -226,12 +229,18 @@ def tuning_runs(size: str) -> dict[str, Settings]:
     }
 
 
-def low_norm_runs(size: str) -> dict[str, Settings]:
+def low_norm_runs(
+    size: str,
+    tasks: Sequence[str] = tuple(LOW_NORM),
+    scales: Sequence[float] = SCALES,
+    seeds: Sequence[int] = SEEDS,
+) -> dict[str, Settings]:
     """The runs of Figures 7 to 9."""
     return {
         f"norm-{task}-{level}-{scale:g}-{seed}": low_norm_case(task, scale, seed, size, stop_loss)
+        for seed in seeds
         for task, level, stop_loss, scale in low_norm_cases()
-        for seed in SEEDS
+        if task in tasks and scale in scales
     }
 
 
@@ -284,27 +293,35 @@ def compared_runs(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", choices=tuple(SIZES), help="default: small on a CPU, the paper's on a GPU")
-    parser.add_argument("--tasks", nargs="+", choices=COMPARED, help="of Figures 4 to 6, at the paper's size")
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS, help="with --tasks")
-    parser.add_argument("--seeds", nargs="+", type=int, choices=SEEDS, default=SEEDS, help="with --tasks")
+    at_size = parser.add_argument_group("runs at the paper's size", "all, or those that are named")
+    at_size.add_argument("--tasks", nargs="+", choices=TASKS, help="default: all")
+    at_size.add_argument("--methods", nargs="+", choices=METHODS, help="of Figures 4 to 6; with --scales default: none")
+    at_size.add_argument("--scales", nargs="+", type=float, choices=SCALES, help="of 7 to 9; with --methods: none")
+    at_size.add_argument("--seeds", nargs="+", type=int, choices=SEEDS, help="default: all")
     where, options = Where.asked(parser)
     size = options.size or ("paper" if where.device == "cuda" else "small")
-    if options.tasks:
-        if size != "paper":
-            parser.error("--tasks goes with --size paper.")
+    seeds = sorted(set(options.seeds or SEEDS))
+    if size == "paper":
+        tasks, named = options.tasks or TASKS, options.methods or options.scales
         factors = chosen_factors(size, {})
-        runs = compared_runs(factors, size, options.tasks, options.methods, options.seeds)
+        compared = [task for task in tasks if task in COMPARED]
+        runs = compared_runs(factors, size, compared, options.methods or (() if named else METHODS), seeds)
         done = run(compare, runs, where, "comparison")
-        _join(HERE / "imaging_paper", done, options.tasks, options.seeds)
-    else:
-        done = run(compare, tuning_runs(size), where, "tuning") | run(low_norm, low_norm_runs(size), where, "low norm")
-        factors = chosen_factors(size, done)
-        done |= run(compare, compared_runs(factors, size), where, "comparison")
-        found = {"factors": factors, **gathered(done, size)}
-        about = {"seeds": f"{SEEDS[0]} to {SEEDS[-1]}", **_about(size)}
-        shown = pictures(done, size, (*COMPARED, "ct-phantom"))
-        np.savez_compressed(HERE / "imaging.npz", **shown)  # pyright: ignore[reportArgumentType]
-        written({"provenance": provenance(done, **about), **found}, HERE / "imaging.json")
+        scaled = [task for task in tasks if task in LOW_NORM]
+        done |= run(
+            low_norm, low_norm_runs(size, scaled, options.scales or (() if named else SCALES), seeds), where, "low norm"
+        )
+        _join(HERE / "imaging_paper", done, tasks, seeds)
+        return
+    if options.tasks or options.methods or options.scales or options.seeds:
+        parser.error("--tasks, --methods, --scales and --seeds go with --size paper.")
+    done = run(compare, tuning_runs(size), where, "tuning") | run(low_norm, low_norm_runs(size), where, "low norm")
+    factors = chosen_factors(size, done)
+    done |= run(compare, compared_runs(factors, size), where, "comparison")
+    found = {"factors": factors, **gathered(done, size)}
+    about = {"seeds": f"{seeds[0]} to {seeds[-1]}", **_about(size)}
+    np.savez_compressed(HERE / "imaging.npz", **pictures(done, size, TASKS))  # pyright: ignore[reportArgumentType]
+    written({"provenance": provenance(done, **about), **found}, HERE / "imaging.json")
 
 
 def _about(size: str) -> dict[str, Any]:
@@ -314,23 +331,43 @@ def _about(size: str) -> dict[str, Any]:
 
 def _join(file: Path, done: dict[str, Case], tasks: Sequence[str], seeds: Sequence[int]) -> None:
     """Add runs at the paper's size to those that are stored; each says of itself where it comes from."""
-    size, compared, shown = "paper", {}, {}
+    size, stored, shown = "paper", {"compared": {}, "low_norm": {}}, {}
     if file.with_suffix(".json").exists():
-        compared = json.loads(file.with_suffix(".json").read_text(encoding="utf8"))["compared"]
-        with np.load(file.with_suffix(".npz")) as stored:
-            shown = dict(stored)
+        stored |= json.loads(file.with_suffix(".json").read_text(encoding="utf8"))
+        with np.load(file.with_suffix(".npz")) as pixels:
+            shown = dict(pixels)
+    compared, norms = stored["compared"], stored["low_norm"]
     for task in tasks:
         rows = compared_rows(done, task, size, seeds)
-        for method in rows.keys() & set(METHODS):
-            cases = {seed: done[name] for seed in seeds if (name := f"{task}-{method}-{seed}") in done}
-            made = [case.provenance for case in cases.values()]
-            told = {key: [each[key] for each in made] for key in ("commit", "date", "device", "torch", "python")}
-            network, training = settings(task, method, size, 1.0)
-            rows[method] |= {"seeds": [*cases], **told, "network": network, "training": training}
-        compared[task] = joined(compared.get(task, {}), rows)
+        if rows.keys() & set(METHODS):
+            for method in rows.keys() & set(METHODS):
+                network, training = settings(task, method, size, 1.0)
+                rows[method] |= _told(done, f"{task}-{method}", seeds) | {"network": network, "training": training}
+            compared[task] = joined(compared.get(task, {}), rows)
+        if any(name.startswith(f"norm-{task}-") for name in done):
+            norms[task] = _levels(done, task, norms.get(task, []), seeds)
     shown |= pictures(done, size, tasks)
     np.savez_compressed(file.with_suffix(".npz"), **shown)  # pyright: ignore[reportArgumentType]
-    written({**_about(size), "compared": compared}, file.with_suffix(".json"))
+    written({**_about(size), "compared": compared, "low_norm": norms}, file.with_suffix(".json"))
+
+
+def _levels(done: dict[str, Case], task: str, before: list[dict[str, Any]], seeds: Sequence[int]) -> list[Any]:
+    """Figures 7 to 9 of a task, by loss: what is stored and what is new."""
+    stored, levels = {level["loss"]: level["scales"] for level in before}, []
+    for level, ((loss, _), rows) in enumerate(zip(LOW_NORM[task], low_norm_rows(done, task, seeds), strict=True)):
+        for scale, row in rows.items():
+            case = low_norm_case(task, float(scale), seeds[0], "paper", loss)
+            row |= _told(done, f"norm-{task}-{level}-{scale}", seeds)
+            row |= {"network": case["network"], "training": case["training"]}
+        levels.append({"loss": loss, "scales": joined(stored.get(loss, {}), rows)})
+    return levels
+
+
+def _told(done: dict[str, Case], name: str, seeds: Sequence[int]) -> dict[str, Any]:
+    """The seeds of a row, and where each run comes from."""
+    cases = {seed: done[f"{name}-{seed}"] for seed in seeds if f"{name}-{seed}" in done}
+    keys = ("commit", "date", "device", "torch", "python")
+    return {"seeds": [*cases], **{key: [case.provenance[key] for case in cases.values()] for key in keys}}
 
 
 def joined(before: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
@@ -361,12 +398,25 @@ def compared_rows(done: dict[str, Case], task: str, size: str, seeds: Sequence[i
     return rows
 
 
+def low_norm_rows(done: dict[str, Case], task: str, seeds: Sequence[int] = SEEDS) -> list[dict[str, Any]]:
+    """Every number of every run of Figures 7 to 9, by loss and scale."""
+    rows: list[dict[str, Any]] = [{} for _ in LOW_NORM[task]]
+    for named, level, _, scale in low_norm_cases():
+        found = [done[name] for seed in seeds if (name := f"norm-{task}-{level}-{scale:g}-{seed}") in done]
+        if named == task and found:
+            rows[level][f"{scale:g}"] = _row(found)
+    return rows
+
+
 def gathered(done: dict[str, Case], size: str) -> dict[str, Any]:
     """Every number of every run, five significant digits, by task and method or scale."""
-    norms: dict[str, Any] = {task: [{"loss": loss, "scales": {}} for loss, _ in LOW_NORM[task]] for task in LOW_NORM}
-    for task, level, _, scale in low_norm_cases():
-        found = [done[f"norm-{task}-{level}-{scale:g}-{seed}"] for seed in SEEDS]
-        norms[task][level]["scales"][f"{scale:g}"] = _row(found)
+    norms: dict[str, Any] = {
+        task: [
+            {"loss": loss, "scales": rows}
+            for (loss, _), rows in zip(LOW_NORM[task], low_norm_rows(done, task), strict=True)
+        ]
+        for task in LOW_NORM
+    }
     tuning: dict[str, Any] = {}
     for task, method, factor in tuning_cases(size):
         found = done[f"tune-{task}-{method}-{factor:g}"]
@@ -386,7 +436,7 @@ def _row(cases: list[Case]) -> dict[str, Any]:
             row[key] = [run[key] for run in found]
     row["seconds"] = [round(run["seconds"], 1) for run in found]
     row["route"], row["parameters"] = found[0]["route"], found[0]["parameters"]
-    if all(run["moments"] == found[0]["moments"] for run in found):
+    if "norm" not in row and all(run["moments"] == found[0]["moments"] for run in found):
         row["moments"], row["curve"] = found[0]["moments"], [[_short(v) for v in run["curve"]] for run in found]
     return row
 
