@@ -20,10 +20,25 @@ def square(number, seconds, log, device, checkpoint):
 
 def dies_once(number, log, device, checkpoint):
     """Its first process is killed, as by a machine that runs out of memory."""
-    if number == 2 and not Path(log).exists():
-        Path(log).touch()
+    with open(log, "a") as file:
+        file.write(f"{number}\n")
+    if number == 2 and Path(log).read_text().split().count("2") == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     return {"square": number**2}
+
+
+def overlaps(number, log, device, checkpoint):
+    """Write its number when it begins and when it ends."""
+    for _ in range(2):
+        with open(log, "a") as file:
+            file.write(f"{number}\n")
+        time.sleep(0.2)
+    return {}
+
+
+def whose(number, log, device, checkpoint):
+    """The process that it runs in."""
+    return {"process": os.getpid()}
 
 
 def freezes(number, log, device, checkpoint):

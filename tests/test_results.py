@@ -24,23 +24,32 @@ def test_a_result_says_where_it_comes_from(name):
     assert {"command", "commit", "date", "device", "seconds", "torch", "python", "seeds"} <= set(provenance)
 
 
-def test_a_commit_names_the_code_and_says_when_files_differ(tmp_path, monkeypatch):
-    monkeypatch.setattr(studies, "HERE", tmp_path / "results")
+def test_a_commit_names_the_code_and_says_when_the_package_differs(tmp_path, monkeypatch):
+    here = tmp_path / "relunb" / "book" / "studies"
+    monkeypatch.setattr(studies, "HERE", here)
     assert studies.commit() == "unknown", "outside git"
-    (tmp_path / "results").mkdir()
+    here.mkdir(parents=True)
 
     def git(*words):
         identity = ("-c", "user.name=reader", "-c", "user.email=reader@example.org")
         subprocess.run(["git", *identity, *words], cwd=tmp_path, check=True, capture_output=True)
 
     git("init")
-    (tmp_path / "code.py").write_text("1")
+    for name in ("README.md", "relunb/ops.py", "relunb/book/data.npz", "relunb/book/studies/features.json"):
+        (tmp_path / name).write_text("1")
     git("add", ".")
     git("commit", "-m", "first")
     first = studies.commit()
     assert len(first) == 12
-    (tmp_path / "code.py").write_text("2")
-    assert studies.commit() == first + "+"
+    for name in ("README.md", "relunb/book/studies/features.json"):
+        (tmp_path / name).write_text("2")
+        assert studies.commit() == first, f"{name} does not compute"
+    for name in ("relunb/ops.py", "relunb/book/data.npz", "relunb/new.py"):
+        (tmp_path / name).write_text("2")
+        assert studies.commit() == first + "+", name
+        git("add", ".")
+        git("commit", "-m", name)
+        first = studies.commit()
 
 
 def test_an_unknown_result_is_refused():

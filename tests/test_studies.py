@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import dask.config
@@ -67,9 +69,69 @@ def test_a_case_is_kept_under_its_settings_and_not_under_their_order():
         kept_as("a.b:f", {"x": float("nan")})
 
 
-def test_a_case_whose_worker_is_killed_is_made_by_another(tmp_path):
-    done = run(study_cases.dies_once, numbered(4, log=str(tmp_path / "log")), Where(jobs=2), "squares")
+def test_a_case_whose_worker_is_killed_is_made_by_another_and_no_other_again(tmp_path):
+    log = tmp_path / "log"
+    done = run(study_cases.dies_once, numbered(4, log=str(log)), Where(jobs=2), "squares")
     assert [case.result["square"] for case in done.values()] == [0, 1, 4, 9]
+    assert sorted(log.read_text().split()) == ["0", "1", "2", "2", "3"]
+
+
+def test_a_gpus_cases_are_not_those_of_a_processor(tmp_path, capsys):
+    cases = numbered(2, seconds=0.0, log=str(tmp_path / "log"))
+    run(study_cases.square, cases, Where(jobs=1), "squares")
+    assert "cases are in" not in capsys.readouterr().out
+    run(study_cases.square, cases, Where(jobs=1), "squares")
+    said = f"squares: 2 of 2 cases are in {tmp_path / 'kept' / 'study_cases'}; delete it to make them again."
+    assert said in capsys.readouterr().out
+    done = run(study_cases.square, cases, Where(device="cuda", jobs=1), "squares")
+    assert (tmp_path / "log").read_text().split() == ["0", "1", "0", "1"]
+    assert [case.result["square"] for case in done.values()] == [0, 1]
+    assert done["case 0"].provenance["settings"] == cases["case 0"]
+
+
+def test_a_damaged_case_is_named(tmp_path):
+    cases = numbered(2, seconds=0.0, log=str(tmp_path / "log"))
+    run(study_cases.square, cases, Where(jobs=1), "squares")
+    file = sorted((tmp_path / "kept" / "study_cases").iterdir())[0]
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(SystemExit, match=rf"squares: .*{file.name} is damaged .*Delete it: the same command makes"):
+        run(study_cases.square, cases, Where(jobs=1), "squares")
+    file.unlink()
+    assert len(run(study_cases.square, cases, Where(jobs=1), "squares")) == 2
+
+
+ROOM_FOR_FOUR = """
+mount -t tmpfs -o size=16k tmpfs {kept} || exit 77
+{python} {program} && exit 1
+ls {kept}/*/*.pt
+mount -o remount,size=1m {kept}
+{python} {program}
+"""
+
+
+def test_the_disk_is_full_in_the_middle_and_then_has_room(tmp_path):
+    """A real disk of four pages, seen by these processes alone: each case takes one."""
+    if subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/tmp"], capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount a disk of his own")
+    (tmp_path / "_build" / "results").mkdir(parents=True)
+    log = tmp_path / "log"
+    (tmp_path / "program.py").write_text(PROGRAM.format(log=str(log), scheduler=""))
+    kept = tmp_path / "_build" / "results"
+    script = ROOM_FOR_FOUR.format(kept=kept, python=sys.executable, program=tmp_path / "program.py")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", script],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 0 and done.stdout.rstrip().endswith(SQUARES), done.stdout + done.stderr
+    assert "could not be kept" in done.stderr and "Make room" in done.stderr
+    whole = done.stdout.count(".pt\n")
+    assert 0 < whole < 6 and f"squares: {whole} of 6 cases are in" in done.stdout
+    assert len(log.read_text().split()) <= 6 + 2, "those that were running, and no other, are made again"
 
 
 def test_a_worker_that_is_silent_for_long_is_not_dead(tmp_path):
@@ -194,23 +256,25 @@ def test_the_client_is_stopped_in_the_middle(tmp_path, blow):
     assert len((tmp_path / "log").read_text().split()) == begun + 6 - len(kept), "the others once"
 
 
-def cluster(tmp_path, port):
+def worker(tmp_path, address, *words, before=()):
+    """A worker as on another machine, on loopback."""
+    program = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--no-dashboard", "--no-nanny"]
+    program += ["--host", "127.0.0.1", "--death-timeout", "60", *words]
+    return in_background(tmp_path, [*before, *program])
+
+
+def cluster(tmp_path, port, *words, before=()):
     """A scheduler and a worker as on other machines, on loopback."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     address = f"tcp://127.0.0.1:{port}"
-    scheduler = [
-        sys.executable,
-        "-m",
-        "distributed.cli.dask_scheduler",
-        "--host",
-        address,
-        "--no-dashboard",
-        "--no-show",
-    ]
-    worker = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-dashboard"]
-    worker += ["--host", "127.0.0.1", "--death-timeout", "60"]
+    program = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", address, "--no-dashboard", "--no-show"]
+    scheduler = in_background(tmp_path, program)
+    return address, [scheduler, worker(tmp_path, address, *(words or ("--nthreads", "1")), before=before)]
+
+
+def in_background(tmp_path, command):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     quiet = {"cwd": tmp_path, "env": environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return address, [subprocess.Popen(command, **quiet) for command in (scheduler, worker)]
+    return subprocess.Popen(command, **quiet)
 
 
 def free_port():
@@ -245,6 +309,79 @@ def test_the_scheduler_of_a_cluster_is_killed_in_the_middle(tmp_path):
         for process in started:
             process.kill()
             process.communicate()
+
+
+@pytest.fixture
+def started():
+    processes = []
+    yield processes
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def test_a_worker_with_several_threads_is_refused(tmp_path, started):
+    """Torch's random numbers are those of a process: two cases in one would take each other's."""
+    address, both = cluster(tmp_path, free_port(), "--nthreads", "4")
+    started += both
+    client = start(tmp_path, address)
+    started.append(client)
+    output, _ = client.communicate(timeout=60)
+    assert client.returncode != 0 and "has 4 threads, and cases need a process each" in output, output
+    assert "--nthreads 1, and with --nworkers for several" in output and not finished(tmp_path)
+
+
+def test_cases_of_one_process_run_one_after_another(tmp_path):
+    """A worker that comes later than the others may have several threads all the same."""
+    log = tmp_path / "log"
+    words = [
+        ("tests.study_cases:overlaps", {"number": n, "log": str(log)}, str(tmp_path / f"{n}.pt")) for n in range(4)
+    ]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda each: _runner._case(*each, "cpu", "-"), words))
+    lines = log.read_text().split()
+    assert len(lines) == 8 and lines[::2] == lines[1::2], "each ends before the next begins"
+
+
+def test_what_a_worker_with_a_disk_of_its_own_has_made_comes_home(tmp_path, started):
+    """Its folder of results is another one; what it made is kept there, and here."""
+    away = ["unshare", "-rm", "sh", "-c", 'mount -t tmpfs tmpfs "$0" && exec "$@"', str(tmp_path / "_build")]
+    if subprocess.run([*away[:4], "mount -t tmpfs tmpfs /tmp"], capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount a disk of his own")
+    (tmp_path / "_build").mkdir()
+    address, both = cluster(tmp_path, free_port(), before=away)
+    started += both
+    for _ in range(2):
+        client = start(tmp_path, address)
+        started.append(client)
+        output, _ = client.communicate(timeout=100)
+        assert client.returncode == 0 and output.rstrip().endswith(SQUARES), output
+        assert len(finished(tmp_path)) == 6
+    assert len((tmp_path / "log").read_text().split()) == 6
+    for file in finished(tmp_path)[:3]:
+        file.unlink()  # lost here, and still there
+    client = start(tmp_path, address)
+    started.append(client)
+    output, _ = client.communicate(timeout=100)
+    assert client.returncode == 0 and output.rstrip().endswith(SQUARES), output
+    assert len((tmp_path / "log").read_text().split()) == 6 and len(finished(tmp_path)) == 6
+
+
+def test_a_study_on_gpus_waits_for_one_and_says_so(tmp_path, started, monkeypatch, capsys):
+    """Workers without one get no case. The resource alone decides: no test machine needs a GPU for this."""
+    monkeypatch.setattr(_runner, "_PATIENCE", 1.0)
+    address, both = cluster(tmp_path, free_port())
+    started += both
+    log = tmp_path / "log"
+    timer = threading.Timer(
+        6.0, lambda: started.append(worker(tmp_path, address, "--nthreads", "1", "--resources", "GPU=1"))
+    )
+    timer.start()
+    done = run(study_cases.whose, numbered(3, log=str(log)), Where(device="cuda", scheduler=address), "squares")
+    timer.join()
+    assert {case.result["process"] for case in done.values()} == {started[-1].pid}
+    waiting = f"squares: waiting for a worker: dask worker {address} --nthreads 1 --resources GPU=1"
+    assert capsys.readouterr().out.count(waiting) == 1
 
 
 def test_no_scheduler_at_an_address_is_said(tmp_path):

@@ -46,12 +46,17 @@ def pictures(name: str) -> dict[str, Tensor]:
 
 
 def commit() -> str:
-    """The commit that a case is made from, with "+" where the package differs from it; "unknown" outside git."""
+    """The commit that a case is made from, with "+" where the package differs from it; "unknown" outside git.
+
+    What the cases write, the stored results, is no such difference.
+    """
 
     def git(*words: str) -> str:
-        return subprocess.run(["git", *words], cwd=HERE.parent, capture_output=True, text=True, check=True).stdout
+        return subprocess.run(["git", *words], cwd=HERE.parents[1], capture_output=True, text=True, check=True).stdout
 
+    results = [f":(exclude){HERE.parent.name}/{HERE.name}/*.{kind}" for kind in ("json", "npz")]
     try:
-        return git("rev-parse", "--short=12", "HEAD").strip() + ("+" if git("status", "--porcelain", ".") else "")
+        differs = git("status", "--porcelain", ".", *results)
+        return git("rev-parse", "--short=12", "HEAD").strip() + ("+" if differs else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

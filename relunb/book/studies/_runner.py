@@ -13,6 +13,8 @@ import json
 import os
 import platform
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError
@@ -27,6 +29,7 @@ Settings = dict[str, Any]
 FOLDER = Path("_build/results")
 DEATHS = 3  # how often a case begins again when the process that works on it dies: dask's own number
 _PATIENCE = 60  # seconds without a finished case, after which one looks whether any process is left
+_ONE = threading.Lock()  # the cases of a process, one after another: they share torch's random numbers
 _LOOKS = 3  # a process that died is replaced within one, on a busy machine within two
 # The C library would give every large array back to the system and fetch it again: a third of the time.
 _MEMORY = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "8589934592"}
@@ -80,11 +83,18 @@ def run(
     """
     module = _main_module() if function.__module__ == "__main__" else function.__module__
     name = f"{module}:{function.__name__}"
-    files = {case: kept_as(name, settings) for case, settings in cases.items()}
+    kind = {} if where.device == "cpu" else {"device": where.device}  # a GPU's cases are not those of a processor
+    files = {case: kept_as(name, {**settings, **kind}) for case, settings in cases.items()}
     todo = {case: file for case, file in files.items() if not file.exists()}
+    if len(todo) < len(files):
+        folder = next(iter(files.values())).parent
+        print(f"{title}: {len(files) - len(todo)} of {len(files)} cases are in {folder}; delete it to make them again.")
     if todo:
         _make(name, {case: (cases[case], file) for case, file in todo.items()}, len(cases), where, title)
-    return {case: Case(**torch.load(file, map_location="cpu")["case"]) for case, file in files.items()}
+    try:
+        return {case: Case(**_read(file)) for case, file in files.items()}
+    except OSError as error:
+        raise SystemExit(f"{title}: {error}") from None
 
 
 def kept_as(name: str, settings: Settings) -> Path:
@@ -133,6 +143,10 @@ def _make(name: str, todo: dict[str, tuple[Settings, Path]], total: int, where: 
             while left or waiting:
                 # No case waits at a worker: one that stands behind a long case there stays there, whoever is idle.
                 threads: Any = client.nthreads()
+                for worker, count in threads.items():
+                    if count > 1:
+                        why = f"{worker} has {count} threads, and cases need a process each: start workers with"
+                        _stopped(title, f"{why} --nthreads 1, and with --nworkers for several on a machine", todo)
                 while left and len(waiting) < max(1, sum(threads.values())):
                     case, (settings, file) = left.pop(0)
                     future = client.submit(
@@ -152,15 +166,19 @@ def _make(name: str, todo: dict[str, tuple[Settings, Path]], total: int, where: 
                     finished: Any = wait(waiting, timeout=_PATIENCE, return_when="FIRST_COMPLETED")
                     done = finished.done
                 except TimeoutError:
-                    alone = 0 if where.scheduler or client.scheduler_info()["workers"] else alone + 1
-                    if alone == _LOOKS:
+                    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+                    alone = 0 if any(not needs or "GPU" in worker["resources"] for worker in workers) else alone + 1
+                    if alone == _LOOKS and not where.scheduler:
                         _stopped(title, "no process is left, and no new one started", todo)
+                    if alone == 1 and where.scheduler:
+                        which = "--nthreads 1 --resources GPU=1" if needs else "--nthreads 1"
+                        bar.write(f"{title}: waiting for a worker: dask worker {where.scheduler} {which}")
                     continue
                 for future in done:
-                    case, file = futures[future]
+                    case, file = futures.pop(future)
                     if future.status != "finished":
                         _stopped(title, f"{case} failed: {_reason(future)}", todo)
-                    if not file.exists():  # a worker of another machine has kept it there
+                    if not file.exists():  # its worker is on a machine with a disk of its own
                         _keep(file, future.result())
                     bar.update()
                 waiting -= done
@@ -176,47 +194,61 @@ def _closed(cluster: Any) -> None:
         cluster.close()
 
 
-def _case(name: str, settings: Settings, file: str, device: str, code: str) -> dict[str, Any] | None:
-    """One case, in a worker. What it gave is kept here if this machine can write there, and sent home if not."""
+def _case(name: str, settings: Settings, file: str, device: str, code: str) -> dict[str, Any]:
+    """One case, in a worker. What it gave goes home, and is kept here as well where this machine can write."""
     kept = Path(file)
-    if kept.exists():
-        return None
-    module, function = name.split(":")
-    if device == "cpu":
-        torch.set_num_threads(1)
-    with contextlib.suppress(OSError):
-        kept.parent.mkdir(parents=True, exist_ok=True)
-    checkpoint = kept.with_suffix(".fit")
-    start = time.perf_counter()
-    result = getattr(importlib.import_module(module), function)(**settings, device=device, checkpoint=checkpoint)
-    provenance = {
-        "settings": settings,
-        "commit": code,
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "device": torch.cuda.get_device_name() if device == "cuda" else processor(),
-        "seconds": round(time.perf_counter() - start, 1),
-        "torch": str(torch.__version__),
-        "python": platform.python_version(),
-    }
-    case = {"case": {"result": result, "provenance": provenance}}
-    if not kept.parent.is_dir():
+    with _ONE:
+        if kept.exists():
+            return _read(kept)
+        module, function = name.split(":")
+        if device == "cpu":
+            torch.set_num_threads(1)
+        with contextlib.suppress(OSError):
+            kept.parent.mkdir(parents=True, exist_ok=True)
+        here = kept.parent.is_dir()
+        checkpoint = kept.with_suffix(".fit") if here else Path(tempfile.gettempdir(), f"{kept.stem}.fit")
+        start = time.perf_counter()
+        result = getattr(importlib.import_module(module), function)(**settings, device=device, checkpoint=checkpoint)
+        gpu = device == "cuda" and torch.cuda.is_available()
+        provenance = {
+            "settings": settings,
+            "commit": code,
+            "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+            "device": torch.cuda.get_device_name() if gpu else processor(),
+            "seconds": round(time.perf_counter() - start, 1),
+            "torch": str(torch.__version__),
+            "python": platform.python_version(),
+        }
+        case = {"result": result, "provenance": provenance}
+        if here:
+            _keep(kept, case)
+        checkpoint.unlink(missing_ok=True)
         return case
-    _keep(kept, case)
-    checkpoint.unlink(missing_ok=True)
-    return None
 
 
-def _keep(file: Path, case: Any) -> None:
+def _keep(file: Path, case: dict[str, Any]) -> None:
     """Whole or not at all, also where two write at once."""
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(f".{os.getpid()}.part")
     try:
-        torch.save(case, part)
+        with open(part, "wb") as stream:
+            torch.save({"case": case}, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
         part.replace(file)
     except (OSError, RuntimeError) as error:  # torch's own writer says RuntimeError where the disk is full
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
         raise OSError(f"{file.name} could not be kept in {file.parent}: {error}. Make room") from None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return torch.load(file, map_location="cpu")["case"]
+    except Exception as error:  # torch raises errors of many types on what it did not write
+        raise OSError(
+            f"{file} is damaged ({type(error).__name__}). Delete it: the same command makes that case again."
+        ) from None
 
 
 def _reason(future: Any) -> str:
