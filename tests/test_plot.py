@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from relunb import plot
-from relunb.book.figures import seven_relus
+from relunb.book.figures import wavelet_activation
 from relunb.wavelet import KNOTS, VALUES, WEIGHTS
 from tests.cells import shown
 
@@ -16,7 +16,7 @@ def seven(name):
     """A picture of the chapter on seven ReLUs, with the wavelet as the package has it."""
     values = dict(zip(KNOTS, VALUES, strict=True))
     names = {"knots": KNOTS, "weights": WEIGHTS, "psi": values.get, "half": 0.5}
-    return shown("wavelet/seven-relus", name, figures=seven_relus, **names)
+    return shown("wavelet/wavelet-activation", name, figures=wavelet_activation, **names)
 
 
 def test_the_wavelet_picture_draws_psi_and_seven_half_lines():
@@ -28,7 +28,7 @@ def test_the_wavelet_picture_draws_psi_and_seven_half_lines():
 
 
 def test_the_network_picture_has_fourteen_relus():
-    texts = [text.get_text() for text in seven_relus.fourteen_relus(KNOTS, WEIGHTS).axes[0].texts]
+    texts = [text.get_text() for text in wavelet_activation.fourteen_relus(KNOTS, WEIGHTS).axes[0].texts]
     assert sum(r"\sigma(u_" in text for text in texts) == 14
 
 

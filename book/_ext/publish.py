@@ -134,7 +134,7 @@ def make_notebooks(site: Path, target: Path, repository: str) -> None:
 
 
 def chapters(site: Path) -> list[str]:
-    """The pages with a notebook to download, as "book/wavelet/seven-relus"."""
+    """The pages with a notebook to download, as "book/wavelet/wavelet-activation"."""
     sources = site / "_sources"
     return sorted(file.relative_to(sources).with_suffix("").as_posix() for file in sources.rglob("*.ipynb"))
 

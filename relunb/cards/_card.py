@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MOST_CARDS = 32
-_MINUS, _TONES, _HEADS = "\N{MINUS SIGN}", "together/tones", ["", "value", "known", "chapter"]
+_MINUS, _TONES, _HEADS = "\N{MINUS SIGN}", "together/harmonics", ["", "value", "known", "chapter"]
 _UNASKED = {name: Finding(None, "", "not asked for: cost=True") for name in ("cost_forward", "cost_backward")}
 
 # field, what a table calls it, its chapter
 _ROWS = (
     ("decay", "lines fall", _TONES),
     ("level_turn", "DC measures a level", _TONES),
-    ("condition_number", "κ of shifts by 1", "together/overlap"),
+    ("condition_number", "κ of shifts by 1", "together/shifted-activations"),
     ("dead_fraction", "dead at PyTorch's start", "wavelet/coverage"),
     ("slope_variation", "variation of the slope", "wavelet/variation-norm"),
-    ("homogeneous", "homogeneous", "together/sums-of-kinks"),
-    ("continuous_slope", "continuous slope", "together/sums-of-kinks"),
+    ("homogeneous", "homogeneous", "together/sums-of-relus"),
+    ("continuous_slope", "continuous slope", "together/sums-of-relus"),
     ("second_derivative", "second derivative not 0", "together/which-activation"),
     ("cost_forward", "forward, torch.relu = 1", "together/which-activation"),
     ("cost_backward", "backward, torch.relu = 1", "together/which-activation"),
@@ -202,8 +202,8 @@ def card(activation: Any, cost: bool = False) -> ActivationCard:
         >>> psi.condition_number, psi.measures_level, round(psi.level_turn, 6)
         (2.25, False, 0.503953)
 
-    Source: the lines and condition numbers are derived in :doc:`/book/together/tones` and
-    :doc:`/book/together/overlap`; each row of the table names its chapter.
+    Source: the lines and condition numbers are derived in :doc:`/book/together/harmonics` and
+    :doc:`/book/together/shifted-activations`; each row of the table names its chapter.
     """
     return made_plainly(_card, activation, check_flag("cost", cost))
 

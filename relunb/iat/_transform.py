@@ -74,7 +74,7 @@ class IAT(nn.Module):
         [1.0, 0.75]
 
     Source: Zhang, Bao and Zhang (2023), Eq. (4), (12) and (17). Derived in :doc:`/book/iat/transform` and
-    :doc:`/book/iat/exact`; for splines knot by knot, as in :doc:`/book/together/sums-of-kinks`.
+    :doc:`/book/iat/exact`; for splines knot by knot, as in :doc:`/book/together/sums-of-relus`.
     """
 
     def __init__(

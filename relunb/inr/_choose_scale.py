@@ -74,7 +74,7 @@ def choose_scale(
         (3.0, [0.1, 3.0])
 
     Source: the scale c of Shenouda, Zhou and Nowak (2024), Eq. (29). What it does to a picture is seen in
-    :doc:`/book/inr/photograph`.
+    :doc:`/book/inr/image-fitting`.
     """
     if not isinstance(problem, Problem):
         raise TypeError(f"problem must be a relunb.inr.Problem; got {type(problem).__name__}.")

@@ -31,7 +31,7 @@ def pixel_grid(height: int, width: int, dtype: torch.dtype = torch.float32) -> T
         >>> pixel_grid(2, 3).tolist()
         [[-1.0, -1.0], [-1.0, 0.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 0.0], [1.0, 1.0]]
 
-    Used in :doc:`/book/wavelet/seven-relus`.
+    Used in :doc:`/book/wavelet/wavelet-activation`.
     """
     check_dtype(dtype)
     sides = [check_count(name, n) for name, n in (("height", height), ("width", width))]

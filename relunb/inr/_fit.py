@@ -123,7 +123,7 @@ def fit(
         >>> len(history.loss), history.loss[-1] < history.loss[0], history.route
         (21, True, 'fused')
 
-    Source: Shenouda, Zhou and Nowak (2024), Appendix D. Used in :doc:`/book/inr/photograph`.
+    Source: Shenouda, Zhou and Nowak (2024), Appendix D. Used in :doc:`/book/inr/image-fitting`.
     """
     if not isinstance(network, nn.Module):
         raise TypeError(f"network must be a torch.nn.Module; got {type(network).__name__}.")

@@ -33,7 +33,7 @@ class Grid(nn.Module):
         >>> grid(torch.tensor([[-1.0, 1.0], [0.0, 0.0]])).tolist()
         [[1.0], [1.5]]
 
-    Used in :doc:`/book/inr/photograph`.
+    Used in :doc:`/book/inr/image-fitting`.
     """
 
     def __init__(self, size: Sequence[int], out_features: int = 1) -> None:

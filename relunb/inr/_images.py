@@ -39,7 +39,7 @@ def read_image(file: str | Path) -> Tensor:
         >>> read_image(file).tolist()
         [[1.0, 0.0], [0.0, 1.0]]
 
-    Used in :doc:`/book/inr/photograph`.
+    Used in :doc:`/book/inr/image-fitting`.
     """
     image = _pillow()
     with image.open(checked_path("file", file)) as opened:
@@ -77,7 +77,7 @@ def write_image(file: str | Path, image: Tensor | np.ndarray) -> None:
         >>> [round(value, 2) for value in read_image(file).flatten().tolist()]
         [0.0, 0.5, 1.0, 1.0]
 
-    Used in :doc:`/book/inr/photograph`.
+    Used in :doc:`/book/inr/image-fitting`.
     """
     pixels = floating("image", image, half=True).detach().float()
     check_known(image=pixels)

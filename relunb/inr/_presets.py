@@ -79,7 +79,7 @@ def preset(task: str, method: str) -> Preset:
         >>> preset("ct", "siren").network
         {'activation': 'siren', 'hidden_features': 300, 'hidden_layers': 3, 'scale': 25.0}
 
-    Source: Shenouda, Zhou and Nowak (2024), Appendix D.1 to D.3. Used in :doc:`/book/inr/photograph`.
+    Source: Shenouda, Zhou and Nowak (2024), Appendix D.1 to D.3. Used in :doc:`/book/inr/image-fitting`.
     """
     for name, value, valid in (("task", task, TASKS), ("method", method, METHODS)):
         if not isinstance(value, str) or value not in valid:

@@ -46,7 +46,7 @@ class ImageProblem(SquaredError):
         >>> problem.loss(torch.full((4, 1), 0.5)).item(), round(problem.psnr(torch.full((4, 1), 0.5)), 2)
         (0.25, 6.02)
 
-    Source: Shenouda, Zhou and Nowak (2024), Section 5.2. Used in :doc:`/book/inr/photograph`.
+    Source: Shenouda, Zhou and Nowak (2024), Section 5.2. Used in :doc:`/book/inr/image-fitting`.
     """
 
     def __init__(self, image: Data, mask: Data | None = None, data_range: float = 1.0) -> None:

@@ -35,7 +35,7 @@ def replace_activation(module: nn.Module, old: type[nn.Module] | str, new: Calla
         BWReLU(scale=3, learnable=False)
 
     Source: the comparison of activations in Section 5 of Shenouda, Zhou and Nowak (2024). See
-    :doc:`/book/together/sums-of-kinks`.
+    :doc:`/book/together/sums-of-relus`.
     """
     if not isinstance(module, nn.Module):
         raise TypeError(f"module must be a torch.nn.Module; got {shown(module)}.")

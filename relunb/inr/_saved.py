@@ -39,7 +39,7 @@ def save(network: CoordinateNetwork, file: str | Path) -> None:
         >>> load(file).activation
         'siren'
 
-    Used in :doc:`/book/inr/photograph`.
+    Used in :doc:`/book/inr/image-fitting`.
     """
     if not isinstance(network, CoordinateNetwork):
         raise TypeError(f"network must be a relunb.inr.CoordinateNetwork; got {type(network).__name__}.")
@@ -82,7 +82,7 @@ def load(file: str | Path, device: torch.device | str = "cpu") -> CoordinateNetw
         >>> load(file)(torch.zeros(5, 1)).shape
         torch.Size([5, 1])
 
-    Used in :doc:`/book/inr/photograph`.
+    Used in :doc:`/book/inr/image-fitting`.
     """
     path = checked_path("file", file)
     data = path.read_bytes()

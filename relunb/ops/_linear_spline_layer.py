@@ -55,7 +55,7 @@ class LinearSpline(nn.Module):
         >>> hard(torch.tensor([-2.0, 0.25, 9.0])).tolist()
         [-1.0, 0.25, 1.0]
 
-    Source: the representation is classical; what carries over is derived in :doc:`/book/together/sums-of-kinks`.
+    Source: the representation is classical; what carries over is derived in :doc:`/book/together/sums-of-relus`.
     """
 
     knots: Tensor

@@ -70,7 +70,7 @@ def activation_harmonics(
         >>> [round(line, 6) for line in activation_harmonics("bw_relu", 1.0, n_harmonics=2).tolist()]
         [-0.092279, -0.177335, -0.148409]
 
-    Source: Jacobi-Anger for the sine; splines are derived in :doc:`/book/together/tones`.
+    Source: Jacobi-Anger for the sine; splines are derived in :doc:`/book/together/harmonics`.
     """
     activation = _known(activation)
     a = check_real("amplitude", amplitude)
@@ -125,7 +125,7 @@ def activation_dc(activation: Activation, amplitudes: Numbers, bias: Numbers = 0
         >>> round(activation_dc("abs", [1.0, 1.0]).item(), 6)  # 8 / pi^2
         0.810569
 
-    Source: derived in :doc:`/book/together/tones`.
+    Source: derived in :doc:`/book/together/harmonics`.
     """
     tones = rows_of_tones(amplitudes, bias)[0].shape[-1]
     return activation_line(activation, amplitudes, [0] * tones, bias)
@@ -161,7 +161,7 @@ def activation_line(
         >>> round(activation_line("siren", [1.0, 0.5], [2, 1]).item(), 6)  # -2 J_2(1) J_1(1/2)
         -0.055675
 
-    Source: derived in :doc:`/book/together/tones`.
+    Source: derived in :doc:`/book/together/harmonics`.
     """
     activation = _known(activation)
     a, b, unit, dtype = rows_of_tones(amplitudes, bias)

@@ -40,7 +40,7 @@ def bw_relu(x: Tensor, scale: float | Tensor = 1.0) -> Tensor:
         >>> [round(y, 6) for y in bw_relu(torch.tensor([-1.0, 1.5, 2.0, 9.0])).tolist()]
         [0.0, 0.833333, -0.5, 0.0]
 
-    Source: Shenouda, Zhou and Nowak (2024), Eq. (2) and (29). Derived in :doc:`/book/wavelet/seven-relus`.
+    Source: Shenouda, Zhou and Nowak (2024), Eq. (2) and (29). Derived in :doc:`/book/wavelet/wavelet-activation`.
     """
     _check_input(x)
     if not (type(scale) is float and 0 < scale < math.inf):
@@ -123,7 +123,7 @@ class BWReLU(nn.Module):
         >>> [round(y, 6) for y in layer(torch.tensor([0.5, 1.0])).tolist()], layer.scale.item()
         ([0.833333, 0.0], 3.0)
 
-    Source: Shenouda, Zhou and Nowak (2024), Eq. (29). Derived in :doc:`/book/wavelet/seven-relus`.
+    Source: Shenouda, Zhou and Nowak (2024), Eq. (29). Derived in :doc:`/book/wavelet/wavelet-activation`.
     """
 
     scale: float | nn.Parameter

@@ -29,7 +29,7 @@ def wavelet_fourier(omega: Numbers) -> Tensor:
         >>> print(f"{value.abs():.9f}")
         0.485977974
 
-    Source: the transform of Shenouda, Zhou and Nowak (2024), Eq. (2). Derived in :doc:`/book/wavelet/gershgorin`.
+    Source: the transform of Shenouda, Zhou and Nowak (2024), Eq. (2). Derived in :doc:`/book/wavelet/wavelet-features`.
     """
     omega = check_real("omega", omega)
     quarter, half = omega / 4, omega / 2

@@ -43,7 +43,7 @@ def from_relu(network: nn.Sequential, domain: Any) -> nn.Sequential:
         >>> torch.allclose(wavelets(x), relus(x), atol=1e-5), type(wavelets[1]).__name__
         (True, 'BWReLU')
 
-    Source: Shenouda, Zhou and Nowak (2024), Proposition 3.2. Derived in :doc:`/book/wavelet/seven-relus`.
+    Source: Shenouda, Zhou and Nowak (2024), Proposition 3.2. Derived in :doc:`/book/wavelet/wavelet-activation`.
     """
     layers = _checked(network)
     first = next(layer for layer in layers.values() if isinstance(layer, nn.Linear))

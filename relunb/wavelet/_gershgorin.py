@@ -58,7 +58,7 @@ def gershgorin_interval(matrix: Any) -> GershgorinInterval:
         >>> gershgorin_interval(wavelet_gram(4, exact=True)).interval
         (Fraction(8, 81), Fraction(19, 81))
 
-    Source: Shenouda, Zhou and Nowak (2024), Theorem B.1 and Eq. (46). Derived in :doc:`/book/wavelet/gershgorin`.
+    Source: Shenouda, Zhou and Nowak (2024), Theorem B.1 and Eq. (46). Derived in :doc:`/book/wavelet/wavelet-features`.
     """
     exact = _exact_entries(matrix)
     if exact is not None:

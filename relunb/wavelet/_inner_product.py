@@ -41,7 +41,8 @@ def inner_product(scale_a: Any, shift_a: Any, scale_b: Any, shift_b: Any, low: A
         >>> inner_product(1, 0, 1, 1, 0, 4), inner_product(1, 0, 2, 1, 0, 4)
         (Fraction(5, 108), Fraction(0, 1))
 
-    Source: Shenouda, Zhou and Nowak (2024), Eq. (18), (38), (44), (45). Derived in :doc:`/book/wavelet/gershgorin`.
+    Source: Shenouda, Zhou and Nowak (2024), Eq. (18), (38), (44), (45). Derived in
+    :doc:`/book/wavelet/wavelet-features`.
     """
     neurons = {"scale_a": scale_a, "shift_a": shift_a, "scale_b": scale_b, "shift_b": shift_b}
     sympy = sys.modules.get("sympy")  # if no one has loaded SymPy, no input comes from it

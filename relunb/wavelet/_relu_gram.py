@@ -39,7 +39,7 @@ def relu_gram(biases: Numbers | Sequence[Rational]) -> Any:
         >>> relu_gram([-1, 0]).tolist()
         [[Fraction(8, 3), Fraction(5, 6)], [Fraction(5, 6), Fraction(1, 3)]]
 
-    Source: Shenouda, Zhou and Nowak (2024), Eq. (12). Derived in :doc:`/book/wavelet/ill-conditioned`.
+    Source: Shenouda, Zhou and Nowak (2024), Eq. (12). Derived in :doc:`/book/wavelet/relu-features`.
     """
     if isinstance(biases, (list, tuple)) and biases and all(isinstance(b, Rational) for b in biases):
         _check_size(len(biases), len(biases))
@@ -96,7 +96,7 @@ def relu_condition_number(k: int) -> float:
         >>> f"{relu_condition_number(16):.1f}"
         '278053.3'
 
-    Source: sharpens Shenouda, Zhou and Nowak (2024), Theorem 3.1. Derived in :doc:`/book/wavelet/ill-conditioned`.
+    Source: sharpens Shenouda, Zhou and Nowak (2024), Theorem 3.1. Derived in :doc:`/book/wavelet/relu-features`.
     """
     k = check_count("k", k)
     if k > _MOST_NEURONS:

@@ -30,7 +30,7 @@ def seven_relus(x: Tensor, scale: float | Tensor = 1.0) -> Tensor:
         >>> [round(y, 6) for y in seven_relus(torch.tensor([-1.0, 1.5, 2.0])).tolist()]
         [0.0, 0.833333, -0.5]
 
-    Source: Shenouda, Zhou and Nowak (2024), Eq. (2) and (31). Derived in :doc:`/book/wavelet/seven-relus`.
+    Source: Shenouda, Zhou and Nowak (2024), Eq. (2) and (31). Derived in :doc:`/book/wavelet/wavelet-activation`.
     """
     _check_input(x)
     scale = _checked_scale(scale)

@@ -39,7 +39,7 @@ def shift_condition_number(activation: LinearSpline | str, spacing: float) -> fl
         >>> [round(shift_condition_number("bw_relu", spacing), 9) for spacing in (1.0, 0.75, 0.5)]
         [2.25, 15.0, inf]
 
-    Source: Riesz bounds are classical; derived in :doc:`/book/together/overlap`.
+    Source: Riesz bounds are classical; derived in :doc:`/book/together/shifted-activations`.
     """
     spacing = check_positive("spacing", spacing)
     if activation == "gauss":

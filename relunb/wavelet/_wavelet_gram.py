@@ -57,7 +57,7 @@ def dyadic_system(levels: int, shifts: Shifts = "paper") -> DyadicSystem:
         >>> level.tolist(), shift.tolist()
         ([0, 1, 1, 2, 2, 2, 2], [0, 0, 1, 0, 1, 2, 3])
 
-    Source: Shenouda, Zhou and Nowak (2024), Theorem 3.3 and Eq. (35). Derived in :doc:`/book/wavelet/gershgorin`.
+    Source: Shenouda, Zhou and Nowak (2024), Theorem 3.3 and Eq. (35). Derived in :doc:`/book/wavelet/wavelet-features`.
     """
     blocks = _blocks(levels, shifts, _MOST_NEURONS, "are listed")
     level = torch.cat([torch.full((len(block),), j) for j, block in enumerate(blocks)])
@@ -101,7 +101,7 @@ def wavelet_gram(
         >>> wavelet_gram(2, exact=True).tolist()[1]
         [Fraction(0, 1), Fraction(1, 6), Fraction(5, 162)]
 
-    Source: Shenouda, Zhou and Nowak (2024), Eq. (18), (36)-(45). Derived in :doc:`/book/wavelet/gershgorin`; the
+    Source: Shenouda, Zhou and Nowak (2024), Eq. (18), (36)-(45). Derived in :doc:`/book/wavelet/wavelet-features`; the
     boundary in :doc:`/book/wavelet/coverage`.
     """
     normalized, exact = check_flag("normalized", normalized), check_flag("exact", exact)
@@ -146,7 +146,7 @@ def toeplitz_symbol(theta: Numbers) -> Tensor:
         >>> f"{toeplitz_symbol(0.0):.6f}", f"{toeplitz_symbol(3.141592653589793):.6f}"
         ('0.222222', '0.098765')
 
-    Source: sharpens Shenouda, Zhou and Nowak (2024), Eq. (46). Derived in :doc:`/book/wavelet/gershgorin`.
+    Source: sharpens Shenouda, Zhou and Nowak (2024), Eq. (46). Derived in :doc:`/book/wavelet/wavelet-features`.
     """
     cosine = check_real("theta", theta).cos()
     return (28 + 10 * cosine - 2 * cosine.square()) / 162
@@ -175,7 +175,7 @@ def wavelet_condition_number(levels: int, shifts: Shifts = "paper") -> float:
         >>> f"{wavelet_condition_number(4):.6f}"
         '2.118242'
 
-    Source: sharpens Shenouda, Zhou and Nowak (2024), Theorem 3.3. Derived in :doc:`/book/wavelet/gershgorin`; the
+    Source: sharpens Shenouda, Zhou and Nowak (2024), Theorem 3.3. Derived in :doc:`/book/wavelet/wavelet-features`; the
     shifts in :doc:`/book/wavelet/coverage`.
     """
     _check(levels, shifts)

@@ -21,7 +21,7 @@ def _pages() -> list[str]:
 
 PAGES = _pages()
 CHAPTERS = [p for p in PAGES if (f := ROOT / p.replace(".html", ".md")).exists() and "{code-cell}" in f.read_text()]
-SEVEN = "book/wavelet/seven-relus.html"
+SEVEN = "book/wavelet/wavelet-activation.html"
 
 
 @pytest.mark.parametrize("path", PAGES)

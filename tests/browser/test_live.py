@@ -140,7 +140,7 @@ def test_where_python_itself_ends_the_page_goes_on(reader):
     assert reader.run(cell).startswith("ran in")
 
 
-SEVEN = "book/wavelet/seven-relus.html"
+SEVEN = "book/wavelet/wavelet-activation.html"
 TRIALS = {  # of a page: a cell and a change in it, the cell that then fails and why, two answers
     SEVEN: {
         "change": ("weights = [", "(1, -8,", "(1, -7,"),

@@ -374,7 +374,7 @@ def test_what_is_measured_says_so_and_how_finely():
     assert text.count(" measured ") == 10 and "2^-15" in text and "proved" not in text
     rows = repr(compare(["gauss", torch.tanh])).splitlines()
     line = next(row for row in rows if row.startswith("line 1"))
-    assert line.split()[-3:] == ["0", "0.81168*", "together/tones"]
+    assert line.split()[-3:] == ["0", "0.81168*", "together/harmonics"]
     assert "* measured:" in "\n".join(rows) and "the rest is proved" in "\n".join(rows)
     assert "measured" not in repr(compare(["gauss", "relu"]))
 

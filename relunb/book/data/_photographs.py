@@ -31,7 +31,7 @@ def photograph(name: str = "chelsea", *, window: tuple[int, int, int] | None = N
         >>> photograph("chelsea", window=(70, 120, 96), shrink=2).shape
         torch.Size([48, 48])
 
-    Source: scikit-image's data module. Used in :doc:`/book/wavelet/seven-relus`.
+    Source: scikit-image's data module. Used in :doc:`/book/wavelet/wavelet-activation`.
     """
     if not isinstance(name, str) or name not in PHOTOGRAPHS:
         raise ValueError(f"name must be one of {', '.join(map(repr, PHOTOGRAPHS))}; got {shown(name)}.")

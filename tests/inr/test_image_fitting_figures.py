@@ -1,9 +1,9 @@
-"""The pictures of the chapter on the photograph show what they say."""
+"""The pictures of the chapter on image fitting show what they say."""
 
 import numpy as np
 import pytest
 
-from relunb.book.figures import photograph as figures
+from relunb.book.figures import image_fitting as figures
 
 pytestmark = pytest.mark.usefixtures("no_window")
 

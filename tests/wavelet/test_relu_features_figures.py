@@ -1,4 +1,4 @@
-"""The pictures of the chapter on the conditioning of ReLU networks show what they say."""
+"""The pictures of the chapter on the conditioning of ReLU features show what they say."""
 
 import math
 
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from relunb.book.figures import ill_conditioned as figures
+from relunb.book.figures import relu_features as figures
 from relunb.wavelet import relu_condition_number, relu_gram
 from tests.cells import cell, shown
 
@@ -21,7 +21,7 @@ def beam_root(n):
 def picture(name, **names):
     names |= {"figures": figures, "torch": torch, "mpmath": mpmath, "beam_root": beam_root, "biases": evenly_spaced}
     names |= {"relu_condition_number": relu_condition_number, "relu_gram": relu_gram}
-    return shown("wavelet/ill-conditioned", name, **names)
+    return shown("wavelet/relu-features", name, **names)
 
 
 def evenly_spaced(k):
@@ -29,7 +29,7 @@ def evenly_spaced(k):
 
 
 def test_three_neighbours_leave_a_hat_as_high_as_their_distance():
-    left, right = shown("wavelet/ill-conditioned", "fig-ill-neighbours", figures=figures).axes
+    left, right = shown("wavelet/relu-features", "fig-ill-neighbours", figures=figures).axes
     x = np.asarray(left.lines[0].get_xdata())
     assert len(left.lines) == 16 + 3
     for line, bias in zip(left.lines[16:], evenly_spaced(16)[5:8].tolist(), strict=True):
@@ -59,7 +59,7 @@ def test_the_line_is_the_condition_number_between_its_bounds():
 @pytest.mark.parametrize("n", [1, 2, 3, 10, 24, 40])
 def test_a_mode_of_the_beam_solves_its_equation_with_its_ends(n):
     names = {"mpmath": mpmath, "beam_root": beam_root}
-    source = cell("wavelet/ill-conditioned", "fig-ill-modes")
+    source = cell("wavelet/relu-features", "fig-ill-modes")
     exec(source[: source.index("values, vectors")], names)
     with mpmath.workdps(120):
         exact = beam_root(n)

@@ -1,10 +1,10 @@
-"""The pictures of the chapter on low-norm networks show what they say."""
+"""The pictures of the chapter on scale selection show what they say."""
 
 import numpy as np
 import pytest
 import sympy as sp
 
-from relunb.book.figures import low_norm as figures
+from relunb.book.figures import scale_selection as figures
 from tests.cells import shown
 
 pytestmark = pytest.mark.usefixtures("no_window")
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("no_window")
 
 def test_the_price_is_drawn_with_its_bound_and_its_two_minima():
     s = sp.Symbol("s", positive=True)
-    (ax,) = shown("inr/low-norm", "fig-ln-price", sp=sp, s=s, price=(2 * sp.pi / s) ** 2).axes
+    (ax,) = shown("inr/scale-selection", "fig-ln-price", sp=sp, s=s, price=(2 * sp.pi / s) ** 2).axes
     price, bound, minima = ax.lines
     periods = np.asarray(price.get_xdata())
     np.testing.assert_allclose(price.get_ydata(), periods**2)

@@ -1,4 +1,4 @@
-"""The pictures of the chapter on Gershgorin's discs show what they say."""
+"""The pictures of the chapter on the conditioning of wavelet features show what they say."""
 
 import math
 from fractions import Fraction
@@ -8,7 +8,7 @@ import pytest
 import torch
 from matplotlib import pyplot as plt
 
-from relunb.book.figures import gershgorin
+from relunb.book.figures import wavelet_features
 from relunb.wavelet import (
     dyadic_system,
     gershgorin_interval,
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("no_window")
 
 
 NAMES = {
-    "figures": gershgorin,
+    "figures": wavelet_features,
     "torch": torch,
     "math": math,
     "plt": plt,
@@ -42,9 +42,9 @@ NAMES = {
 def picture(name):
     if name == "fig-gg-spacing":  # it uses what the cell of the other slider defines
         names = dict(NAMES)
-        exec(cell("wavelet/gershgorin", "fig-gg-factor"), names)
-        return shown("wavelet/gershgorin", name, **names)
-    return shown("wavelet/gershgorin", name, **NAMES)
+        exec(cell("wavelet/wavelet-features", "fig-gg-factor"), names)
+        return shown("wavelet/wavelet-features", name, **names)
+    return shown("wavelet/wavelet-features", name, **NAMES)
 
 
 def _points(line):
@@ -156,7 +156,7 @@ def test_the_copies_add_up_to_the_symbol():
 def test_the_pulse_shows_signal_fit_and_both_errors():
     t = torch.linspace(0, 8, 50)
     errors = {"wavelets": [1.0, 0.3, 0.1], "ReLU": [1.0, 0.99, 0.98]}
-    wave, decay = gershgorin.pulse(t, t.sin(), t.cos(), errors, [1.0, 0.4, 0.16]).axes
+    wave, decay = wavelet_features.pulse(t, t.sin(), t.cos(), errors, [1.0, 0.4, 0.16]).axes
     np.testing.assert_array_equal([_heights(line) for line in wave.lines], [t.sin(), t.cos()])
     np.testing.assert_allclose([_heights(line) for line in decay.lines[:2]], list(errors.values()))
     np.testing.assert_allclose(_heights(decay.lines[2]), [1.0, 0.4, 0.16])
