@@ -74,7 +74,7 @@ lint: $(READY)-lint ## ruff, pyright, the chapters' cells, and the JavaScript of
 	@$(BIN)/pyright --pythonpath $(BIN)/python
 	@$(BIN)/python book/_ext/live_files.py --lint
 
-results: $(READY)-test ## make stored results that are missing or named, ARGS=imaging (an hour each; Ctrl-C is safe, the same command goes on)
+results: $(READY)-test ## make stored results that are missing or named, ARGS=imaging (up to two hours each; Ctrl-C is safe, the same command goes on)
 	@$(BIN)/python -m relunb.book.studies $(ARGS)
 
 bench: $(READY)-bench ## run every benchmark, and list which claims held; ARGS=--keep stores the rows
@@ -82,8 +82,9 @@ bench: $(READY)-bench ## run every benchmark, and list which claims held; ARGS=-
 	@for file in benchmarks/*_*.py; do $(BIN)/python -m benchmarks.$$(basename $$file .py) $(ARGS) || exit 1; done
 	@$(BIN)/python -m benchmarks.claims
 
-clean: ## delete what make made: .venv, _build, dist
-	rm -rf $(VENV) _build build dist *.egg-info relunb/ops/*.so .pytest_cache .ruff_cache .hypothesis
+clean: ## delete what make made: .venv, _build, dist; the cases of long runs stay in _build/results
+	rm -rf $(VENV) $(filter-out _build/results,$(wildcard _build/* _build/.[!.]*)) build dist *.egg-info relunb/ops/*.so .pytest_cache .ruff_cache .hypothesis
+	@test ! -d _build/results || echo "Kept: _build/results. To delete it too: rm -r _build"
 
 # One virtual environment, brought up to what a target needs: test, lab, bench or lint. A changed pin or kernel installs again.
 $(READY)-%: constraints.txt pyproject.toml setup.py $(wildcard relunb/ops/_kernels*.[ch])

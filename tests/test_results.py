@@ -114,7 +114,6 @@ PAPER = [(task, method) for task, rows in studies.load("imaging_paper")["compare
 TRAINED = [(task, method) for task, method in PAPER if method in imaging.METHODS]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("task", "method"), TRAINED)
 def test_the_first_steps_at_the_papers_size_come_out_again(task, method):
     stored = studies.load("imaging_paper")
@@ -192,7 +191,6 @@ def test_names_of_runs_are_refused_at_the_small_size(monkeypatch, capsys):
     assert "--scales and --seeds go with --size paper" in capsys.readouterr().err
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("task", imaging.LOW_NORM)
 def test_a_low_norm_run_comes_out_again(task):
     """The quickest of them, whole: its number of steps, norm and PSNR, within what rounding does to a training run."""

@@ -11,9 +11,8 @@ from relunb.book.studies import at_scale
 STORED = studies.load("at_scale")
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is counted as Linux counts it")
-@pytest.mark.parametrize("route", at_scale.ROUTES)
+@pytest.mark.parametrize("route", [pytest.param(r, marks=[pytest.mark.slow] * (r != "fused")) for r in at_scale.ROUTES])
 def test_a_step_comes_out_again(route):
     case = at_scale.step_cases()[f"step-{route}-64"]
     again = at_scale.a_step(**case, device="cpu", checkpoint=None)

@@ -1,6 +1,7 @@
-"""What `make lab` hands to JupyterLab, and what it says where one is root."""
+"""What `make lab` hands to JupyterLab and says where one is root, and what `make clean` leaves."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -50,3 +51,25 @@ def test_root_is_told_how_to_start_it(lab, user):
     outcome = lab(1, user)
     assert outcome.returncode != 0
     assert ("make lab LAB_ARGS=--allow-root" in outcome.stderr) == (user == 0)
+
+
+def test_clean_keeps_the_cases_of_long_runs(tmp_path):
+    for name in (
+        "_build/results/imaging/case.pt",
+        "_build/html/index.html",
+        "_build/.executed/page",
+        ".venv/bin/python",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+
+    def clean():
+        command = ["make", "--no-print-directory", "-f", ROOT / "Makefile", "clean"]
+        outcome = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert outcome.returncode == 0, outcome.stderr
+        files = [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()]
+        return files, "Kept: _build/results. To delete it too: rm -r _build" in outcome.stdout
+
+    assert clean() == (["_build/results/imaging/case.pt"], True)
+    shutil.rmtree(tmp_path / "_build" / "results")
+    assert clean() == ([], False)
