@@ -19,8 +19,11 @@ it: ``relunb.check`` needs SymPy alone, and the rest PyTorch.
 ================  =============================================================================
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from ._renamed import OldModules
 
 if TYPE_CHECKING:
     from . import check as check
@@ -60,6 +63,8 @@ _HOME = {
     "card": "cards",
     "compare": "cards",
 }
+
+sys.meta_path.insert(0, OldModules())  # A package under its old name would find its modules a second time.
 
 if not TYPE_CHECKING:  # A type checker then refuses a name that is not there.
 

@@ -30,8 +30,8 @@ LEFT_OUT = (
     "sympy/parsing/autolev/",
     "sympy/testing/runtests.py",
 )
-OURS = ("relunb/__init__.py", "relunb/check", "relunb/wavelet/_knots.py", "relunb/book/__init__.py")
-OURS += ("relunb/book/_show.py", "relunb/book/answers.py")
+OURS = ("relunb/__init__.py", "relunb/_renamed.py", "relunb/check", "relunb/wavelet/_knots.py")
+OURS += ("relunb/book/__init__.py", "relunb/book/_show.py", "relunb/book/answers.py")
 
 
 def node() -> tuple[Path, list[str]]:

@@ -82,5 +82,4 @@ if not TYPE_CHECKING:  # A type checker then refuses a name that is not there.
             "_transfer": "DecoupledNetwork transfer_patterns",
             "_transform": "IAT transform",
         },
-        renamed={"most_regions": "max_linear_regions"},
     )

@@ -60,5 +60,4 @@ if not TYPE_CHECKING:  # A type checker then refuses a name that is not there.
             "_midpoint": "MidpointTables activated midpoint midpoint_plain midpoint_relu midpoint_tables",
             "_relu_cell_means": "relu_cell_means relu_cell_means_plain",
         },
-        renamed={"BlockedNetwork": "FusedMLP"},
     )

@@ -12,10 +12,7 @@
 =========================================  ==========================================================
 """
 
-import warnings
-from importlib import import_module
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .._lazy import lazy
 
@@ -47,17 +44,10 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:  # A type checker then refuses a name that is not there.
-    _load, __dir__ = lazy(
+    __getattr__, __dir__ = lazy(
         __name__,
         {
             "_base": "BLUE GRAY GREEN ORANGE WIDTH Interactive curves learning_curves pictures style",
             "_conditioning": "conditioning",
         },
     )
-
-    def __getattr__(name: str) -> Any:
-        """A chapter's figures were here once, as ``relunb.plot.one_tone``; the old names go with the next version."""
-        if name not in __all__ and not name.startswith("_") and find_spec(f"relunb.book.figures.{name}"):
-            warnings.warn(f"relunb.plot.{name} is now relunb.book.figures.{name}.", DeprecationWarning, 2)
-            return import_module(f"relunb.book.figures.{name}")
-        return _load(name)

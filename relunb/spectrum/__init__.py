@@ -129,10 +129,4 @@ if not TYPE_CHECKING:  # A type checker then refuses a name that is not there.
             "_tone": "tone_harmonics",
             "_tone_classes": "ToneClasses class_constant tone_classes",
         },
-        renamed={
-            "averager": "moving_average_network",
-            "differentiator": "difference_network",
-            "shortened_means": "truncated_means",
-            "train_together": "train_ensemble",
-        },
     )
