@@ -26,19 +26,6 @@ def pulse(wave: tuple[Any, Tensor], beats: tuple[Tensor, Any], spectrum: tuple[T
     return figure
 
 
-def pooling(f: Any, gain: Any, arrives: Any, stays: Any) -> Figure:
-    """What average pooling does to a tone: how much of it is left, and where it arrives, or stays."""
-    figure, (above, below) = plt.subplots(2, 1, figsize=(WIDTH, 4.4), sharex=True)
-    for part, color, label in ((stays, BLUE, "stays"), (~stays, ORANGE, "aliases")):
-        above.plot(f[part], gain[part], color=color, label=label)
-        below.plot(f[part], arrives[part], color=color)
-    above.plot([0], [1], "o", color=BLUE, clip_on=False)
-    above.set(ylabel="gain", ylim=(0, 1.05))
-    above.legend()
-    below.set(xlabel="frequency before pooling (Hz)", ylabel="after (Hz)", xlim=(0, round(float(f[-1]))))
-    return figure
-
-
 def activations(layers: Mapping[str, tuple[Tensor, Tensor]], window: tuple[Tensor, Tensor], heart: float) -> Figure:
     """The paper's Figure 3: spectra of the living units of some layers, each divided by its own DC.
 

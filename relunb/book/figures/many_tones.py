@@ -1,13 +1,11 @@
 """Pictures of the chapter "DC of many tones"."""
 
-from collections.abc import Mapping, Sequence
-
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ...plot._base import BLUE, GRAY, GREEN, ORANGE, WIDTH
+from ...plot._base import BLUE, GRAY, ORANGE, WIDTH
 
 
 def walks(paths: Tensor, lengths: Tensor) -> Figure:
@@ -25,18 +23,4 @@ def walks(paths: Tensor, lengths: Tensor) -> Figure:
     histogram.axvline(mean, color=ORANGE, linestyle=":", label=f"mean {mean:.3f}")
     histogram.set(xlabel="length $R$", ylabel="density", xlim=(0, None))
     histogram.legend(fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.0))
-    return figure
-
-
-def ratios(equal: Sequence[float], random: Mapping[int, Tensor], bounds: Mapping[str, float]) -> Figure:
-    """DC over RMS by number of tones: of equal ones, from one tone on, and of random ones; and two bounds."""
-    figure, ax = plt.subplots(figsize=(WIDTH, 3.2))
-    for index, (n, values) in enumerate(random.items()):
-        places = n + np.linspace(-0.25, 0.25, len(values))
-        ax.plot(places, values, ".", color=GRAY, markersize=3, label="random" if index == 0 else None)
-    ax.plot(range(1, len(equal) + 1), equal, "o", color=BLUE, markersize=5, label="equal")
-    for (label, bound), color in zip(bounds.items(), (ORANGE, GREEN), strict=True):
-        ax.axhline(bound, color=color, linestyle="--", linewidth=1.5, label=label)
-    ax.set(xlabel="number of tones", ylabel="DC / RMS", ylim=(0.39, 0.46), xticks=[1, 5, 10, 15, 20])
-    ax.legend(fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, columnspacing=1)
     return figure

@@ -11,21 +11,6 @@ from torch import Tensor
 from ...plot._base import BLUE, GRAY, GREEN, GRID, ORANGE, WIDTH, Interactive, slider
 
 
-def three_neighbours(x: Tensor, features: Tensor, chosen: Sequence[int], combined: Tensor) -> Figure:
-    """Left, ReLUs, three of them in color. Right, those three with weights 1, -2, 1, on one scale."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 2.5), sharey=True)
-    for feature in features:
-        left.plot(x, feature, color=GRAY, linewidth=0.8, alpha=0.6)
-    for k, color in zip(chosen, (BLUE, ORANGE, GREEN), strict=True):
-        left.plot(x, features[k], color=color)
-    left.set_title("neurons", fontsize=10, color=GRAY)
-    right.plot(x, combined, color=BLUE)
-    right.set_title("three, weights 1, −2, 1", fontsize=10, color=GRAY)
-    for ax in (left, right):
-        ax.set(xlabel="$x$", xticks=(-1, 0, 1), ylim=(-0.1, 2.1))
-    return figure
-
-
 def growth(widths: Any, lines: Mapping[str, Any], exact: Mapping[int, tuple[float, float]], limit: float) -> Figure:
     """Above, kappa and K^3; below, kappa/K^4, its bounds and its limit. Dots: for each K the exact kappa, kappa/K^4."""
     figure, (above, below) = plt.subplots(2, 1, figsize=(WIDTH, 5), sharex=True)

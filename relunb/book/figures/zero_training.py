@@ -1,7 +1,5 @@
 """Pictures of the chapter "Classification without training"."""
 
-from collections.abc import Mapping, Sequence
-
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
@@ -95,18 +93,4 @@ def square_of_taps(taps: Tensor, perfect: Tensor, critical: float) -> Figure:
             ax.plot(y, x, color=GRAY, linewidth=1)
     ax.set(xlabel="$w_0$", ylabel="$w_1$", aspect="equal", xlim=(-edge, edge), ylim=(-edge, edge))
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, fontsize=9)
-    return figure
-
-
-def dc_ranges(intervals: Mapping[float, Sequence[tuple[float, float]]]) -> Figure:
-    """For each spread of amplitudes, the interval of DC that each class covers."""
-    figure, ax = plt.subplots(figsize=(WIDTH, 2.9))
-    for row, ends in enumerate(intervals.values()):
-        for level, (interval, color) in enumerate(zip(ends, CLASSES.values(), strict=True)):
-            ax.plot(interval, [row + 0.18 * (level - 1)] * 2, color=color, linewidth=5, solid_capstyle="butt")
-    for frequency, color in CLASSES.items():
-        ax.plot([], [], color=color, linewidth=5, label=f"{frequency:g} Hz")
-    ax.set_yticks(range(len(intervals)), [f"{spread:g}" for spread in intervals])
-    ax.set(xlabel="DC", ylabel="$a_{\\max}/a_{\\min}$", ylim=(-0.6, len(intervals) - 0.4))
-    ax.legend(loc="lower right", fontsize=9)
     return figure
