@@ -158,7 +158,10 @@ def test_runs_at_the_papers_size_leave_the_small_ones_alone(tmp_path, monkeypatc
     def here(function, cases, where, title):
         made.extend(cases)
         told = dict.fromkeys(("commit", "date", "device", "torch", "python"), "-")
-        return {name: Case(function(**case, device="cpu", checkpoint=None), told) for name, case in cases.items()}
+        return {
+            name: Case(function(**case, device="cpu", checkpoint=tmp_path / f"{name}.fit"), told)
+            for name, case in cases.items()
+        }
 
     def command(words):
         monkeypatch.setattr(sys, "argv", ["imaging", "--size", "paper", *words.split()])
@@ -179,9 +182,37 @@ def test_runs_at_the_papers_size_leave_the_small_ones_alone(tmp_path, monkeypatc
     assert made == [
         "ct-30-relu-0", "norm-ct-30-0-1-0", "norm-ct-30-0-1-1", "norm-ct-30-0-2-1", "norm-ct-30-1-2-1",
     ]  # fmt: skip
+    third = command("--tasks ct-100 --scales 3 --seeds 0")
+    assert third["compared"] == first["compared"] and third["low_norm"] == second["low_norm"]
+    assert third["followed"]["ct-100"].keys() == {"3"} and made[-1] == "followed-ct-100-3-0"
+    assert third["followed"]["ct-100"]["3"]["step"][0][-1] == 2, "to the last step"
     with np.load(tmp_path / "imaging_paper.npz") as shown:
         assert {"ct-30-truth", "ct-30-relu", "norm-ct-30-0-1"} <= set(shown)
     assert not list(tmp_path.glob("imaging.*"))
+
+
+def test_a_norm_that_is_followed_comes_out_the_same_where_the_run_was_cut_short(tmp_path, monkeypatch):
+    monkeypatch.setitem(imaging.SIZES, "paper", {"width": 8, **dict.fromkeys(imaging.TASKS, 30)})
+    case = imaging.followed_case("ct-100", 3.0, 0) | {"losses": [1900.0, 1800.0, 1700.0, 1e-9], "device": "cpu"}
+    whole = imaging.follow(**case, checkpoint=tmp_path / "whole.fit")
+    assert whole["step"] == sorted(whole["step"]) and 2 < len(set(whole["step"])) and whole["step"][-1] == 30
+    for loss, goal in zip(whole["loss"][:-1], case["losses"], strict=False):
+        assert loss <= goal
+    assert whole["start"] != whole["norm"][-1]
+    real = imaging.fit
+
+    def killed(network, what, *, stop_loss, **more):
+        if stop_loss == 1700.0:
+            raise KeyboardInterrupt
+        return real(network, what, stop_loss=stop_loss, **more)
+
+    monkeypatch.setattr(imaging, "fit", killed)
+    with pytest.raises(KeyboardInterrupt):
+        imaging.follow(**case, checkpoint=tmp_path / "cut.fit")
+    monkeypatch.setattr(imaging, "fit", real)
+    again = imaging.follow(**case, checkpoint=tmp_path / "cut.fit")
+    assert {**again, "seconds": 0} == {**whole, "seconds": 0}
+    assert not (tmp_path / "cut.json").exists()
 
 
 def test_names_of_runs_are_refused_at_the_small_size(monkeypatch, capsys):

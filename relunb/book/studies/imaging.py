@@ -67,6 +67,9 @@ LOW_NORM = {
 }
 SCALES = (1.0, 2.0, 3.0, 5.0)
 TASKS = (*COMPARED, "ct-phantom")
+# Figure 7 has these angles. At the paper's size the norm is followed while the loss falls, over the same steps.
+FOLLOWED = ("ct-100",)
+FALLING = (30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4)
 PATIENCE = 3  # times the steps above
 RATE = 3e-3  # of the script of Figure 7
 CURVE = (
@@ -181,6 +184,35 @@ def low_norm(
     }
 
 
+def followed_case(task: str, scale: float, seed: int) -> Settings:
+    """One run with as many steps as Figures 4 to 6 have, at the rate of Figure 7."""
+    network, training = settings(task, "bw_relu", "paper", 1.0)
+    network, training = {**network, "scale": scale}, {**training, "lr": RATE}
+    return {"task": task, "seed": seed, "network": network, "training": training, "losses": [*FALLING]}
+
+
+def follow(
+    task: str, seed: int, network: Settings, training: Settings, losses: list[float], device: str, checkpoint: Path
+) -> dict[str, Any]:
+    """Norm and PSNR at the start, whenever the loss first falls to the next of ``losses``, and at the end."""
+    what = problem(task, "paper").to(device)
+    kept = checkpoint.with_suffix(".json")  # what a run that was cut short has already passed
+    rows: list[dict[str, Any]] = json.loads(kept.read_text()) if kept.exists() else []
+    start = deep_variation_norm(built("bw_relu", seed, network, _shape(what))).item()
+    while True:
+        trained = built("bw_relu", seed, network, _shape(what)).to(device)
+        goal = losses[len(rows)] if len(rows) < len(losses) else None
+        history = fit(trained, what, **training, stop_loss=goal, checkpoint=checkpoint, progress=False)
+        norm = deep_variation_norm(trained).item()
+        rows.append({"step": len(history.loss) - 1, "loss": history.loss[-1], "psnr": history.psnr[-1], "norm": norm})
+        if not history.stopped:
+            break
+        kept.write_text(json.dumps(rows))
+    kept.unlink(missing_ok=True)
+    ended = {key: [_short(row[key]) for row in rows] for key in ("loss", "psnr", "norm")}
+    return {"start": start, "step": [row["step"] for row in rows], **ended, "seconds": history.seconds}
+
+
 def _shape(what: Problem) -> tuple[int, int]:
     height, width = what.shaped(what.coordinates[:, :1]).shape[:2]
     return height, width
@@ -241,6 +273,17 @@ def low_norm_runs(
         for seed in seeds
         for task, level, stop_loss, scale in low_norm_cases()
         if task in tasks and scale in scales
+    }
+
+
+def followed_runs(tasks: Sequence[str], scales: Sequence[float], seeds: Sequence[int]) -> dict[str, Settings]:
+    """The runs whose norm is followed."""
+    return {
+        f"followed-{task}-{scale:g}-{seed}": followed_case(task, scale, seed)
+        for seed in seeds
+        for task in FOLLOWED
+        if task in tasks
+        for scale in scales
     }
 
 
@@ -307,10 +350,9 @@ def main() -> None:
         compared = [task for task in tasks if task in COMPARED]
         runs = compared_runs(factors, size, compared, options.methods or (() if named else METHODS), seeds)
         done = run(compare, runs, where, "comparison")
-        scaled = [task for task in tasks if task in LOW_NORM]
-        done |= run(
-            low_norm, low_norm_runs(size, scaled, options.scales or (() if named else SCALES), seeds), where, "low norm"
-        )
+        scales = options.scales or (() if named else SCALES)
+        done |= run(low_norm, low_norm_runs(size, tasks, scales, seeds), where, "low norm")
+        done |= run(follow, followed_runs(tasks, scales, seeds), where, "norm and loss")
         _join(HERE / "imaging_paper", done, tasks, seeds)
         return
     if options.tasks or options.methods or options.scales or options.seeds:
@@ -331,12 +373,12 @@ def _about(size: str) -> dict[str, Any]:
 
 def _join(file: Path, done: dict[str, Case], tasks: Sequence[str], seeds: Sequence[int]) -> None:
     """Add runs at the paper's size to those that are stored; each says of itself where it comes from."""
-    size, stored, shown = "paper", {"compared": {}, "low_norm": {}}, {}
+    size, stored, shown = "paper", {"compared": {}, "low_norm": {}, "followed": {}}, {}
     if file.with_suffix(".json").exists():
         stored |= json.loads(file.with_suffix(".json").read_text(encoding="utf8"))
         with np.load(file.with_suffix(".npz")) as pixels:
             shown = dict(pixels)
-    compared, norms = stored["compared"], stored["low_norm"]
+    compared, norms, followed = stored["compared"], stored["low_norm"], stored["followed"]
     for task in tasks:
         rows = compared_rows(done, task, size, seeds)
         if rows.keys() & set(METHODS):
@@ -346,9 +388,13 @@ def _join(file: Path, done: dict[str, Case], tasks: Sequence[str], seeds: Sequen
             compared[task] = joined(compared.get(task, {}), rows)
         if any(name.startswith(f"norm-{task}-") for name in done):
             norms[task] = _levels(done, task, norms.get(task, []), seeds)
+        rows = _followed_rows(done, task, seeds)
+        if rows:
+            followed[task] = joined(followed.get(task, {}), rows)
     shown |= pictures(done, size, tasks)
     np.savez_compressed(file.with_suffix(".npz"), **shown)  # pyright: ignore[reportArgumentType]
-    written({**_about(size), "compared": compared, "low_norm": norms}, file.with_suffix(".json"))
+    found = {"compared": compared, "low_norm": norms, "followed": followed}
+    written({**_about(size), **found}, file.with_suffix(".json"))
 
 
 def _levels(done: dict[str, Case], task: str, before: list[dict[str, Any]], seeds: Sequence[int]) -> list[Any]:
@@ -361,6 +407,19 @@ def _levels(done: dict[str, Case], task: str, before: list[dict[str, Any]], seed
             row |= {"network": case["network"], "training": case["training"]}
         levels.append({"loss": loss, "scales": joined(stored.get(loss, {}), rows)})
     return levels
+
+
+def _followed_rows(done: dict[str, Case], task: str, seeds: Sequence[int]) -> dict[str, Any]:
+    """By scale, what each seed's run passed on its way."""
+    rows = {}
+    for scale in SCALES:
+        name = f"followed-{task}-{scale:g}"
+        found = [done[f"{name}-{seed}"].result for seed in seeds if f"{name}-{seed}" in done]
+        if found:
+            case = followed_case(task, scale, seeds[0])
+            rows[f"{scale:g}"] = {key: [result[key] for result in found] for key in found[0]}
+            rows[f"{scale:g}"] |= _told(done, name, seeds) | {key: case[key] for key in ("network", "training")}
+    return rows
 
 
 def _told(done: dict[str, Case], name: str, seeds: Sequence[int]) -> dict[str, Any]:
@@ -450,7 +509,7 @@ def pictures(done: dict[str, Case], size: str, tasks: Sequence[str]) -> dict[str
     found: dict[str, Tensor] = {
         name.removesuffix("-0"): case.result["picture"]
         for name, case in done.items()
-        if name.endswith("-0") and not name.startswith("tune-")
+        if name.endswith("-0") and "picture" in case.result and not name.startswith("tune-")
     }
     for task in tasks:
         found[f"{task}-truth"] = reference(problem(task, size))
