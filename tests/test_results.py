@@ -5,10 +5,12 @@ import math
 import statistics
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from relunb.book import studies
 from relunb.book.studies import imaging
@@ -16,6 +18,8 @@ from relunb.book.studies._runner import Case
 from relunb.book.studies.features import VARIANTS, experiment
 from relunb.inr import psnr
 from relunb.inr._run import Run
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize("name", studies.NAMES)
@@ -134,6 +138,18 @@ def test_a_run_at_the_papers_size_agrees_with_its_picture(task, method):
         assert {len(row[key]) for key in told} == {len(row["seeds"])}
     if row["psnr"][0] > 58.9:  # then no byte is off by more than its rounding
         assert (found - truth).abs().max() <= 1.001 / 255
+
+
+@pytest.mark.parametrize(
+    ("item", "task"), [("BW.fig4", "ct-100"), ("BW.fig5", "image"), ("BW.fig6", "super-resolution")]
+)
+def test_the_equation_map_has_the_numbers_of_the_papers_size(item, task):
+    rows = yaml.safe_load((ROOT / "book" / "reference" / "equation-map.yml").read_text(encoding="utf8"))
+    said = next(row["why"] for row in rows if row["id"] == item)
+    stored = studies.load("imaging_paper")["compared"][task]
+    for method in ("bw_relu", "siren"):
+        found = statistics.fmean(stored[method]["psnr"])
+        assert f"{found:.1f}" in said or f"{found:.2f}" in said
 
 
 def test_runs_join_those_that_are_stored():
