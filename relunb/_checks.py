@@ -80,6 +80,34 @@ def check_dense(name: str, value: Tensor) -> None:
         raise TypeError(f"{name} must be a dense tensor; got {value.layout}. Use {name}.to_dense().")
 
 
+def check_floating(name: str, value: Any) -> Tensor:
+    """``value``, a dense tensor of real floating-point numbers; anything else is refused."""
+    if not isinstance(value, Tensor):
+        got = type(value).__name__
+        raise TypeError(f"{name} must be a real floating-point tensor; got {got}. Use torch.as_tensor({name}).")
+    if not value.is_floating_point():
+        raise not_floating(name, value, value.dtype)
+    check_dense(name, value)
+    return value
+
+
+def not_floating(name: str, value: Any, dtype: torch.dtype, integers: str = "Use {cast}.") -> TypeError:
+    """The sentence for numbers of this dtype, with what makes floating-point ones of them, or of ``integers``."""
+    if isinstance(value, Tensor):
+        kind, cast = f"tensor; got {dtype}", f"{name}.float()"
+    elif isinstance(value, np.ndarray | np.generic):
+        kind, cast = f"array; got {value.dtype.name}", f'{name}.astype("float32")'
+    else:
+        kind, cast = f"tensor or array; got {type(value).__name__} of {dtype}", f'np.asarray({name}, "float32")'
+    if dtype.is_complex:
+        hint = "Use its .real, or the magnitude."
+    elif dtype.is_floating_point or dtype == torch.bool:
+        hint = f"Use {cast}."
+    else:
+        hint = integers.format(cast=cast)
+    return TypeError(f"{name} must be a real floating-point {kind}. {hint}")
+
+
 def check_broadcast(**named: Tensor) -> list[Tensor]:
     """The tensors in their common shape; a sentence with their names where they have none."""
     try:
@@ -248,9 +276,6 @@ def check_single(name: str, value: Any) -> float:
 
 def check_points(name: str, value: Any, coordinates: int) -> None:
     """Refuse what is not a tensor of points with so many coordinates each."""
-    if not isinstance(value, Tensor) or not value.is_floating_point():
-        kind = value.dtype if isinstance(value, Tensor) else type(value).__name__
-        raise TypeError(f"{name} must be a real floating-point tensor; got {kind}.")
-    check_dense(name, value)
+    check_floating(name, value)
     if value.ndim == 0 or value.shape[-1] != coordinates:
         raise ValueError(f"{name} must be (..., {coordinates}); got {tuple(value.shape)}.")

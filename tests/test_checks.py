@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from relunb import iat, inr, ops, spectrum
 from relunb._checks import check_count, check_positive, check_real, check_tensor
 
 
@@ -129,3 +130,32 @@ def test_other_dtypes_pass_where_the_caller_gives_its_own_hint():
     assert check_tensor("x", torch.zeros(2, dtype=torch.float16)).dtype == torch.float16
     with torch.device("meta"):
         assert check_tensor("x", [1.0, 2.0]).is_meta
+
+
+# The name of an input that must be a floating-point tensor, and a function of it.
+TENSORS = {
+    "transform": ("x", lambda x: iat.transform(x, "pwl", "rect")),
+    "activation_pattern": ("x", lambda x: iat.activation_pattern(x, "fourier")),
+    "a basis": ("s", iat.PWL(3)),
+    "ContinuousWidthNetwork": ("x", iat.ContinuousWidthNetwork(3, [4], 1)),
+    "LinearSpline": ("x", ops.LinearSpline.named("hat")),
+    "FixedFilter": ("x", spectrum.FixedFilter([1, -1])),
+    "truncated_means": ("signals", lambda signals: spectrum.truncated_means(signals, 1)),
+    "CoordinateNetwork": ("coordinates", inr.CoordinateNetwork(3, 1, 4, 1, "relu")),
+    "psnr": ("estimate", lambda estimate: inr.psnr(estimate, torch.zeros(3))),
+}
+
+
+@pytest.mark.parametrize(("name", "function"), TENSORS.values(), ids=TENSORS)
+def test_what_is_no_floating_point_tensor_gets_one_sentence(name, function):
+    sentence = f"{name} must be a real floating-point tensor; got "
+    for wrong, rest in (
+        (torch.tensor([True, False, True]), f"torch.bool. Use {name}.float()."),
+        (torch.tensor([1j, 0, 0]), "torch.complex64. Use its .real, or the magnitude."),
+        (torch.ones(3, dtype=torch.int64), "torch.int64. "),
+    ):
+        with pytest.raises(TypeError) as told:
+            function(wrong)
+        assert str(told.value).startswith(sentence + rest)
+    with pytest.raises(TypeError, match="must be a dense tensor"):
+        function(torch.ones(3).to_sparse())

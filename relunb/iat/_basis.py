@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .._checks import check_count, check_dense, check_known, check_real
+from .._checks import check_count, check_floating, check_known, check_real
 from .._tables import kept_property, made_plainly
 
 _CLOSE = 1e-12  # breakpoints closer than this leave float64 no places between them
@@ -35,18 +35,19 @@ class Basis(ABC):
     harmonics: int  # the highest k of cos(k pi s), sin(k pi s); 0 for polynomials
 
     def __call__(self, s: Tensor) -> Tensor:
-        return torch.where(_points(s).isnan()[..., None], torch.nan, self._values(s, 0))
+        return torch.where(check_floating("s", s).isnan()[..., None], torch.nan, self._values(s, 0))
 
     def derivative(self, s: Tensor) -> Tensor:
         """The derivatives p_i'(s), (..., size); at a breakpoint the one from the right."""
-        return torch.where(_points(s).isnan()[..., None], torch.nan, self._values(s, 1))
+        return torch.where(check_floating("s", s).isnan()[..., None], torch.nan, self._values(s, 1))
 
     @abstractmethod
     def _values(self, s: Tensor, order: int) -> Tensor: ...
 
     def local_values(self, s: Tensor) -> tuple[Tensor, Tensor]:
         """Which functions may not be zero at s, and their values there: (..., some) each."""
-        return torch.arange(self.size, device=s.device).expand(*s.shape, self.size), self._values(_points(s), 0)
+        values = self._values(check_floating("s", s), 0)
+        return torch.arange(self.size, device=s.device).expand(*s.shape, self.size), values
 
     @property
     @abstractmethod
@@ -83,7 +84,7 @@ class Basis(ABC):
 
     def left_limit(self, s: Tensor, order: int = 0) -> Tensor:
         """The limits of the functions, or of their derivatives of that order, from the left: (..., size)."""
-        return self._values(_points(s), checked_order(order))
+        return self._values(check_floating("s", s), checked_order(order))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.size})"
@@ -187,7 +188,7 @@ class PiecewisePolynomial(Basis):
         return self._who.to(s.device)[cell], value
 
     def local_values(self, s: Tensor) -> tuple[Tensor, Tensor]:
-        return self.values_on(self.cell_of(_points(s)), s)
+        return self.values_on(self.cell_of(check_floating("s", s)), s)
 
     def _values(self, s: Tensor, order: int, left: bool = False) -> Tensor:
         functions, values = self.values_on(self.cell_of(s, left), s, order)
@@ -240,7 +241,7 @@ class PiecewisePolynomial(Basis):
         return of_pieces.new_zeros(self.size).index_add(0, self._functions.flatten(), of_pieces.flatten())
 
     def left_limit(self, s: Tensor, order: int = 0) -> Tensor:
-        return self._values(_points(s), checked_order(order), left=True)
+        return self._values(check_floating("s", s), checked_order(order), left=True)
 
 
 class Harmonics(Basis):
@@ -360,10 +361,3 @@ def _sign_changes(pieces: Tensor) -> Tensor:
         matrix[..., -1] = -c[..., :-1] / lead
         roots = np.linalg.eigvals(matrix).real
     return torch.from_numpy(np.sort(np.clip(roots, 0, 1), axis=-1))
-
-
-def _points(s: Tensor) -> Tensor:
-    if not isinstance(s, Tensor) or not s.is_floating_point():
-        raise TypeError(f"s must be a floating-point tensor; got {s!r:.60}.")
-    check_dense("s", s)
-    return s

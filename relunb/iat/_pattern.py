@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from .._checks import check_dense, check_finite, check_flag, check_known
+from .._checks import check_dense, check_finite, check_flag, check_floating, check_known
 from .._functorch import nested_forward_mode, outside_graphs, recorded, valueless
 from .._scaling import power_of_two
 from ..ops._blocks import blocks
@@ -155,9 +155,7 @@ def activation_pattern(x: Tensor, basis: str | Basis) -> ActivationPattern:
 
     Source: Zhang, Bao and Zhang (2023), Eq. (19) and (22). Derived in :doc:`/book/iat/activation-pattern`.
     """
-    if not isinstance(x, Tensor) or not x.is_floating_point():
-        raise TypeError(f"x must be a floating-point tensor; got {x!r:.60}.")
-    check_dense("x", x)
+    check_floating("x", x)
     if not x.ndim:
         raise ValueError("x must be (..., size); got a single number.")
     found = basis_of(basis, x.shape[-1])

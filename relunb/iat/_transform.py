@@ -7,7 +7,7 @@ from typing import Any, TypeGuard
 import torch
 from torch import Tensor, nn
 
-from .._checks import check_count, check_dense, check_flag
+from .._checks import check_count, check_flag, check_floating
 from .._scaling import power_of_two
 from .._tables import made_plainly
 from ..ops import LinearSpline, MidpointTables, midpoint, midpoint_relu, midpoint_tables
@@ -282,10 +282,7 @@ def l1_norms_unless(normalized: bool, q: Basis) -> Tensor | None:
 
 
 def _width(x: Tensor) -> int:
-    if not isinstance(x, Tensor) or not x.is_floating_point():
-        kind = x.dtype if isinstance(x, Tensor) else type(x).__name__
-        raise TypeError(f"x must be a floating-point tensor; got {kind}.")
-    check_dense("x", x)
+    check_floating("x", x)
     if not x.ndim:
         raise ValueError("x must be (..., in_features); got a single number.")
     return x.shape[-1]

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .._checks import check_finite, check_known, check_positive, check_tensor, is_readable, shown
+from .._checks import check_finite, check_known, check_positive, check_tensor, is_readable, not_floating, shown
 
 Data = Tensor | np.ndarray
 
@@ -43,26 +43,16 @@ def floating(name: str, value: Any, *, half: bool = False, divide: bool = True, 
         found = check_tensor(name, value)
     if found.dtype in allowed:
         return found
-    if isinstance(value, Tensor):
-        kind, cast = f"tensor; got {value.dtype}", f"{name}.float()"
-    elif isinstance(value, np.ndarray | np.generic):
-        kind, cast = f"array; got {value.dtype.name}", f'{name}.astype("float32")'
-    else:
-        kind, cast = f"tensor or array; got {type(value).__name__} of {found.dtype}", f'np.asarray({name}, "float32")'
-    if found.is_complex():
-        raise TypeError(f"{name} must be a real floating-point {kind}. Use its .real, or the magnitude.")
-    if found.dtype == torch.bool or found.is_floating_point():
-        raise TypeError(f"{name} must be a real floating-point {kind}. Use {cast}.")
     word, most, middle = _INTEGERS.get(found.dtype, ("Integers", 0, 0))
     if not divide:
-        hint = cast
+        hint = "{cast}"
     elif not most:
-        hint = f"{cast}, divided by the largest value that is possible"
+        hint = "{cast}, divided by the largest value that is possible"
     elif not sound:
-        hint = f"{cast} / {most}"
+        hint = f"{{cast}} / {most}"
     else:
-        hint = f"{cast} / {middle}" if found.dtype.is_signed else f"({cast} - {middle}) / {middle}"
-    raise TypeError(f"{name} must be a real floating-point {kind}. {word}: {hint}.")
+        hint = f"{{cast}} / {middle}" if found.dtype.is_signed else f"({{cast}} - {middle}) / {middle}"
+    raise not_floating(name, value, found.dtype, f"{word}: {hint}.")
 
 
 def check_dtype(dtype: Any) -> None:

@@ -1,13 +1,15 @@
 """Peak signal-to-noise ratio, without a hidden normalisation: of two pictures, and of an error that is known."""
 
 import math
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from .._checks import check_finite, check_positive, check_same_place, check_single
 from ._data import Data, checked_range, floating
+
+_Number = TypeVar("_Number", float, Tensor)
 
 
 def psnr(estimate: Data, reference: Data, data_range: float = 1.0) -> Tensor:
@@ -51,8 +53,7 @@ def psnr(estimate: Data, reference: Data, data_range: float = 1.0) -> Tensor:
     size = _largest(error)
     equal = size == 0
     mean = (error / torch.where(equal, 1.0, size)).square().mean() + equal  # a logarithm of 1 and not of 0
-    decibels = 20 * (math.log10(most) - size.log10() + part.log10()) - 10 * mean.log10()
-    return torch.where(equal, math.inf, decibels)
+    return torch.where(equal, math.inf, _of_logarithm(mean.log10() + 2 * (size.log10() - part.log10()), most))
 
 
 def decibels(error: float, data_range: float) -> float:
@@ -62,7 +63,12 @@ def decibels(error: float, data_range: float) -> float:
         return math.nan
     if error < 0:
         raise ValueError(f"a mean squared error is not negative; got {error:g}.")
-    return 20 * math.log10(data_range) - 10 * math.log10(error) if error > 0 else math.inf
+    return _of_logarithm(math.log10(error), data_range) if error > 0 else math.inf
+
+
+def _of_logarithm(error: _Number, data_range: float) -> _Number:
+    """PSNR of a mean squared error that is given by its logarithm: that of any error fits its dtype."""
+    return 20 * math.log10(data_range) - 10 * error
 
 
 def _largest(image: Tensor) -> Tensor:

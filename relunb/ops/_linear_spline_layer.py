@@ -7,7 +7,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from .._checks import check_flag, check_real, shown
+from .._checks import check_flag, check_floating, check_real, shown
 from ._linear_spline import linear_spline, spline_pieces
 
 _SIXTH = Fraction(1, 6)
@@ -123,9 +123,7 @@ class LinearSpline(nn.Module):
         return LinearSpline(self.knots, self.jumps, self.slope, self.value)
 
     def forward(self, x: Tensor) -> Tensor:
-        if not isinstance(x, Tensor) or not x.is_floating_point():
-            got = x.dtype if isinstance(x, Tensor) else shown(x)
-            raise TypeError(f"x must be a floating-point tensor; got {got}.")
+        check_floating("x", x)
         if self.knots.ndim == 2 and (x.ndim == 0 or x.shape[-1] != len(self.knots)):
             raise ValueError(
                 f"x must have {len(self.knots)} channels in its last dimension; got the shape {tuple(x.shape)}. "

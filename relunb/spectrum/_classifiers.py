@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .._checks import check_beside, check_count, check_dense
+from .._checks import check_beside, check_count, check_floating
 
 ACTIVATIONS = ("relu", "linear")
 _MOST_WEIGHTS = 2**27
@@ -152,10 +152,7 @@ def glorot_uniform(shape: tuple[int, ...], generator: torch.Generator | None = N
 
 def checked_signals(signals: Tensor) -> Tensor:
     """Return ``signals`` if they are a floating-point tensor with at least one sample; raise otherwise."""
-    if not isinstance(signals, Tensor) or not signals.is_floating_point():
-        given = signals.dtype if isinstance(signals, Tensor) else type(signals).__name__
-        raise TypeError(f"signals must be a floating-point tensor (..., time); got {given}.")
-    check_dense("signals", signals)
+    check_floating("signals", signals)
     if signals.ndim == 0 or signals.shape[-1] == 0:
         raise ValueError("signals has no samples: its last dimension is time.")
     return signals

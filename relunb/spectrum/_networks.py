@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from .._checks import Numbers, check_count, check_dense, check_known, check_positive, check_real
+from .._checks import Numbers, check_count, check_floating, check_known, check_positive, check_real
 
 MODES = ("circular", "zero")
 _MOST_LAYERS, _MOST_TAPS = 10_000, 1_000_000
@@ -47,11 +47,7 @@ class FixedFilter(nn.Module):
         self.taps: tuple[float, ...] = tuple(values.tolist())
 
     def forward(self, x: Tensor) -> Tensor:
-        if not isinstance(x, Tensor):
-            raise TypeError(f"the signal must be a torch.Tensor; got {type(x).__name__}. Use torch.as_tensor(x).")
-        if not x.is_floating_point():
-            raise TypeError(f"the signal must be floating point; got {x.dtype}. Use x.float().")
-        check_dense("the signal", x)
+        check_floating("x", x)
         samples = x.shape[-1] if x.ndim else 0
         if samples == 0:
             raise ValueError(

@@ -191,7 +191,7 @@ def test_wrong_types_are_refused():
         Mixed(Rect(2), "pwl")  # pyright: ignore[reportArgumentType]
     with pytest.raises(TypeError, match="must be a name or a Basis"):
         basis(3, 3)  # pyright: ignore[reportArgumentType]
-    with pytest.raises(TypeError, match="s must be a floating-point tensor"):
+    with pytest.raises(TypeError, match="s must be a real floating-point tensor"):
         Rect(2)(torch.tensor([0, 1]))
 
 

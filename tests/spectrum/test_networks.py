@@ -306,7 +306,7 @@ def test_average_pooling_folds_what_is_above_the_new_nyquist_frequency(frequency
         (lambda: difference_network(1)(torch.ones(3, 0)), ValueError, "no samples"),
         (lambda: difference_network(1)(torch.tensor(1.0)), ValueError, "no samples"),
         (lambda: difference_network(1)(torch.ones(8, dtype=torch.long)), TypeError, r"Use x\.float\(\)"),
-        (lambda: FixedFilter([1.0])([1.0, 2.0]), TypeError, "torch.Tensor; got list"),
+        (lambda: FixedFilter([1.0])([1.0, 2.0]), TypeError, "tensor; got list"),
         (lambda: FixedFilter([]), ValueError, "taps is empty"),
         (lambda: FixedFilter([[1.0, 2.0]]), ValueError, "flat"),
         (lambda: FixedFilter([1.0, math.inf]), ValueError, "non-finite"),

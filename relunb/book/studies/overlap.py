@@ -76,7 +76,8 @@ def at_start(network: CoordinateNetwork, what: ImageProblem) -> dict[str, float]
         found[f"{layer} condition"] = (singular[0] / singular[measured.rank - 1]).item()
         found[f"{layer} effective rank"] = effective_rank(singular)
     columns = torch.cat([features["last"], torch.ones_like(points[:, :1])], 1)
-    return found | _output_layer_alone(columns, what.target.double().flatten())
+    errors = _output_layer_alone(columns, what.target.double().flatten())
+    return found | {name: what.decibels(error) for name, error in errors.items()}
 
 
 def _after(network: CoordinateNetwork, layers: int) -> Any:
@@ -97,20 +98,19 @@ def effective_rank(singular_values: Tensor) -> float:
 
 
 def _output_layer_alone(features: Tensor, target: Tensor) -> dict[str, float]:
-    """Gradient descent with the step 1 / s_1^2: along the direction i an error is multiplied by 1 - s_i^2 / s_1^2."""
+    """Mean squared errors of gradient descent with the step 1 / s_1^2, and of least squares.
+
+    A step multiplies the error along the direction i by 1 - s_i^2 / s_1^2.
+    """
     directions, values, _ = torch.linalg.svd(features, full_matrices=False)
     seen = values > max(features.shape) * torch.finfo(features.dtype).eps * values[0]
     parts = (directions.T @ target) * seen
     outside = target.square().sum() - parts.square().sum()
     left = parts * (1 - (values / values[0]).square()) ** STEPS
     return {
-        "frozen": _decibels((outside + left.square().sum()) / len(target)),
-        "reachable": _decibels(outside / len(target)),
+        "frozen": ((outside + left.square().sum()) / len(target)).item(),
+        "reachable": (outside / len(target)).item(),
     }
-
-
-def _decibels(error: Tensor) -> float:
-    return -10 * math.log10(error.item())
 
 
 def trained(
