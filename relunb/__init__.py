@@ -19,11 +19,7 @@ it: ``relunb.check`` needs SymPy alone, and the rest PyTorch.
 ================  =============================================================================
 """
 
-import sys
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-from ._renamed import OldModules
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from . import check as check
@@ -38,44 +34,9 @@ if TYPE_CHECKING:
     from .ops import LinearSpline as LinearSpline
     from .wavelet import BWReLU as BWReLU
     from .wavelet import bw_relu as bw_relu
+else:  # The rest of Python sees these names, and loads each when it is first used.
+    from ._lazy import lazy
 
-__all__ = [
-    "IAT",
-    "BWReLU",
-    "LinearSpline",
-    "bw_relu",
-    "card",
-    "check",
-    "compare",
-    "iat",
-    "inr",
-    "plot",
-    "spectrum",
-    "wavelet",
-]
+    __getattr__, __dir__, __all__ = lazy(__name__)
+
 __version__ = "0.2.0"
-
-_HOME = {
-    "IAT": "iat",
-    "BWReLU": "wavelet",
-    "LinearSpline": "ops",
-    "bw_relu": "wavelet",
-    "card": "cards",
-    "compare": "cards",
-}
-
-sys.meta_path.insert(0, OldModules())  # A package under its old name would find its modules a second time.
-
-if not TYPE_CHECKING:  # A type checker then refuses a name that is not there.
-
-    def __getattr__(name: str) -> Any:
-        if name not in __all__:
-            raise AttributeError(f"module 'relunb' has no attribute {name!r}; it has {', '.join(__all__)}.")
-        if name in _HOME:
-            globals()[name] = getattr(import_module(f".{_HOME[name]}", __name__), name)
-            return globals()[name]
-        return import_module(f".{name}", __name__)
-
-
-def __dir__() -> list[str]:
-    return [*__all__, "__version__"]

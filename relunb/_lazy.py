@@ -3,35 +3,40 @@
 A program loads what it uses. A chapter of the book runs again when a file that it loaded has changed.
 """
 
+import ast
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from pkgutil import resolve_name
+from pkgutil import get_data, resolve_name
 from typing import Any
 
 from ._renamed import new_name, warn
 
 
-def lazy(package: str, homes: dict[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """A package's ``__getattr__`` and ``__dir__``.
+def lazy(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """A package's ``__getattr__``, ``__dir__`` and ``__all__``.
 
-    Args:
-        package: its ``__name__``.
-        homes: a module of the package, to the names that it holds, with blanks between them.
+    Its public names are those that its ``__init__.py`` imports for type checkers, ``from ._home import name as name``:
+    they stand there once, and are read from there.
     """
-    home = {name: module for module, names in homes.items() for name in names.split()}
+    home = {
+        alias.name: node.module
+        for node in ast.walk(ast.parse(get_data(package, "__init__.py") or b""))
+        if isinstance(node, ast.ImportFrom) and node.level == 1
+        for alias in node.names
+        if alias.asname == alias.name
+    }
+    names = sorted(home)
 
     def __getattr__(name: str) -> Any:
         if new := new_name(f"{package}.{name}"):
             warn(f"{package}.{name}")
             return resolve_name(new)
         if name not in home:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(import_module(f"{package}.{home[name]}"), name)
+            raise AttributeError(f"module {package!r} has no attribute {name!r}; it has {', '.join(names)}.")
+        module = import_module(f".{home[name] or name}", package)
+        value = getattr(module, name) if home[name] else module
         setattr(sys.modules[package], name, value)
         return value
 
-    def __dir__() -> list[str]:
-        return sorted({*vars(sys.modules[package]), *home})
-
-    return __getattr__, __dir__
+    return __getattr__, lambda: names, names

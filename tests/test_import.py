@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-import relunb
+import relunb.book
 
 ROOT = Path(relunb.__file__).parent
 LIBRARY = sorted(f for f in ROOT.rglob("*.py") if f.relative_to(ROOT).parts[0] not in ("book", "_renamed.py"))
@@ -46,7 +46,7 @@ def foreign(added):
 def test_import_relunb_loads_nothing_of_others():
     added = loaded("import relunb")
     assert not foreign(added)
-    assert {name for name in added if name.startswith("relunb")} == {"relunb", "relunb._renamed"}
+    assert {name for name in added if name.startswith("relunb")} == {"relunb", "relunb._lazy", "relunb._renamed"}
 
 
 def test_a_name_loads_its_own_room_and_neither_sympy_nor_matplotlib_nor_triton():
@@ -83,19 +83,20 @@ def test_a_name_loads_the_files_that_it_needs_and_no_other_of_its_room():
     }
 
 
-@pytest.mark.parametrize("name", ["iat", "inr", "ops", "plot", "spectrum", "wavelet", "book.data"])
-def test_what_is_not_loaded_yet_is_listed(name):
+@pytest.mark.parametrize("name", ["iat", "inr", "ops", "plot", "spectrum", "wavelet", "cards", "check", "book.data"])
+def test_what_is_not_loaded_yet_is_listed_and_nothing_else(name):
     package = importlib.import_module(f"relunb.{name}")
-    assert {*package.__all__, "__doc__"} <= set(dir(package))
+    assert dir(package) == sorted(package.__all__)
     with pytest.raises(AttributeError, match=f"module 'relunb.{name}' has no attribute 'rleu'"):
         package.rleu  # noqa: B018
 
 
 def test_names_are_listed_and_found():
-    assert set(relunb.__all__) <= set(dir(relunb))
+    assert dir(relunb) == sorted(relunb.__all__)
+    assert dir(relunb.book) == ["Table", "answers", "benchmarks", "data", "figures", "studies", "symbols"]
     for name in relunb.__all__:
         assert getattr(relunb, name) is not None
-    with pytest.raises(AttributeError, match="no attribute 'bw_rleu'; it has IAT, BWReLU, LinearSpline, bw_relu"):
+    with pytest.raises(AttributeError, match="no attribute 'bw_rleu'; it has BWReLU, IAT, LinearSpline, bw_relu, card"):
         relunb.bw_rleu  # noqa: B018
 
 

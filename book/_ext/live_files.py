@@ -30,7 +30,7 @@ LEFT_OUT = (
     "sympy/parsing/autolev/",
     "sympy/testing/runtests.py",
 )
-OURS = ("relunb/__init__.py", "relunb/_renamed.py", "relunb/check", "relunb/wavelet/_knots.py")
+OURS = ("relunb/__init__.py", "relunb/_lazy.py", "relunb/_renamed.py", "relunb/check", "relunb/wavelet/_knots.py")
 OURS += ("relunb/book/__init__.py", "relunb/book/_show.py", "relunb/book/answers.py")
 
 

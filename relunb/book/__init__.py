@@ -30,3 +30,7 @@ if not TYPE_CHECKING:  # A type checker then refuses a name that is not there.
                 f"module 'relunb.book' has no attribute {name!r}; it has {', '.join((*__all__, *_ROOMS))}."
             )
         return import_module(f".{name}", __name__)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, *_ROOMS]

@@ -8,9 +8,14 @@
 ==================  =======================================================================
 """
 
-from ._card import ActivationCard as ActivationCard
-from ._card import Comparison as Comparison
-from ._card import card as card
-from ._card import compare as compare
+from typing import TYPE_CHECKING
 
-__all__ = ["ActivationCard", "Comparison", "card", "compare"]
+if TYPE_CHECKING:
+    from ._card import ActivationCard as ActivationCard
+    from ._card import Comparison as Comparison
+    from ._card import card as card
+    from ._card import compare as compare
+else:  # The rest of Python sees these names, and loads each when it is first used.
+    from .._lazy import lazy
+
+    __getattr__, __dir__, __all__ = lazy(__name__)

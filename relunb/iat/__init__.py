@@ -15,8 +15,6 @@
 
 from typing import TYPE_CHECKING
 
-from .._lazy import lazy
-
 if TYPE_CHECKING:
     from ._bases import PWL as PWL
     from ._bases import PWQ as PWQ
@@ -41,45 +39,7 @@ if TYPE_CHECKING:
     from ._transfer import transfer_patterns as transfer_patterns
     from ._transform import IAT as IAT
     from ._transform import transform as transform
+else:  # The rest of Python sees these names, and loads each when it is first used.
+    from .._lazy import lazy
 
-__all__ = [
-    "IAT",
-    "PWL",
-    "PWQ",
-    "ActivationPattern",
-    "Basis",
-    "ContinuousWidthNetwork",
-    "DecoupledIAT",
-    "DecoupledNetwork",
-    "Fourier",
-    "Mixed",
-    "PWLWavelet",
-    "PiecewisePolynomial",
-    "Rect",
-    "RectWavelet",
-    "activation_matrix",
-    "activation_pattern",
-    "gram",
-    "linear_regions",
-    "max_linear_regions",
-    "region_breakpoints",
-    "region_polygons",
-    "transfer_patterns",
-    "transform",
-]
-
-if not TYPE_CHECKING:  # A type checker then refuses a name that is not there.
-    __getattr__, __dir__ = lazy(
-        __name__,
-        {
-            "_bases": "PWL PWQ Fourier PWLWavelet Rect RectWavelet",
-            "_basis": "Basis Mixed PiecewisePolynomial",
-            "_continuous_width": "ContinuousWidthNetwork",
-            "_decoupled": "DecoupledIAT",
-            "_gram": "gram",
-            "_linear_regions": "linear_regions max_linear_regions region_breakpoints region_polygons",
-            "_pattern": "ActivationPattern activation_matrix activation_pattern",
-            "_transfer": "DecoupledNetwork transfer_patterns",
-            "_transform": "IAT transform",
-        },
-    )
+    __getattr__, __dir__, __all__ = lazy(__name__)

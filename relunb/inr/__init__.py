@@ -48,8 +48,6 @@ name                        what it is
 
 from typing import TYPE_CHECKING
 
-from .._lazy import lazy
-
 if TYPE_CHECKING:
     from ._activations import Gabor as Gabor
     from ._activations import Gaussian as Gaussian
@@ -82,65 +80,7 @@ if TYPE_CHECKING:
     from ._sounds import write_sound as write_sound
     from ._ssim import ssim as ssim
     from ._volume import VolumeProblem as VolumeProblem
+else:  # The rest of Python sees these names, and loads each when it is first used.
+    from .._lazy import lazy
 
-__all__ = [
-    "AudioProblem",
-    "CTProblem",
-    "CoordinateNetwork",
-    "Gabor",
-    "Gaussian",
-    "Grid",
-    "History",
-    "ImageProblem",
-    "PositionalEncoding",
-    "Preset",
-    "Problem",
-    "Radon",
-    "ScaleChoice",
-    "ShapeProblem",
-    "Sine",
-    "SuperResolutionProblem",
-    "VolumeProblem",
-    "choose_scale",
-    "fit",
-    "load",
-    "pixel_grid",
-    "preset",
-    "psnr",
-    "read_image",
-    "read_sound",
-    "render",
-    "replace_activation",
-    "save",
-    "ssim",
-    "write_image",
-    "write_sound",
-]
-
-if not TYPE_CHECKING:  # A type checker then refuses a name that is not there.
-    __getattr__, __dir__ = lazy(
-        __name__,
-        {
-            "_activations": "Gabor Gaussian Sine",
-            "_choose_scale": "ScaleChoice choose_scale",
-            "_coordinates": "pixel_grid",
-            "_encoding": "PositionalEncoding",
-            "_fit": "fit",
-            "_grid": "Grid",
-            "_images": "read_image write_image",
-            "_network": "CoordinateNetwork",
-            "_presets": "Preset preset",
-            "_problem": "Problem",
-            "_problems": "AudioProblem CTProblem ImageProblem SuperResolutionProblem",
-            "_psnr": "psnr",
-            "_radon": "Radon",
-            "_render": "render",
-            "_replace": "replace_activation",
-            "_run": "History",
-            "_saved": "load save",
-            "_shape": "ShapeProblem",
-            "_sounds": "read_sound write_sound",
-            "_ssim": "ssim",
-            "_volume": "VolumeProblem",
-        },
-    )
+    __getattr__, __dir__, __all__ = lazy(__name__)

@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from .._lazy import lazy
-
 if TYPE_CHECKING:
     from ._bw_relu import bw_relu_fused as bw_relu_fused
     from ._bw_relu import bw_relu_plain as bw_relu_plain
@@ -24,40 +22,7 @@ if TYPE_CHECKING:
     from ._midpoint import midpoint_tables as midpoint_tables
     from ._relu_cell_means import relu_cell_means as relu_cell_means
     from ._relu_cell_means import relu_cell_means_plain as relu_cell_means_plain
+else:  # The rest of Python sees these names, and loads each when it is first used.
+    from .._lazy import lazy
 
-__all__ = [
-    "FusedMLP",
-    "LinearCells",
-    "LinearSpline",
-    "MidpointTables",
-    "activated",
-    "bw_relu_fused",
-    "bw_relu_plain",
-    "kept_memory",
-    "linear_cells",
-    "linear_cells_plain",
-    "linear_spline",
-    "linear_spline_plain",
-    "midpoint",
-    "midpoint_plain",
-    "midpoint_relu",
-    "midpoint_tables",
-    "relu_cell_means",
-    "relu_cell_means_plain",
-    "spline_pieces",
-]
-
-if not TYPE_CHECKING:  # A type checker then refuses a name that is not there.
-    __getattr__, __dir__ = lazy(
-        __name__,
-        {
-            "_bw_relu": "bw_relu_fused bw_relu_plain",
-            "_fused_mlp": "FusedMLP",
-            "_linear_cells": "LinearCells linear_cells linear_cells_plain",
-            "_linear_spline": "linear_spline linear_spline_plain spline_pieces",
-            "_linear_spline_layer": "LinearSpline",
-            "_memory": "kept_memory",
-            "_midpoint": "MidpointTables activated midpoint midpoint_plain midpoint_relu midpoint_tables",
-            "_relu_cell_means": "relu_cell_means relu_cell_means_plain",
-        },
-    )
+    __getattr__, __dir__, __all__ = lazy(__name__)

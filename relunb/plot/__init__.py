@@ -14,8 +14,6 @@
 
 from typing import TYPE_CHECKING
 
-from .._lazy import lazy
-
 if TYPE_CHECKING:
     from ._base import BLUE as BLUE
     from ._base import GRAY as GRAY
@@ -28,26 +26,7 @@ if TYPE_CHECKING:
     from ._base import pictures as pictures
     from ._base import style as style
     from ._conditioning import conditioning as conditioning
+else:  # The rest of Python sees these names, and loads each when it is first used.
+    from .._lazy import lazy
 
-__all__ = [
-    "BLUE",
-    "GRAY",
-    "GREEN",
-    "ORANGE",
-    "WIDTH",
-    "Interactive",
-    "conditioning",
-    "curves",
-    "learning_curves",
-    "pictures",
-    "style",
-]
-
-if not TYPE_CHECKING:  # A type checker then refuses a name that is not there.
-    __getattr__, __dir__ = lazy(
-        __name__,
-        {
-            "_base": "BLUE GRAY GREEN ORANGE WIDTH Interactive curves learning_curves pictures style",
-            "_conditioning": "conditioning",
-        },
-    )
+    __getattr__, __dir__, __all__ = lazy(__name__)

@@ -50,8 +50,6 @@ Networks
 
 from typing import TYPE_CHECKING
 
-from .._lazy import lazy
-
 if TYPE_CHECKING:
     from ._activation_lines import activation_dc as activation_dc
     from ._activation_lines import activation_harmonics as activation_harmonics
@@ -80,53 +78,7 @@ if TYPE_CHECKING:
     from ._tone_classes import ToneClasses as ToneClasses
     from ._tone_classes import class_constant as class_constant
     from ._tone_classes import tone_classes as tone_classes
+else:  # The rest of Python sees these names, and loads each when it is first used.
+    from .._lazy import lazy
 
-__all__ = [
-    "FixedFilter",
-    "HeartRateCNN",
-    "Histories",
-    "OneFilterNetwork",
-    "ToneClasses",
-    "ToneClassifier",
-    "abs_series_coefficients",
-    "activation_dc",
-    "activation_harmonics",
-    "activation_line",
-    "amplitude_spectrum",
-    "class_constant",
-    "commensurate_dc",
-    "difference_network",
-    "filtered_dc",
-    "intermodulation",
-    "moving_average_network",
-    "multitone_dc",
-    "relu_series",
-    "remove_motion",
-    "series_sup_error",
-    "series_tone_harmonics",
-    "threshold_accuracy",
-    "tone_classes",
-    "tone_harmonics",
-    "train_ensemble",
-    "truncated_means",
-]
-
-if not TYPE_CHECKING:  # A type checker then refuses a name that is not there.
-    __getattr__, __dir__ = lazy(
-        __name__,
-        {
-            "_activation_lines": "activation_dc activation_harmonics activation_line",
-            "_amplitude_spectrum": "amplitude_spectrum",
-            "_classifiers": "ToneClassifier truncated_means",
-            "_commensurate": "commensurate_dc",
-            "_heart_rate": "HeartRateCNN remove_motion",
-            "_intermodulation": "intermodulation",
-            "_multitone": "multitone_dc",
-            "_networks": "FixedFilter difference_network moving_average_network",
-            "_one_filter": "OneFilterNetwork filtered_dc threshold_accuracy",
-            "_repetitions": "Histories train_ensemble",
-            "_series": "abs_series_coefficients relu_series series_sup_error series_tone_harmonics",
-            "_tone": "tone_harmonics",
-            "_tone_classes": "ToneClasses class_constant tone_classes",
-        },
-    )
+    __getattr__, __dir__, __all__ = lazy(__name__)

@@ -29,8 +29,6 @@
 
 from typing import TYPE_CHECKING
 
-from .._lazy import lazy
-
 if TYPE_CHECKING:
     from ._activation import BWReLU as BWReLU
     from ._activation import bw_relu as bw_relu
@@ -57,50 +55,7 @@ if TYPE_CHECKING:
     from ._wavelet_gram import toeplitz_symbol as toeplitz_symbol
     from ._wavelet_gram import wavelet_condition_number as wavelet_condition_number
     from ._wavelet_gram import wavelet_gram as wavelet_gram
+else:  # The rest of Python sees these names, and loads each when it is first used.
+    from .._lazy import lazy
 
-__all__ = [
-    "KNOTS",
-    "VALUES",
-    "WEIGHTS",
-    "BWReLU",
-    "Conditioning",
-    "DyadicSystem",
-    "GershgorinDiscs",
-    "GershgorinInterval",
-    "bw_relu",
-    "conditioning",
-    "deep_variation_norm",
-    "dyadic_system",
-    "feature_condition",
-    "from_relu",
-    "gershgorin_interval",
-    "inner_product",
-    "relu_condition_number",
-    "relu_gram",
-    "seven_relus",
-    "shift_condition_number",
-    "toeplitz_symbol",
-    "variation_norm",
-    "wavelet_condition_number",
-    "wavelet_fourier",
-    "wavelet_gram",
-]
-
-if not TYPE_CHECKING:  # A type checker then refuses a name that is not there.
-    __getattr__, __dir__ = lazy(
-        __name__,
-        {
-            "_activation": "BWReLU bw_relu",
-            "_conditioning": "Conditioning conditioning feature_condition",
-            "_fourier": "wavelet_fourier",
-            "_from_relu": "from_relu",
-            "_gershgorin": "GershgorinDiscs GershgorinInterval gershgorin_interval",
-            "_inner_product": "inner_product",
-            "_knots": "KNOTS VALUES WEIGHTS",
-            "_relu_gram": "relu_condition_number relu_gram",
-            "_seven_relus": "seven_relus",
-            "_shift_condition": "shift_condition_number",
-            "_variation_norm": "deep_variation_norm variation_norm",
-            "_wavelet_gram": "DyadicSystem dyadic_system toeplitz_symbol wavelet_condition_number wavelet_gram",
-        },
-    )
+    __getattr__, __dir__, __all__ = lazy(__name__)

@@ -11,29 +11,13 @@
 
 from typing import TYPE_CHECKING
 
-from ..._lazy import lazy
-
 if TYPE_CHECKING:
     from ._photographs import PHOTOGRAPHS as PHOTOGRAPHS
     from ._photographs import photograph as photograph
     from ._photoplethysmogram import photoplethysmogram as photoplethysmogram
     from ._scans import ct_slice as ct_slice
     from ._scans import phantom as phantom
+else:  # The rest of Python sees these names, and loads each when it is first used.
+    from ..._lazy import lazy
 
-__all__ = [
-    "PHOTOGRAPHS",
-    "ct_slice",
-    "phantom",
-    "photograph",
-    "photoplethysmogram",
-]
-
-if not TYPE_CHECKING:  # A type checker then refuses a name that is not there.
-    __getattr__, __dir__ = lazy(
-        __name__,
-        {
-            "_photographs": "PHOTOGRAPHS photograph",
-            "_photoplethysmogram": "photoplethysmogram",
-            "_scans": "ct_slice phantom",
-        },
-    )
+    __getattr__, __dir__, __all__ = lazy(__name__)
