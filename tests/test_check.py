@@ -387,6 +387,13 @@ def test_long_sides_are_broken_and_not_cut():
     assert tex.count(r"\\") > 4 and all(sp.latex(term) in tex for term in sp.Add.make_args(proved.rhs))
 
 
+def test_what_a_long_identity_assumes_stands_in_a_row_of_its_own():
+    """Beside how it was proved it is too wide for a phone."""
+    u = sp.Symbol("u", real=True)
+    rows = identity(sp.expand((u + y) ** 12), (u + y) ** 12, assume=u > 0)._repr_latex_().split(r"\\")
+    assert r"\text{for }u > 0\text{:}" in rows[-2] and "proved" not in rows[-2] and "proved" in rows[-1]
+
+
 def test_partial_fractions_are_proved_without_simplify(monkeypatch):
     """Rational arithmetic over shared factors: SymPy's simplify takes minutes for six symbols."""
     monkeypatch.setattr(sp, "simplify", None)

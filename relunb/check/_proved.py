@@ -53,16 +53,17 @@ class Proved:
             return None
 
     def _typeset(self) -> str:
-        end = rf"{{\color{{gray}}\small\text{{proved, {self.how}}}}}"
-        if self.conditions:
-            end = rf"\text{{for }}{', '.join(map(typeset, self.conditions))}\text{{:}}\quad {end}"
+        proved = rf"{{\color{{gray}}\small\text{{proved, {self.how}}}}}"
+        where = rf"\text{{for }}{', '.join(map(typeset, self.conditions))}\text{{:}}" if self.conditions else ""
+        end = rf"{where}\quad {proved}" if where else proved
         if self.name:
             return rf"$\displaystyle \text{{{_as_text(self.name)}:}}\quad {end}$"
         if len(f"{written(self.lhs)}{written(self.rhs)}") <= _WIDE:
             return rf"$\displaystyle {typeset(self.lhs)} = {typeset(self.rhs)}\qquad {end}$"
         first, *more = _rows(self.rhs)
         rows = [rf"&\phantom{{=}}\;{row}" for row in _rows(self.lhs)] + [rf"&= {first}"]
-        rows += [rf"&\phantom{{=}}\;{row}" for row in more] + [rf"&\qquad {end}"]
+        rows += [rf"&\phantom{{=}}\;{row}" for row in more]
+        rows += [rf"&\qquad {row}" for row in (where, proved) if row]
         return "$$\\begin{aligned}\n" + " \\\\[4pt]\n".join(rows) + "\n\\end{aligned}$$"
 
 

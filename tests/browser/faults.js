@@ -8,6 +8,10 @@
 
   for (const formula of all("span.math, div.math"))
     if (!formula.querySelector("mjx-container")) found.push("formula not rendered: " + start(formula));
+  for (const how of all('.output.text_latex mjx-mstyle[style*="gray"]')) {
+    const box = how.getBoundingClientRect(); // of a cell that is folded it has no width
+    if (box.width && box.right > width) found.push("how it was proved is out of sight: " + start(how.closest("div.math")));
+  }
   for (const error of all("mjx-merror")) found.push("formula with an error: " + start(error));
 
   for (const figure of all("article figure")) {
