@@ -19,9 +19,16 @@ def lazy(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], l
     Its public names are those that its ``__init__.py`` imports for type checkers, ``from ._home import name as name``:
     they stand there once, and are read from there.
     """
+    try:
+        source = get_data(package, "__init__.py")
+    except OSError:
+        raise ImportError(
+            f"{package} reads its public names from its __init__.py, which is not here. "
+            "Install relunb with its sources; PyInstaller takes them along with --collect-all relunb."
+        ) from None
     home = {
         alias.name: node.module
-        for node in ast.walk(ast.parse(get_data(package, "__init__.py") or b""))
+        for node in ast.walk(ast.parse(source or b""))
         if isinstance(node, ast.ImportFrom) and node.level == 1
         for alias in node.names
         if alias.asname == alias.name
@@ -39,4 +46,4 @@ def lazy(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], l
         setattr(sys.modules[package], name, value)
         return value
 
-    return __getattr__, lambda: names, names
+    return __getattr__, lambda: sorted({*names, *vars(sys.modules[package]).keys() & {"__version__"}}), names

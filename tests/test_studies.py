@@ -367,6 +367,19 @@ def test_what_a_worker_with_a_disk_of_its_own_has_made_comes_home(tmp_path, star
     assert len((tmp_path / "log").read_text().split()) == 6 and len(finished(tmp_path)) == 6
 
 
+def test_two_clients_with_cases_of_one_name_get_each_its_own(tmp_path, started):
+    address, both = cluster(tmp_path, free_port())
+    started += both
+    log = str(tmp_path / "log")
+
+    def client(number):
+        case = {"case": {"number": number, "seconds": 1.0, "log": log}}
+        return run(study_cases.square, case, Where(scheduler=address), "squares")["case"].result["square"]
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(client, (3, 5))) == [9, 25]
+
+
 def test_a_study_on_gpus_waits_for_one_and_says_so(tmp_path, started, monkeypatch, capsys):
     """Workers without one get no case. The resource alone decides: no test machine needs a GPU for this."""
     monkeypatch.setattr(_runner, "_PATIENCE", 1.0)

@@ -33,7 +33,8 @@ def along_training(paths: Mapping[float, Path]) -> Figure:
     ax.invert_xaxis()
     ax.yaxis.set_major_formatter(ScalarFormatter())
     ax.yaxis.set_minor_formatter(NullFormatter())
-    ax.set_yticks([500, 1000, 2000, 5000])
+    low, high = ax.get_ylim()
+    ax.set_yticks([tick for tick in (500, 1000, 2000, 5000, 10000, 20000) if low <= tick <= high])
     ax.legend(fontsize=9, ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0), columnspacing=1.0, handlelength=1.4)
     return figure
 

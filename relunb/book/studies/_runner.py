@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -72,7 +72,8 @@ def run(
 
     Args:
         function: of a module, called with a case's settings by name, and with ``device`` and ``checkpoint``, a file in
-            which it may keep what it has so far. It returns numbers, lists and tensors.
+            which it may keep what it has so far, as in files whose names begin with its name. They are deleted when the
+            case is kept. It returns numbers, lists and tensors.
         cases: settings by name; they must be what JSON writes.
         where: on which machine.
         title: of the progress bar.
@@ -147,7 +148,8 @@ def _make(name: str, todo: dict[str, tuple[Settings, Path]], total: int, where: 
                     if count > 1:
                         why = f"{worker} has {count} threads, and cases need a process each: start workers with"
                         _stopped(title, f"{why} --nthreads 1, and with --nworkers for several on a machine", todo)
-                while left and len(waiting) < max(1, sum(threads.values())):
+                able = sum("GPU" in has for has in _resources(client)) if needs else len(threads)
+                while left and len(waiting) < max(1, able):
                     case, (settings, file) = left.pop(0)
                     future = client.submit(
                         _case,
@@ -156,7 +158,7 @@ def _make(name: str, todo: dict[str, tuple[Settings, Path]], total: int, where: 
                         str(file),
                         where.device,
                         code,
-                        key=f"{title}: {case}",
+                        key=f"{title}: {case}, {file.stem}",  # of its settings: another client may have such a case
                         resources=needs,
                         pure=False,
                     )
@@ -166,8 +168,7 @@ def _make(name: str, todo: dict[str, tuple[Settings, Path]], total: int, where: 
                     finished: Any = wait(waiting, timeout=_PATIENCE, return_when="FIRST_COMPLETED")
                     done = finished.done
                 except TimeoutError:
-                    workers = client.scheduler_info(n_workers=-1)["workers"].values()
-                    alone = 0 if any(not needs or "GPU" in worker["resources"] for worker in workers) else alone + 1
+                    alone = 0 if any(not needs or "GPU" in has for has in _resources(client)) else alone + 1
                     if alone == _LOOKS and not where.scheduler:
                         _stopped(title, "no process is left, and no new one started", todo)
                     if alone == 1 and where.scheduler:
@@ -186,6 +187,11 @@ def _make(name: str, todo: dict[str, tuple[Settings, Path]], total: int, where: 
             _stopped(title, "stopped", todo)
         except (OSError, CancelledError) as error:
             _stopped(title, f"the cluster is gone, or the disk is full ({error})", todo)
+
+
+def _resources(client: Any) -> list[dict[str, float]]:
+    """Those of each worker."""
+    return [worker["resources"] for worker in client.scheduler_info(n_workers=-1)["workers"].values()]
 
 
 def _closed(cluster: Any) -> None:
@@ -222,29 +228,28 @@ def _case(name: str, settings: Settings, file: str, device: str, code: str) -> d
         case = {"result": result, "provenance": provenance}
         if here:
             _keep(kept, case)
-        checkpoint.unlink(missing_ok=True)
+        for begun in checkpoint.parent.glob(f"{checkpoint.name}*"):
+            begun.unlink()
         return case
 
 
 def _keep(file: Path, case: dict[str, Any]) -> None:
     """Whole or not at all, also where two write at once."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(f".{os.getpid()}.part")
     try:
-        with open(part, "wb") as stream:
+        with whole(file) as part, open(part, "wb") as stream:
             torch.save({"case": case}, stream)
             stream.flush()
             os.fsync(stream.fileno())
-        part.replace(file)
     except (OSError, RuntimeError) as error:  # torch's own writer says RuntimeError where the disk is full
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
         raise OSError(f"{file.name} could not be kept in {file.parent}: {error}. Make room") from None
 
 
 def _read(file: Path) -> dict[str, Any]:
     try:
         return torch.load(file, map_location="cpu")["case"]
+    except (OSError, MemoryError):
+        raise
     except Exception as error:  # torch raises errors of many types on what it did not write
         raise OSError(
             f"{file} is damaged ({type(error).__name__}). Delete it: the same command makes that case again."
@@ -295,8 +300,20 @@ def written(result: dict[str, Any], file: Path) -> None:
     import re
 
     text = re.sub(r"\[[^][{}]*\]", lambda found: re.sub(r"\s+", " ", found[0]), json.dumps(result, indent=1))
-    file.write_text(text + "\n", encoding="utf8")
+    with whole(file) as part:
+        part.write_text(text + "\n", encoding="utf8")
     print(f"wrote {file}")
+
+
+@contextlib.contextmanager
+def whole(file: Path) -> Iterator[Path]:
+    """Write ``file`` by another name, so that who stops in the middle keeps the one before."""
+    part = file.with_suffix(f".{os.getpid()}.part")
+    try:
+        yield part
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def processor() -> str:

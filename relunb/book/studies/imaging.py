@@ -35,7 +35,7 @@ from ...inr import (
 from ...wavelet import deep_variation_norm
 from ..data import ct_slice, phantom, photograph
 from . import HERE
-from ._runner import Case, Settings, Where, provenance, run, written
+from ._runner import Case, Settings, Where, provenance, run, whole, written
 
 SEEDS = range(5)
 TUNING_SEED = 5  # not one of those reported
@@ -196,7 +196,7 @@ def follow(
 ) -> dict[str, Any]:
     """Norm and PSNR at the start, whenever the loss first falls to the next of ``losses``, and at the end."""
     what = problem(task, "paper").to(device)
-    kept = checkpoint.with_suffix(".json")  # what a run that was cut short has already passed
+    kept = checkpoint.with_name(f"{checkpoint.name}.json")  # what a run that was cut short has already passed
     rows: list[dict[str, Any]] = json.loads(kept.read_text()) if kept.exists() else []
     start = deep_variation_norm(built("bw_relu", seed, network, _shape(what))).item()
     while True:
@@ -207,8 +207,8 @@ def follow(
         rows.append({"step": len(history.loss) - 1, "loss": history.loss[-1], "psnr": history.psnr[-1], "norm": norm})
         if not history.stopped:
             break
-        kept.write_text(json.dumps(rows))
-    kept.unlink(missing_ok=True)
+        with whole(kept) as part:
+            part.write_text(json.dumps(rows))
     ended = {key: [_short(row[key]) for row in rows] for key in ("loss", "psnr", "norm")}
     return {"start": start, "step": [row["step"] for row in rows], **ended, "seconds": history.seconds}
 
@@ -348,12 +348,23 @@ def main() -> None:
         tasks, named = options.tasks or TASKS, options.methods or options.scales
         factors = chosen_factors(size, {})
         compared = [task for task in tasks if task in COMPARED]
-        runs = compared_runs(factors, size, compared, options.methods or (() if named else METHODS), seeds)
-        done = run(compare, runs, where, "comparison")
         scales = options.scales or (() if named else SCALES)
-        done |= run(low_norm, low_norm_runs(size, tasks, scales, seeds), where, "low norm")
-        done |= run(follow, followed_runs(tasks, scales, seeds), where, "norm and loss")
-        _join(HERE / "imaging_paper", done, tasks, seeds)
+        todo = {
+            "comparison": (
+                compare,
+                compared_runs(factors, size, compared, options.methods or (() if named else METHODS), seeds),
+            ),
+            "low norm": (low_norm, low_norm_runs(size, tasks, scales, seeds)),
+            "norm and loss": (follow, followed_runs(tasks, scales, seeds)),
+        }
+        if not any(runs for _, runs in todo.values()):
+            parser.error("no run has these tasks, methods, scales and seeds together.")
+        file = HERE / "imaging_paper"
+        _stored(file)  # what cannot be read is said before the runs
+        done = {}
+        for title, (function, runs) in todo.items():
+            done |= run(function, runs, where, title) if runs else {}
+        _join(file, done, tasks, seeds)
         return
     if options.tasks or options.methods or options.scales or options.seeds:
         parser.error("--tasks, --methods, --scales and --seeds go with --size paper.")
@@ -362,7 +373,7 @@ def main() -> None:
     done |= run(compare, compared_runs(factors, size), where, "comparison")
     found = {"factors": factors, **gathered(done, size)}
     about = {"seeds": f"{seeds[0]} to {seeds[-1]}", **_about(size)}
-    np.savez_compressed(HERE / "imaging.npz", **pictures(done, size, TASKS))  # pyright: ignore[reportArgumentType]
+    _save(pictures(done, size, TASKS), HERE / "imaging.npz")
     written({"provenance": provenance(done, **about), **found}, HERE / "imaging.json")
 
 
@@ -371,13 +382,24 @@ def _about(size: str) -> dict[str, Any]:
     return {"size": size, "width": SIZES[size]["width"], "steps": steps}
 
 
+def _stored(file: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Numbers and pictures of the runs at the paper's size, as far as there are any."""
+    stored: dict[str, Any] = {"compared": {}, "low_norm": {}, "followed": {}}
+    if not file.with_suffix(".json").exists():
+        return stored, {}
+    with np.load(file.with_suffix(".npz")) as pixels:
+        return stored | json.loads(file.with_suffix(".json").read_text(encoding="utf8")), dict(pixels)
+
+
+def _save(shown: dict[str, np.ndarray], file: Path) -> None:
+    with whole(file) as part, open(part, "wb") as stream:
+        np.savez_compressed(stream, **shown)  # pyright: ignore[reportArgumentType]
+
+
 def _join(file: Path, done: dict[str, Case], tasks: Sequence[str], seeds: Sequence[int]) -> None:
     """Add runs at the paper's size to those that are stored; each says of itself where it comes from."""
-    size, stored, shown = "paper", {"compared": {}, "low_norm": {}, "followed": {}}, {}
-    if file.with_suffix(".json").exists():
-        stored |= json.loads(file.with_suffix(".json").read_text(encoding="utf8"))
-        with np.load(file.with_suffix(".npz")) as pixels:
-            shown = dict(pixels)
+    size = "paper"
+    stored, shown = _stored(file)
     compared, norms, followed = stored["compared"], stored["low_norm"], stored["followed"]
     for task in tasks:
         rows = compared_rows(done, task, size, seeds)
@@ -391,8 +413,7 @@ def _join(file: Path, done: dict[str, Case], tasks: Sequence[str], seeds: Sequen
         rows = _followed_rows(done, task, seeds)
         if rows:
             followed[task] = joined(followed.get(task, {}), rows)
-    shown |= pictures(done, size, tasks)
-    np.savez_compressed(file.with_suffix(".npz"), **shown)  # pyright: ignore[reportArgumentType]
+    _save(shown | pictures(done, size, tasks), file.with_suffix(".npz"))
     found = {"compared": compared, "low_norm": norms, "followed": followed}
     written({**_about(size), **found}, file.with_suffix(".json"))
 
@@ -434,7 +455,11 @@ def joined(before: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
     rows = before | found
     for method in before.keys() & found.keys():
         old, new = before[method], found[method]
-        if any(old.get(key) != new.get(key) for key in ("network", "training", "moments")) or "seeds" not in new:
+        if "seeds" not in new:
+            continue
+        if any(old.get(key) != new.get(key) for key in ("network", "training", "moments")):
+            gone = ", ".join(str(seed) for seed in old["seeds"])
+            print(f"{method}: the settings are new, and the stored runs (seeds {gone}) are left out.")
             continue
         take = {seed: (row, k) for row in (old, new) for k, seed in enumerate(row["seeds"])}
         each = [key for key in new if isinstance(new[key], list) and key != "moments"]
