@@ -92,7 +92,7 @@ def test_what_is_not_loaded_yet_is_listed_and_nothing_else(name):
 
 
 def test_names_are_listed_and_found():
-    assert dir(relunb) == sorted(relunb.__all__)
+    assert dir(relunb) == sorted([*relunb.__all__, "__version__"])
     assert dir(relunb.book) == ["Table", "answers", "benchmarks", "data", "figures", "studies", "symbols"]
     for name in relunb.__all__:
         assert getattr(relunb, name) is not None
