@@ -18,6 +18,7 @@ from relunb.book.studies._runner import Case, whole, written
 from relunb.book.studies.features import VARIANTS, experiment
 from relunb.inr import psnr
 from relunb.inr._run import Run
+from relunb.wavelet import deep_variation_norm
 
 ROOT = Path(__file__).parents[1]
 
@@ -276,6 +277,21 @@ def test_a_low_norm_run_comes_out_again(name, task):
     assert again["stopped"] and abs(again["steps"] - row["steps"][0]) <= max(2, 0.1 * row["steps"][0])
     assert again["norm"] == pytest.approx(row["norm"][0], rel=0.05)
     assert again["psnr"] == pytest.approx(row["psnr"][0], abs=0.5)
+
+
+@pytest.mark.parametrize("scale", ["3", "5"])
+def test_a_norm_that_was_followed_comes_out_again(scale):
+    """To its first loss, a few steps from the start."""
+    row = studies.load("imaging_paper")["followed"]["ct-100"][scale]
+    case = imaging.followed_case("ct-100", float(scale), 0)
+    assert case["network"] == row["network"] and case["training"] == row["training"]
+    what = imaging.problem("ct-100", "paper")
+    network = imaging.built("bw_relu", 0, case["network"], imaging._shape(what))
+    assert deep_variation_norm(network).item() == pytest.approx(row["start"][0], rel=1e-6)
+    history = imaging.fit(network, what, **case["training"], stop_loss=case["losses"][0], progress=False)
+    assert len(history.loss) - 1 == row["step"][0][0]
+    assert history.loss[-1] == pytest.approx(row["loss"][0][0], rel=1e-3)
+    assert deep_variation_norm(network).item() == pytest.approx(row["norm"][0][0], rel=1e-4)
 
 
 def test_every_low_norm_run_at_the_papers_size_reached_its_loss():
