@@ -31,6 +31,7 @@ LEFT_OUT = (
     "sympy/testing/runtests.py",
 )
 OURS = ("relunb/__init__.py", "relunb/_lazy.py", "relunb/_renamed.py", "relunb/check", "relunb/wavelet/_knots.py")
+NAMES = "relunb/__init__.py"  # also as its source: the public names are read from there
 OURS += ("relunb/book/__init__.py", "relunb/book/_show.py", "relunb/book/answers.py")
 
 
@@ -118,6 +119,7 @@ def _archive(target: Path, runtime: Path) -> None:
         shutil.copy(SOURCES / "runner.py", place / "runner.py")
         program, _ = node()
         subprocess.run([program, SOURCES / "compile.mjs", runtime, place], check=True)
+        _put(place, [(ROOT / NAMES, Path(NAMES))])
         with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
             for file in sorted(f for f in place.rglob("*") if f.is_file()):
                 archive.writestr(zipfile.ZipInfo(str(file.relative_to(place))), file.read_bytes(), zipfile.ZIP_DEFLATED)
