@@ -3,7 +3,9 @@
 import ast
 import importlib
 import json
+import py_compile
 import re
+import shutil
 import subprocess
 import sys
 from importlib.util import resolve_name
@@ -222,3 +224,14 @@ def test_a_study_runs_under_its_old_name():
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert done.stdout.startswith("usage: imaging.py")
     assert "relunb.results.imaging is now relunb.book.studies.imaging;" in done.stderr
+
+
+def test_an_install_without_sources_says_what_to_do(tmp_path):
+    for name in ("__init__", "_lazy", "_renamed"):
+        py_compile.compile(str(ROOT / f"{name}.py"), str(tmp_path / "relunb" / f"{name}.pyc"), doraise=True)
+    found = subprocess.run([sys.executable, "-c", "import relunb"], cwd=tmp_path, capture_output=True, text=True)
+    assert "ImportError: relunb reads its public names from its __init__.py, which is not here." in found.stderr
+    shutil.copy(ROOT / "__init__.py", tmp_path / "relunb")  # as pages that run Python have it
+    code = "import relunb; print(relunb.__file__, *relunb.__all__)"
+    found = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert found.stdout.split()[1:] == relunb.__all__ and str(tmp_path) in found.stdout

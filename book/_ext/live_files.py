@@ -31,8 +31,8 @@ LEFT_OUT = (
     "sympy/testing/runtests.py",
 )
 OURS = ("relunb/__init__.py", "relunb/_lazy.py", "relunb/_renamed.py", "relunb/check", "relunb/wavelet/_knots.py")
-NAMES = "relunb/__init__.py"  # also as its source: the public names are read from there
 OURS += ("relunb/book/__init__.py", "relunb/book/_show.py", "relunb/book/answers.py")
+NAMES = "relunb/__init__.py"  # also as its source: the public names are read from there
 
 
 def node() -> tuple[Path, list[str]]:
